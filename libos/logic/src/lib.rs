@@ -1,2 +1,18 @@
-//! (skeleton)
-#![no_std]
+//! The algorithms of the library OS: everything that can be said without touching hardware or C memory.
+//!
+//! All of it is safe Rust, generic over [`platform::Platform`], and tested on the host: with a fake platform, with property tests,
+//! and, for whatever waits and wakes, with the loom model checker (`--cfg loom`).
+#![cfg_attr(not(any(test, loom, feature = "fake")), no_std)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod data;
+#[cfg(any(test, loom, feature = "fake"))]
+pub mod fake;
+pub mod file;
+pub mod gate;
+pub mod platform;
+pub mod sync;
+pub mod time;
+pub mod wait;
