@@ -9,7 +9,8 @@ use crate::sync::{AtomicU32, Lock, Ordering};
 use crate::wait::{Ready, WaitQueue};
 use alloc::sync::Arc;
 use core::any::Any;
-use trapless_abi::{Errno, Stat, SysResult};
+use trapless_abi::structs::Stat;
+use trapless_abi::{Errno, SysResult};
 
 /// An open object: a regular file, directory, device, pipe end, socket, eventfd, timerfd or epoll instance.
 ///

@@ -11,6 +11,7 @@ pub mod data;
 #[cfg(any(test, loom, feature = "fake"))]
 pub mod fake;
 pub mod file;
+pub mod futex;
 pub mod gate;
 pub mod platform;
 pub mod sync;

@@ -63,9 +63,7 @@ mod kernel {
         pub fn try_lock(&self) -> Option<Guard<'_, P, T>> {
             P::preempt_disable();
             match self.inner.try_lock() {
-                Some(inner) => {
-                    Some(Guard { inner, _after: Release { gate: &self.gate, platform: PhantomData } })
-                }
+                Some(inner) => Some(Guard { inner, _after: Release { gate: &self.gate, platform: PhantomData } }),
                 None => {
                     P::preempt_enable();
                     None
