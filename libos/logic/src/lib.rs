@@ -7,6 +7,7 @@
 
 extern crate alloc;
 
+pub mod cmdline;
 pub mod data;
 #[cfg(any(test, loom, feature = "fake"))]
 pub mod fake;
