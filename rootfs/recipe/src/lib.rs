@@ -1,0 +1,83 @@
+//! Builds the archive that Erlang sees as its disk.
+//!
+//! The archive is a newc cpio: the image links it in and reads it in place. Everything that goes in is named by
+//! `rootfs/manifest.toml`, and the same inputs always give the same bytes, so that its hash identifies it.
+//!
+//! One idea a module: [`tree`] holds the files before they are written, [`newc`] writes them, [`verify`] reads
+//! them back, [`beam`] takes the debugging parts out of compiled modules, [`erlang`] runs the Linux build of the
+//! same BEAM for what only Erlang can do, [`app`] takes in the user's applications, [`manifest`] says what is wanted.
+
+pub mod app;
+pub mod beam;
+pub mod erlang;
+pub mod manifest;
+pub mod newc;
+pub mod otp;
+pub mod tree;
+pub mod verify;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
+
+use crate::{erlang::Erlang, manifest::Manifest, tree::Tree};
+
+/// Where the pieces are.
+pub struct Inputs<'a> {
+    /// The folder that holds `manifest.toml`, `overlay/`, `apps/` and `tools/`.
+    pub rootfs: &'a Path,
+    /// The built OTP: `lib/` has one folder an application, `bin/` the boot scripts.
+    pub otp_root: &'a Path,
+    /// The Linux build of the same BEAM.
+    pub erlang: &'a Erlang,
+    /// The user's own applications (`--app`), see [`app::add`].
+    pub app: Option<&'a Path>,
+    /// A folder for intermediate files.
+    pub work: &'a Path,
+}
+
+/// What was built.
+pub struct Archive {
+    /// The bytes of the archive.
+    pub bytes: Vec<u8>,
+    /// Their SHA-256, in hexadecimal.
+    pub hash: String,
+    /// Files and folders read: a build script asks to be run again when one of them changes.
+    pub inputs: Vec<PathBuf>,
+}
+
+/// Builds the archive, and reads it back to be sure of it.
+///
+/// # Errors
+/// Says what is missing or wrong, and where: a file of the manifest that is not there, a module that does not
+/// compile, an application folder with nothing in it, an archive that does not read back as what went in.
+pub fn build(inputs: &Inputs) -> Result<Archive> {
+    let manifest = Manifest::read(&inputs.rootfs.join("manifest.toml"))?;
+    let mut tree = Tree::default();
+    for directory in &manifest.directories {
+        tree.add_directory(directory)?;
+    }
+    tree.add_folder(&inputs.rootfs.join("overlay"), "")?;
+
+    let mut applications = otp::add(&mut tree, &inputs.otp_root.join("lib"), &manifest.otp_applications)?;
+    for name in &manifest.own_applications {
+        let source = inputs.rootfs.join("apps").join(name);
+        applications.extend(app::add(&mut tree, inputs, &source)?);
+    }
+    if let Some(source) = inputs.app {
+        applications.extend(app::add(&mut tree, inputs, source).context("the folder given with --app cannot be used")?);
+    }
+    otp::add_boot_script(&mut tree, inputs, &applications, &manifest.preload)?;
+
+    let bytes = newc::write(&tree)?;
+    verify::check(&bytes, &tree)?;
+    let mut read = tree.sources().to_vec();
+    read.push(inputs.rootfs.join("manifest.toml"));
+    read.push(inputs.rootfs.join("tools"));
+    Ok(Archive { hash: hex(&Sha256::digest(&bytes)), bytes, inputs: read })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,193 @@
+//! The files of the archive before they are written: a sorted map from path to content.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+
+/// One entry of the archive.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Node {
+    /// A directory.
+    Directory,
+    /// A regular file and its content.
+    File(Vec<u8>),
+}
+
+/// Paths without a leading slash, in byte order, so that a directory comes before what is in it.
+#[derive(Debug, Default)]
+pub struct Tree {
+    nodes: BTreeMap<String, Node>,
+    sources: Vec<PathBuf>,
+}
+
+impl Tree {
+    /// The entries in the order in which they are written.
+    pub fn nodes(&self) -> impl Iterator<Item = (&str, &Node)> {
+        self.nodes.iter().map(|(path, node)| (path.as_str(), node))
+    }
+
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Whether nothing was added yet.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    /// The content of a file, if it is there.
+    pub fn file(&self, path: &str) -> Option<&[u8]> {
+        match self.nodes.get(path)? {
+            Node::File(content) => Some(content),
+            Node::Directory => None,
+        }
+    }
+
+    /// Files and folders on the host that were read.
+    pub fn sources(&self) -> &[PathBuf] {
+        &self.sources
+    }
+
+    /// Notes that the archive depends on a file or folder of the host.
+    pub fn note_source(&mut self, path: &Path) {
+        self.sources.push(path.to_owned());
+    }
+
+    /// Forgets the sources noted after the first `count`: intermediate files of the build itself.
+    pub fn forget_sources(&mut self, count: usize) {
+        self.sources.truncate(count);
+    }
+
+    /// Adds a directory and those above it. Adding one twice is fine.
+    ///
+    /// # Errors
+    /// A file stands where the directory should be, or the path cannot be named in an archive.
+    pub fn add_directory(&mut self, path: &str) -> Result<()> {
+        let path = path.trim_matches('/');
+        if path.is_empty() {
+            return Ok(());
+        }
+        check_name(path)?;
+        for (end, _) in path.match_indices('/').chain([(path.len(), "")]) {
+            let node = self.nodes.entry(path[..end].to_owned()).or_insert(Node::Directory);
+            ensure!(*node == Node::Directory, "/{} is a file, and /{path} needs it to be a directory", &path[..end]);
+        }
+        Ok(())
+    }
+
+    /// Adds a file, with the directories above it.
+    ///
+    /// # Errors
+    /// The path is taken already (nothing is ever replaced silently), or cannot be named in an archive.
+    pub fn add_file(&mut self, path: &str, content: Vec<u8>) -> Result<()> {
+        let path = path.trim_start_matches('/');
+        check_name(path)?;
+        if let Some((parent, _)) = path.rsplit_once('/') {
+            self.add_directory(parent)?;
+        }
+        if self.nodes.contains_key(path) {
+            bail!("two sources both want to be /{path}");
+        }
+        self.nodes.insert(path.to_owned(), Node::File(content));
+        Ok(())
+    }
+
+    /// Adds everything below a folder of the host at `at`. Names that begin with a dot are left out.
+    ///
+    /// # Errors
+    /// The folder or a file in it cannot be read, or a name is not UTF-8.
+    pub fn add_folder(&mut self, folder: &Path, at: &str) -> Result<()> {
+        self.note_source(folder);
+        for entry in list(folder)? {
+            let name = name_of(&entry)?;
+            let path = format!("{at}/{name}");
+            if entry.is_dir() {
+                self.add_directory(&path)?;
+                self.add_folder(&entry, &path)?;
+            } else {
+                self.add_file(&path, read(&entry)?)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The entries of a folder of the host, sorted, without those whose name begins with a dot.
+///
+/// # Errors
+/// The folder cannot be read.
+pub fn list(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))? {
+        let path = entry.with_context(|| format!("cannot list {}", folder.display()))?.path();
+        if !path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".")) {
+            entries.push(path);
+        }
+    }
+    entries.sort();
+    Ok(entries)
+}
+
+/// Reads a file of the host.
+///
+/// # Errors
+/// Names the file that cannot be read.
+pub fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// The last part of a path as text.
+///
+/// # Errors
+/// The name is not UTF-8, which the archive's readers do not expect.
+pub fn name_of(path: &Path) -> Result<&str> {
+    path.file_name()
+        .and_then(|name| name.to_str())
+        .with_context(|| format!("the name of {} is not UTF-8", path.display()))
+}
+
+fn check_name(path: &str) -> Result<()> {
+    ensure!(!path.is_empty(), "a file of the archive has no name");
+    ensure!(!path.contains('\0'), "the name {path:?} has a NUL in it");
+    ensure!(path != "TRAILER!!!", "TRAILER!!! is the name that ends an archive");
+    ensure!(
+        path.split('/').all(|part| !matches!(part, "" | "." | "..")),
+        "the name {path:?} is not in its plainest form"
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_brings_its_directories_first() {
+        let mut tree = Tree::default();
+        tree.add_file("/a/b/c", vec![1]).unwrap();
+        let paths: Vec<_> = tree.nodes().map(|(path, _)| path).collect();
+        assert_eq!(paths, ["a", "a/b", "a/b/c"]);
+    }
+
+    #[test]
+    fn nothing_is_replaced() {
+        let mut tree = Tree::default();
+        tree.add_file("a", vec![1]).unwrap();
+        assert!(tree.add_file("a", vec![2]).unwrap_err().to_string().contains("both want"));
+        assert!(tree.add_file("a/b", vec![2]).unwrap_err().to_string().contains("is a file"));
+        assert_eq!(tree.file("a"), Some(&[1][..]));
+    }
+
+    #[test]
+    fn odd_names_are_refused() {
+        let mut tree = Tree::default();
+        for name in ["", "a//b", "a/../b", "./a", "a\0b", "TRAILER!!!"] {
+            assert!(tree.add_file(name, vec![]).is_err(), "{name:?}");
+        }
+    }
+}
