@@ -15,6 +15,7 @@ pub mod file;
 pub mod futex;
 pub mod gate;
 pub mod platform;
+pub mod signal;
 pub mod stack_image;
 pub mod sync;
 pub mod time;
