@@ -12,6 +12,7 @@ pub mod data;
 #[cfg(any(test, loom, feature = "fake"))]
 pub mod fake;
 pub mod file;
+pub mod firmware;
 pub mod futex;
 pub mod gate;
 pub mod platform;
