@@ -1,2 +1,47 @@
-//! (skeleton)
-fn main() {}
+//! Hands the C side to the linker, and looks at what comes out.
+//!
+//! Only the build script of the package that owns the binary may add link arguments, so the archives' paths arrive here as
+//! metadata (`links =`) of the packages that made them. The linker itself is wrapped: GNU ld is called through a copy of this very
+//! program, which checks the finished image and leaves it as `image.elf` at the repository root (see `post_link.rs`).
+
+use std::env;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+mod post_link;
+
+fn main() -> ExitCode {
+    if let Some(role) = post_link::role() {
+        return role.run();
+    }
+    let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR"));
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    let script = root.join("link/image.ld");
+
+    let wrapper = post_link::install(&out, &root.join("image.elf"));
+    let mut args = vec![
+        "-nostartfiles".to_owned(),
+        "-nostdlib".to_owned(),
+        "-static".to_owned(),
+        "-no-pie".to_owned(),
+        "-fuse-ld=bfd".to_owned(),
+        format!("-B{}", wrapper.display()),
+        format!("-Wl,-T,{}", script.display()),
+        "-Wl,--build-id=none,-z,max-page-size=4096,-z,norelro,--no-warn-rwx-segments".to_owned(),
+    ];
+    args.extend(c_side());
+    for arg in args {
+        println!("cargo::rustc-link-arg-bins={arg}");
+    }
+    println!("cargo::rerun-if-changed={}", script.display());
+    println!("cargo::rerun-if-changed=link/build.rs");
+    println!("cargo::rerun-if-changed=link/post_link.rs");
+    ExitCode::SUCCESS
+}
+
+/// The link arguments for ERTS, musl and the root file system, in one group because they need each other.
+fn c_side() -> Vec<String> {
+    println!("cargo::rustc-check-cfg=cfg(no_musl)");
+    println!("cargo::rustc-cfg=no_musl");
+    Vec::new()
+}

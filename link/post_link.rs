@@ -1,0 +1,105 @@
+//! The build script's second life: as `ld.bfd` in front of the real one.
+//!
+//! `cc -B<dir> -fuse-ld=bfd` runs `<dir>/ld.bfd`. That file is a copy of this build script; it calls the real linker with the same
+//! arguments, refuses an image with a system call instruction in it, and copies the image to where `qemu -kernel image.elf` finds it.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::{env, fs};
+
+/// What this program is called when it is to link.
+const NAME: &str = "ld.bfd";
+/// The file beside it with two lines: the real linker and the place for the finished image.
+const SETTINGS: &str = "post-link.settings";
+
+/// The linker in front of the linker.
+pub struct Wrapper {
+    linker: PathBuf,
+    image: PathBuf,
+}
+
+/// The wrapper, if this program was called as one.
+pub fn role() -> Option<Wrapper> {
+    let own = env::current_exe().ok()?;
+    if own.file_name()? != NAME {
+        return None;
+    }
+    let settings = fs::read(own.with_file_name(SETTINGS)).ok()?;
+    let mut lines = settings.split(|&b| b == b'\n').map(|l| PathBuf::from(OsString::from_vec(l.to_vec())));
+    Some(Wrapper { linker: lines.next()?, image: lines.next()? })
+}
+
+/// Puts the wrapper into a folder of its own below `out` and returns that folder.
+pub fn install(out: &Path, image: &Path) -> PathBuf {
+    let dir = out.join("linker");
+    fs::create_dir_all(&dir).expect("the build folder is writable");
+    let own = env::current_exe().expect("a running program has a path");
+    // A copy, removed first: a wrapper that is still running cannot be overwritten.
+    let _ = fs::remove_file(dir.join(NAME));
+    fs::copy(own, dir.join(NAME)).expect("the build folder is writable");
+    let mut settings = real_linker().into_os_string().into_vec();
+    settings.push(b'\n');
+    settings.extend_from_slice(image.as_os_str().as_bytes());
+    fs::write(dir.join(SETTINGS), settings).expect("the build folder is writable");
+    dir
+}
+
+/// GNU ld as the C compiler would find it.
+fn real_linker() -> PathBuf {
+    let answer = Command::new("cc").arg("-print-prog-name=ld.bfd").output();
+    match answer {
+        Ok(found) if found.status.success() => {
+            PathBuf::from(OsString::from_vec(found.stdout.trim_ascii().to_vec()))
+        }
+        _ => panic!("no C compiler: install gcc and binutils (Debian: apt-get install build-essential)"),
+    }
+}
+
+impl Wrapper {
+    /// Links, checks and copies; the exit status is the linker's where that failed.
+    pub fn run(self) -> ExitCode {
+        let args: Vec<OsString> = env::args_os().skip(1).collect();
+        match Command::new(&self.linker).args(&args).status() {
+            Ok(status) if status.success() => {}
+            Ok(status) => return ExitCode::from(status.code().and_then(|c| u8::try_from(c).ok()).unwrap_or(1)),
+            Err(error) => return fail(&format!("cannot run {}: {error}", self.linker.display())),
+        }
+        let Some(output) = output_of(&args) else {
+            return fail("the linker was called without -o");
+        };
+        let report = match nosyscall::check(&output) {
+            Ok(report) => report,
+            Err(error) => return fail(&format!("{}: {error}", output.display())),
+        };
+        if !report.findings.is_empty() {
+            for finding in &report.findings {
+                eprintln!("{finding}");
+            }
+            return fail("the image holds system call instructions, and there is no kernel to take them");
+        }
+        match publish(&output, &self.image) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&format!("cannot write {}: {error}", self.image.display())),
+        }
+    }
+}
+
+/// The argument of `-o`.
+fn output_of(args: &[OsString]) -> Option<PathBuf> {
+    let at = args.iter().position(|a| a == "-o")?;
+    args.get(at + 1).map(PathBuf::from)
+}
+
+/// Copies the image under a temporary name first, so that nobody ever boots half of one.
+fn publish(output: &Path, image: &Path) -> std::io::Result<()> {
+    let half = image.with_extension(format!("elf.{}", std::process::id()));
+    fs::copy(output, &half)?;
+    fs::rename(&half, image)
+}
+
+fn fail(message: &str) -> ExitCode {
+    eprintln!("link: {message}");
+    ExitCode::FAILURE
+}
