@@ -11,6 +11,8 @@ pub mod cmdline;
 pub mod data;
 #[cfg(any(test, loom, feature = "fake"))]
 pub mod fake;
+pub mod epoll;
+pub mod eventfd;
 pub mod file;
 pub mod firmware;
 pub mod futex;
@@ -20,4 +22,5 @@ pub mod signal;
 pub mod stack_image;
 pub mod sync;
 pub mod time;
+pub mod timerfd;
 pub mod wait;
