@@ -1,1 +1,51 @@
-//! (skeleton)
+//! The harness: boots the image in QEMU and talks to it.
+//!
+//! [`machine`] says what QEMU is given, [`vm`] runs one, [`console`] keeps what it prints, [`exit`] reads what its
+//! end means, [`qmp`] speaks to QEMU's monitor, [`load`] is clients of the echo server. `cargo xtask` starts its
+//! machines with the same [`machine::Machine`], so that a test boots exactly what a user boots.
+//!
+//! A deadline here detects a hang; how long something takes never makes a test fail.
+
+pub mod console;
+pub mod exit;
+pub mod load;
+pub mod machine;
+pub mod qmp;
+pub mod vm;
+
+use std::{env, path::PathBuf, time::Duration};
+
+/// How long to wait for something that is certain to come before calling it a hang: `TRAPLESS_DEADLINE` seconds, or
+/// a value that a busy machine with two cores stays far below.
+pub fn deadline() -> Duration {
+    let seconds = env::var("TRAPLESS_DEADLINE").ok().and_then(|text| text.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(180))
+}
+
+/// The root folder of the repository.
+pub fn repository() -> PathBuf {
+    let tests = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    tests.parent().map_or(tests.clone(), PathBuf::from)
+}
+
+/// The image to boot: `TRAPLESS_IMAGE`, or the one that the last build left in the root folder.
+pub fn image() -> PathBuf {
+    env::var_os("TRAPLESS_IMAGE").map_or_else(|| repository().join("image.elf"), PathBuf::from)
+}
+
+/// The part of a kernel command line that runs one piece of Erlang and starts nothing else.
+///
+/// ```text
+/// erl("halt(7).")  is  -- -noshell -eval "halt(7)."
+/// ```
+pub fn erl(code: &str) -> String {
+    format!("-- -noshell -eval \"{}\"", code.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn code_is_quoted_as_the_image_splits_it() {
+        assert_eq!(super::erl(r#"io:format("a~n\\")."#), r#"-- -noshell -eval "io:format(\"a~n\\\\\").""#);
+    }
+}
