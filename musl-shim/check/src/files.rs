@@ -4,9 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use object::read::archive::ArchiveFile;
-use object::{
-    Architecture, File, FileKind, Object, ObjectSection, ObjectSymbol, SectionFlags, elf,
-};
+use object::{Architecture, File, FileKind, Object, ObjectSection, ObjectSymbol, SectionFlags, elf};
 
 use crate::sweep::{Finding, sweep};
 
@@ -92,32 +90,21 @@ fn check_object(data: &[u8], member: Option<&str>, report: &mut Report) -> Resul
         let mut symbols: Vec<(u64, &str)> = file
             .symbols()
             .filter(|symbol| symbol.section_index() == Some(section.index()))
-            .filter_map(|symbol| {
-                Some((
-                    symbol.address(),
-                    symbol.name().ok().filter(|name| !name.is_empty())?,
-                ))
-            })
+            .filter_map(|symbol| Some((symbol.address(), symbol.name().ok().filter(|name| !name.is_empty())?)))
             .collect();
         symbols.sort_unstable();
         let starts: Vec<u64> = symbols.iter().map(|&(address, _)| address).collect();
         report.code_bytes += code.len() as u64;
-        report
-            .findings
-            .extend(
-                sweep(code, section.address(), &starts)
-                    .into_iter()
-                    .map(|(address, trap)| {
-                        let below = symbols.partition_point(|&(start, _)| start <= address);
-                        Finding {
-                            trap,
-                            address,
-                            section: section.name().unwrap_or("?").to_owned(),
-                            symbol: below.checked_sub(1).map(|i| symbols[i].1.to_owned()),
-                            member: member.map(str::to_owned),
-                        }
-                    }),
-            );
+        report.findings.extend(sweep(code, section.address(), &starts).into_iter().map(|(address, trap)| {
+            let below = symbols.partition_point(|&(start, _)| start <= address);
+            Finding {
+                trap,
+                address,
+                section: section.name().unwrap_or("?").to_owned(),
+                symbol: below.checked_sub(1).map(|i| symbols[i].1.to_owned()),
+                member: member.map(str::to_owned),
+            }
+        }));
     }
     Ok(())
 }

@@ -56,14 +56,7 @@ impl fmt::Display for Finding {
         if let Some(member) = &self.member {
             write!(f, "{member}: ")?;
         }
-        write!(
-            f,
-            "{:#x} <{}> in {}: {}",
-            self.address,
-            self.symbol.as_deref().unwrap_or("?"),
-            self.section,
-            self.trap
-        )
+        write!(f, "{:#x} <{}> in {}: {}", self.address, self.symbol.as_deref().unwrap_or("?"), self.section, self.trap)
     }
 }
 
@@ -74,14 +67,8 @@ impl fmt::Display for Finding {
 /// it: a symbol inside an instruction must not hide that instruction.
 pub(crate) fn sweep(code: &[u8], base: u64, starts: &[u64]) -> Vec<(u64, Trap)> {
     let end = base + code.len() as u64;
-    let inside = starts
-        .iter()
-        .copied()
-        .filter(|start| (base..end).contains(start));
-    let mut borders: Vec<u64> = std::iter::once(base)
-        .chain(inside)
-        .chain(std::iter::once(end))
-        .collect();
+    let inside = starts.iter().copied().filter(|start| (base..end).contains(start));
+    let mut borders: Vec<u64> = std::iter::once(base).chain(inside).chain(std::iter::once(end)).collect();
     borders.dedup();
     let mut found = Vec::new();
     for range in borders.windows(2) {
@@ -108,21 +95,14 @@ mod tests {
         let code = [0x0f, 0x05, 0x0f, 0x34, 0xcd, 0x80, 0xcd, 0x03, 0xc3];
         assert_eq!(
             sweep(&code, 0x1000, &[]),
-            [
-                (0x1000, Trap::Syscall),
-                (0x1002, Trap::Sysenter),
-                (0x1004, Trap::Int80)
-            ]
+            [(0x1000, Trap::Syscall), (0x1002, Trap::Sysenter), (0x1004, Trap::Int80)]
         );
     }
 
     #[test]
     fn bytes_of_two_instructions_are_not_a_syscall() {
         // and $0xf, %ecx ; add $1, %eax
-        assert_eq!(
-            sweep(&[0x83, 0xe1, 0x0f, 0x05, 1, 0, 0, 0, 0xc3], 0, &[]),
-            []
-        );
+        assert_eq!(sweep(&[0x83, 0xe1, 0x0f, 0x05, 1, 0, 0, 0, 0xc3], 0, &[]), []);
     }
 
     #[test]
@@ -140,9 +120,6 @@ mod tests {
 
     #[test]
     fn starts_outside_the_section_are_ignored() {
-        assert_eq!(
-            sweep(&[0x0f, 0x05], 0x10, &[0, 0x12, 0x40]),
-            [(0x10, Trap::Syscall)]
-        );
+        assert_eq!(sweep(&[0x0f, 0x05], 0x10, &[0, 0x12, 0x40]), [(0x10, Trap::Syscall)]);
     }
 }

@@ -7,10 +7,7 @@ use object::write::Object;
 use object::{Architecture, BinaryFormat, Endianness, SectionKind};
 
 fn nosyscall(files: &[&Path]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_nosyscall"))
-        .args(files)
-        .output()
-        .expect("the command starts")
+    Command::new(env!("CARGO_BIN_EXE_nosyscall")).args(files).output().expect("the command starts")
 }
 
 fn object(name: &str, code: &[u8]) -> PathBuf {
@@ -18,8 +15,7 @@ fn object(name: &str, code: &[u8]) -> PathBuf {
     let section = file.add_section(Vec::new(), b".text".to_vec(), SectionKind::Text);
     file.append_section_data(section, code, 1);
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    std::fs::write(&path, file.write().expect("the object is well formed"))
-        .expect("the object is written");
+    std::fs::write(&path, file.write().expect("the object is well formed")).expect("the object is written");
     path
 }
 
@@ -31,15 +27,7 @@ fn the_exit_status_tells_clean_from_guilty_from_unusable() {
     let output = nosyscall(&[&clean, &guilty]);
     assert_eq!(output.status.code(), Some(1));
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(
-        message.contains("guilty.o: 0x0 <?> in .text: syscall"),
-        "{message}"
-    );
-    assert_eq!(
-        nosyscall(&[&guilty, Path::new("/nonexistent")])
-            .status
-            .code(),
-        Some(2)
-    );
+    assert!(message.contains("guilty.o: 0x0 <?> in .text: syscall"), "{message}");
+    assert_eq!(nosyscall(&[&guilty, Path::new("/nonexistent")]).status.code(), Some(2));
     assert_eq!(nosyscall(&[]).status.code(), Some(2));
 }

@@ -30,16 +30,10 @@ fn with_section(kind: SectionKind, functions: &[(&str, &[u8])]) -> Vec<u8> {
 
 #[test]
 fn a_syscall_is_reported_with_its_function() {
-    let data = object(&[
-        ("clean", &[0xc3]),
-        ("guilty", &[0xb8, 39, 0, 0, 0, 0x0f, 0x05, 0xc3]),
-        ("after", &[0xc3]),
-    ]);
+    let data = object(&[("clean", &[0xc3]), ("guilty", &[0xb8, 39, 0, 0, 0, 0x0f, 0x05, 0xc3]), ("after", &[0xc3])]);
     let report = check_bytes(&data).expect("the object is readable");
     assert_eq!(report.code_bytes, 10);
-    let [finding] = &report.findings[..] else {
-        panic!("one finding, not {:?}", report.findings)
-    };
+    let [finding] = &report.findings[..] else { panic!("one finding, not {:?}", report.findings) };
     assert_eq!((finding.trap, finding.address), (Trap::Syscall, 6));
     assert_eq!(finding.symbol.as_deref(), Some("guilty"));
     assert_eq!(finding.to_string(), "0x6 <guilty> in .text.test: syscall");
@@ -49,10 +43,7 @@ fn a_syscall_is_reported_with_its_function() {
 fn two_instructions_that_share_the_bytes_pass() {
     let data = object(&[("iconv", &[0x83, 0xe1, 0x0f, 0x05, 1, 0, 0, 0, 0xc3])]);
     assert!(data.windows(2).any(|bytes| bytes == [0x0f, 0x05]));
-    assert_eq!(
-        check_bytes(&data).expect("the object is readable").findings,
-        []
-    );
+    assert_eq!(check_bytes(&data).expect("the object is readable").findings, []);
 }
 
 #[test]
@@ -66,40 +57,20 @@ fn an_archive_is_searched_member_by_member() {
     let mut archive = b"!<arch>\n".to_vec();
     for (name, code) in [("good.o/", [0x90, 0xc3]), ("bad.o/", [0x0f, 0x34])] {
         let member = object(&[("f", &code)]);
-        archive.extend(
-            format!(
-                "{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n",
-                0,
-                0,
-                0,
-                644,
-                member.len()
-            )
-            .into_bytes(),
-        );
+        archive.extend(format!("{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", 0, 0, 0, 644, member.len()).into_bytes());
         archive.extend(&member);
         if member.len() % 2 == 1 {
             archive.push(b'\n');
         }
     }
     let report = check_bytes(&archive).expect("the archive is readable");
-    let [finding] = &report.findings[..] else {
-        panic!("one finding, not {:?}", report.findings)
-    };
-    assert_eq!(
-        (finding.trap, finding.member.as_deref()),
-        (Trap::Sysenter, Some("bad.o"))
-    );
+    let [finding] = &report.findings[..] else { panic!("one finding, not {:?}", report.findings) };
+    assert_eq!((finding.trap, finding.member.as_deref()), (Trap::Sysenter, Some("bad.o")));
 }
 
 #[test]
 fn what_is_not_machine_code_of_this_machine_is_an_error() {
     assert!(matches!(check_bytes(b"#!/bin/sh\n"), Err(Error::Parse(_))));
-    let other = Writer::new(BinaryFormat::Elf, Architecture::Aarch64, Endianness::Little)
-        .write()
-        .expect("writable");
-    assert!(matches!(
-        check_bytes(&other),
-        Err(Error::Architecture(Architecture::Aarch64))
-    ));
+    let other = Writer::new(BinaryFormat::Elf, Architecture::Aarch64, Endianness::Little).write().expect("writable");
+    assert!(matches!(check_bytes(&other), Err(Error::Architecture(Architecture::Aarch64))));
 }
