@@ -227,11 +227,7 @@ pub const fn to_raw(result: SysResult) -> isize {
 /// # Errors
 /// The error number, when `raw` lies in `-MAX_ERRNO..0`.
 pub const fn from_raw(raw: isize) -> Result<usize, u16> {
-    if raw < 0 && raw >= -MAX_ERRNO {
-        Err(-raw as u16)
-    } else {
-        Ok(raw as usize)
-    }
+    if raw < 0 && raw >= -MAX_ERRNO { Err(-raw as u16) } else { Ok(raw as usize) }
 }
 
 #[cfg(test)]
@@ -252,10 +248,7 @@ mod tests {
 
     #[test]
     fn addresses_are_not_errors() {
-        assert_eq!(
-            from_raw(to_raw(Ok(0xffff_8000_0000_0000))),
-            Ok(0xffff_8000_0000_0000)
-        );
+        assert_eq!(from_raw(to_raw(Ok(0xffff_8000_0000_0000))), Ok(0xffff_8000_0000_0000));
         assert_eq!(from_raw(-MAX_ERRNO), Err(4095));
         assert_eq!(from_raw(-MAX_ERRNO - 1), Ok(-4096isize as usize));
     }

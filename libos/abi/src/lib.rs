@@ -3,7 +3,9 @@
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
+pub mod args;
 pub mod errno;
+pub mod flags;
 pub mod structs;
 
 pub use errno::{Errno, SysResult, to_raw};

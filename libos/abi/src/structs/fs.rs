@@ -4,9 +4,7 @@ use super::Timespec;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// `struct stat`, stat(2); x86_64 layout of the kernel's `asm/stat.h`.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Stat {
     /// Device of the file system.
@@ -42,9 +40,7 @@ pub struct Stat {
 }
 
 /// `struct statx_timestamp`, statx(2).
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct StatxTimestamp {
     /// Whole seconds.
@@ -56,9 +52,7 @@ pub struct StatxTimestamp {
 }
 
 /// `struct statx`, statx(2).
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Statx {
     /// Fields that are filled in, `StatxMask`.
@@ -112,9 +106,7 @@ pub struct Statx {
 }
 
 /// `struct statfs`, statfs(2).
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Statfs {
     /// Kind of file system, e.g. `TMPFS_MAGIC`.
@@ -145,9 +137,7 @@ pub struct Statfs {
 
 /// The fixed head of `struct linux_dirent64`, getdents64(2): the name follows at once, ended by a NUL; `d_reclen` counts
 /// both and rounds up to 8 bytes. Packed so that its size is the offset of the name.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C, packed)]
 pub struct Dirent64 {
     /// Inode number.
@@ -161,9 +151,7 @@ pub struct Dirent64 {
 }
 
 /// `struct flock`, fcntl(2).
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Flock {
     /// `F_RDLCK`, `F_WRLCK` or `F_UNLCK`.

@@ -3,9 +3,7 @@
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// `struct sockaddr`, sockaddr(3type): the common head of all addresses.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Sockaddr {
     /// Address family, `AF_*`.
@@ -15,9 +13,7 @@ pub struct Sockaddr {
 }
 
 /// `struct sockaddr_in`, ip(7).
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct SockaddrIn {
     /// `AF_INET`.
@@ -31,9 +27,7 @@ pub struct SockaddrIn {
 }
 
 /// `struct sockaddr_in6`, ipv6(7).
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct SockaddrIn6 {
     /// `AF_INET6`.
@@ -69,9 +63,7 @@ pub struct SockaddrStorage {
 }
 
 /// `struct iovec`, iovec(3type).
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Iovec {
     /// First byte.
@@ -84,9 +76,7 @@ pub struct Iovec {
 pub const IOV_MAX: usize = 1024;
 
 /// `struct user_msghdr`, sendmsg(2). The C library's own type splits the two `size_t` into an int and a padding it clears.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Msghdr {
     /// Address of the socket address, or 0.
@@ -110,9 +100,7 @@ pub struct Msghdr {
 }
 
 /// `struct mmsghdr`, sendmmsg(2).
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct MmsgHdr {
     /// The message.
@@ -124,9 +112,7 @@ pub struct MmsgHdr {
 }
 
 /// `struct cmsghdr`, cmsg(3): the head of one piece of ancillary data; the next starts at a multiple of 8.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Cmsghdr {
     /// Bytes of head and data.
@@ -138,9 +124,7 @@ pub struct Cmsghdr {
 }
 
 /// `struct linger`, socket(7).
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Linger {
     /// Whether close(2) waits.
@@ -150,9 +134,7 @@ pub struct Linger {
 }
 
 /// `struct ip_mreqn`, ip(7).
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct IpMreqn {
     /// Multicast group in network byte order.
@@ -164,9 +146,7 @@ pub struct IpMreqn {
 }
 
 /// `struct ucred`, unix(7).
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Ucred {
     /// Process.
@@ -178,9 +158,7 @@ pub struct Ucred {
 }
 
 /// `struct ifreq`, netdevice(7).
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Ifreq {
     /// Name of the interface, ended by a NUL.
@@ -190,9 +168,7 @@ pub struct Ifreq {
 }
 
 /// `struct ifconf`, netdevice(7).
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Ifconf {
     /// Size of the buffer in bytes.

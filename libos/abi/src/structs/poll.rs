@@ -3,9 +3,7 @@
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// `struct epoll_event`, epoll_ctl(2); packed on x86_64.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C, packed)]
 pub struct EpollEvent {
     /// `EpollEvents`.
@@ -15,9 +13,7 @@ pub struct EpollEvent {
 }
 
 /// `struct pollfd`, poll(2).
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Pollfd {
     /// File descriptor; negative ones are skipped.
@@ -32,9 +28,7 @@ pub struct Pollfd {
 pub const FD_SETSIZE: usize = 1024;
 
 /// `fd_set`, select(2). The kernel reads only as many words as `nfds` needs.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct FdSet {
     /// One bit a descriptor, the lowest first.
@@ -42,9 +36,7 @@ pub struct FdSet {
 }
 
 /// The sixth argument of pselect6: a pointer to a signal set and its size.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct PselectSigmask {
     /// Address of the `Sigset`, or 0.

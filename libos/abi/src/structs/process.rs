@@ -4,9 +4,7 @@ use super::Timeval;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// `struct rlimit`, getrlimit(2); the same as `struct rlimit64` on x86_64.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Rlimit {
     /// Soft limit; `RLIM_INFINITY` is none.
@@ -16,9 +14,7 @@ pub struct Rlimit {
 }
 
 /// `struct rusage`, getrusage(2).
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Rusage {
     /// User time.
@@ -56,9 +52,7 @@ pub struct Rusage {
 }
 
 /// `struct sysinfo`, sysinfo(2).
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Sysinfo {
     /// Seconds since boot.
@@ -115,9 +109,7 @@ pub struct Utsname {
 }
 
 /// `struct robust_list_head`, set_robust_list(2).
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct RobustListHead {
     /// Address of the first lock, or of this head when the list is empty.
@@ -129,9 +121,7 @@ pub struct RobustListHead {
 }
 
 /// `struct sched_param`, sched_setscheduler(2).
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct SchedParam {
     /// Priority; 0 for `SCHED_OTHER`.

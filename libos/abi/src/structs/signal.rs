@@ -3,9 +3,7 @@
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// The kernel's `sigset_t`, 64 bits: bit `n - 1` is signal `n`. The C library's type is longer; only this much is read.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(transparent)]
 pub struct Sigset(
     /// The bits.
@@ -15,11 +13,7 @@ pub struct Sigset(
 impl Sigset {
     /// The set of signals `signo`, 1..=64; other numbers are the empty set.
     pub const fn of(signo: u32) -> Self {
-        if signo >= 1 && signo <= 64 {
-            Self(1 << (signo - 1))
-        } else {
-            Self(0)
-        }
+        if signo >= 1 && signo <= 64 { Self(1 << (signo - 1)) } else { Self(0) }
     }
 
     /// Whether `signo` is in the set.
@@ -29,9 +23,7 @@ impl Sigset {
 }
 
 /// `struct k_sigaction` as rt_sigaction(2) takes it (not the C library's `struct sigaction`).
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Sigaction {
     /// `SIG_DFL`, `SIG_IGN` or the address of the handler.
@@ -45,9 +37,7 @@ pub struct Sigaction {
 }
 
 /// `stack_t`, sigaltstack(2).
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct StackT {
     /// Lowest address.
@@ -109,9 +99,7 @@ impl Siginfo {
 }
 
 /// `mcontext_t` (`struct sigcontext_64`): the registers a signal handler may read and change.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Mcontext {
     /// R8 to R15, RDI, RSI, RBP, RBX, RDX, RAX, RCX, RSP, RIP, EFLAGS, packed segments, ERR, TRAPNO, OLDMASK, CR2.
@@ -123,9 +111,7 @@ pub struct Mcontext {
 }
 
 /// `struct ucontext` as the kernel lays it out on a signal frame.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Ucontext {
     /// `UC_*` flags.
@@ -150,9 +136,6 @@ mod tests {
         assert_eq!(Sigset::of(0), Sigset(0));
         assert_eq!(Sigset::of(65), Sigset(0));
         assert!(Sigset(0b10).contains(2) && !Sigset(0b10).contains(1));
-        assert_eq!(
-            Siginfo::fault(11, 1, 0xdead_beef_8000_0000).si_addr(),
-            0xdead_beef_8000_0000
-        );
+        assert_eq!(Siginfo::fault(11, 1, 0xdead_beef_8000_0000).si_addr(), 0xdead_beef_8000_0000);
     }
 }

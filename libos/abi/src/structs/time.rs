@@ -3,20 +3,7 @@
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// `struct timespec`, timespec(3type).
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    FromBytes,
-    IntoBytes,
-    Immutable,
-    KnownLayout,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Timespec {
     /// Whole seconds.
@@ -26,20 +13,7 @@ pub struct Timespec {
 }
 
 /// `struct timeval`, timeval(3type).
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    FromBytes,
-    IntoBytes,
-    Immutable,
-    KnownLayout,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Timeval {
     /// Whole seconds.
@@ -49,9 +23,7 @@ pub struct Timeval {
 }
 
 /// `struct timezone`, gettimeofday(2); obsolete.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Timezone {
     /// Minutes west of Greenwich.
@@ -61,9 +33,7 @@ pub struct Timezone {
 }
 
 /// `struct itimerspec`, timerfd_settime(2).
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Itimerspec {
     /// Period; zero means one shot.
@@ -73,9 +43,7 @@ pub struct Itimerspec {
 }
 
 /// `struct itimerval`, setitimer(2).
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Itimerval {
     /// Period; zero means one shot.
@@ -85,9 +53,7 @@ pub struct Itimerval {
 }
 
 /// `struct tms`, times(2), in clock ticks (100 a second).
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Tms {
     /// User time.
@@ -121,10 +87,7 @@ impl Timespec {
 
     /// The time `nanos` nanoseconds after zero.
     pub const fn from_nanos(nanos: u64) -> Self {
-        Self {
-            tv_sec: (nanos / NSEC_PER_SEC) as i64,
-            tv_nsec: (nanos % NSEC_PER_SEC) as i64,
-        }
+        Self { tv_sec: (nanos / NSEC_PER_SEC) as i64, tv_nsec: (nanos % NSEC_PER_SEC) as i64 }
     }
 }
 
@@ -134,19 +97,12 @@ impl Timeval {
         if self.tv_usec < 0 || self.tv_usec >= 1_000_000 {
             return None;
         }
-        Timespec {
-            tv_sec: self.tv_sec,
-            tv_nsec: self.tv_usec * 1000,
-        }
-        .to_nanos()
+        Timespec { tv_sec: self.tv_sec, tv_nsec: self.tv_usec * 1000 }.to_nanos()
     }
 
     /// The time `nanos` nanoseconds after zero, rounded down to microseconds.
     pub const fn from_nanos(nanos: u64) -> Self {
-        Self {
-            tv_sec: (nanos / NSEC_PER_SEC) as i64,
-            tv_usec: (nanos % NSEC_PER_SEC / 1000) as i64,
-        }
+        Self { tv_sec: (nanos / NSEC_PER_SEC) as i64, tv_usec: (nanos % NSEC_PER_SEC / 1000) as i64 }
     }
 }
 
@@ -156,60 +112,12 @@ mod tests {
 
     #[test]
     fn nanos_convert_or_refuse() {
-        assert_eq!(
-            Timespec::from_nanos(1_500_000_000),
-            Timespec {
-                tv_sec: 1,
-                tv_nsec: 500_000_000
-            }
-        );
-        assert_eq!(
-            Timespec {
-                tv_sec: 1,
-                tv_nsec: 5
-            }
-            .to_nanos(),
-            Some(1_000_000_005)
-        );
-        assert_eq!(
-            Timespec {
-                tv_sec: 0,
-                tv_nsec: 1_000_000_000
-            }
-            .to_nanos(),
-            None
-        );
-        assert_eq!(
-            Timespec {
-                tv_sec: -1,
-                tv_nsec: 0
-            }
-            .to_nanos(),
-            None
-        );
-        assert_eq!(
-            Timespec {
-                tv_sec: i64::MAX,
-                tv_nsec: 0
-            }
-            .to_nanos(),
-            None
-        );
-        assert_eq!(
-            Timeval {
-                tv_sec: 2,
-                tv_usec: 3
-            }
-            .to_nanos(),
-            Some(2_000_003_000)
-        );
-        assert_eq!(
-            Timeval {
-                tv_sec: 0,
-                tv_usec: 1_000_000
-            }
-            .to_nanos(),
-            None
-        );
+        assert_eq!(Timespec::from_nanos(1_500_000_000), Timespec { tv_sec: 1, tv_nsec: 500_000_000 });
+        assert_eq!(Timespec { tv_sec: 1, tv_nsec: 5 }.to_nanos(), Some(1_000_000_005));
+        assert_eq!(Timespec { tv_sec: 0, tv_nsec: 1_000_000_000 }.to_nanos(), None);
+        assert_eq!(Timespec { tv_sec: -1, tv_nsec: 0 }.to_nanos(), None);
+        assert_eq!(Timespec { tv_sec: i64::MAX, tv_nsec: 0 }.to_nanos(), None);
+        assert_eq!(Timeval { tv_sec: 2, tv_usec: 3 }.to_nanos(), Some(2_000_003_000));
+        assert_eq!(Timeval { tv_sec: 0, tv_usec: 1_000_000 }.to_nanos(), None);
     }
 }
