@@ -100,6 +100,8 @@ pub struct Machine {
     pub forwards: Vec<Forward>,
     /// A file that takes the packets of the network card.
     pub capture: Option<PathBuf>,
+    /// Whether there is a device that carries the status of `halt/1` out, see [`crate::exit`].
+    pub status_device: bool,
     /// Further arguments for QEMU, taken as they are.
     pub extra: Vec<String>,
 }
@@ -118,13 +120,12 @@ impl Machine {
             network: true,
             forwards: Vec::new(),
             capture: None,
+            status_device: true,
             extra: Vec::new(),
         }
     }
 
     /// The arguments of `qemu-system-x86_64`. The console and the monitor are left to the caller.
-    ///
-    /// The device `isa-debug-exit` carries the status of Erlang's `halt/1` out, see [`crate::exit`].
     pub fn arguments(&self) -> Vec<OsString> {
         let mut list: Vec<OsString> = Vec::new();
         let mut add = |words: &[&str]| list.extend(words.iter().map(OsString::from));
@@ -134,7 +135,9 @@ impl Machine {
             add(&["-cpu", cpu]);
         }
         add(&["-smp", &self.cpus.to_string(), "-m", &self.memory.to_string()]);
-        add(&["-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"]);
+        if self.status_device {
+            add(&["-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"]);
+        }
         add(&["-device", &format!("virtio-rng-{}", self.kind.bus())]);
         if self.network {
             let forwards: String = self.forwards.iter().map(forward).collect();

@@ -19,7 +19,6 @@ pub mod verify;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use sha2::{Digest, Sha256};
 
 use crate::{erlang::Erlang, manifest::Manifest, tree::Tree};
 
@@ -75,9 +74,5 @@ pub fn build(inputs: &Inputs) -> Result<Archive> {
     let mut read = tree.sources().to_vec();
     read.push(inputs.rootfs.join("manifest.toml"));
     read.push(inputs.rootfs.join("tools"));
-    Ok(Archive { hash: hex(&Sha256::digest(&bytes)), bytes, inputs: read })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    Ok(Archive { hash: sources::sha256_hex(&bytes), bytes, inputs: read })
 }

@@ -1,0 +1,73 @@
+//! Wrong input ends in a clear message, and never in silence.
+
+use anyhow::{Result, ensure};
+use trapless_tests::{
+    erl,
+    exit::Exit,
+    image,
+    machine::{Kind, Machine},
+    vm::{READY, Vm},
+};
+
+/// An unknown setting is named, and the machine still boots.
+#[test]
+fn an_unknown_setting_is_reported() -> Result<()> {
+    let append = format!("nosuchsetting=1 {}", erl("halt(3)."));
+    let mut vm = Vm::boot("unknown-setting", &Machine { append, ..Machine::new(image()) })?;
+    let exit = vm.wait_exit()?;
+    let console = vm.console().text();
+    ensure!(console.contains("nosuchsetting"), vm.fail("the setting is not named"));
+    ensure!(exit == Exit::Halted(3), vm.fail(&format!("it ended with {exit:?}")));
+    Ok(())
+}
+
+/// A known setting with a value that means nothing is named too.
+#[test]
+fn a_wrong_value_is_reported() -> Result<()> {
+    let append = format!("ip=nonsense {}", erl("halt(3)."));
+    let mut vm = Vm::boot("wrong-value", &Machine { append, ..Machine::new(image()) })?;
+    vm.wait_exit()?;
+    ensure!(vm.console().text().contains("nonsense"), vm.fail("the value is not named"));
+    Ok(())
+}
+
+#[test]
+fn an_open_quote_is_reported() -> Result<()> {
+    let append = "-- -noshell -eval \"halt(3).".to_owned();
+    let mut vm = Vm::boot("open-quote", &Machine { append, ..Machine::new(image()) })?;
+    let exit = vm.wait_exit()?;
+    ensure!(vm.console().text().contains("quote"), vm.fail("the quote is not named"));
+    ensure!(exit != Exit::Halted(0), vm.fail("it ended as if all were well"));
+    Ok(())
+}
+
+/// Erlang's own complaint about its arguments gets out, with a status.
+#[test]
+fn a_wrong_emulator_flag_is_reported() -> Result<()> {
+    let append = "-- +S nonsense -noshell".to_owned();
+    let mut vm = Vm::boot("wrong-flag", &Machine { append, ..Machine::new(image()) })?;
+    let exit = vm.wait_exit()?;
+    ensure!(matches!(exit, Exit::Halted(1..)), vm.fail(&format!("it ended with {exit:?}")));
+    ensure!(vm.console().text().contains("nonsense"), vm.fail("the flag is not named"));
+    Ok(())
+}
+
+/// Too little memory: a message that says so, on every machine type, not a hang.
+#[test]
+fn too_little_memory_is_told() -> Result<()> {
+    for (kind, memory) in [(Kind::Q35, 24), (Kind::Q35, 32), (Kind::Pc, 32), (Kind::Microvm, 32)] {
+        let machine = Machine { kind, memory, ..Machine::new(image()) };
+        let mut vm = Vm::boot(&format!("little-memory-{kind}-{memory}"), &machine)?;
+        let exit = vm.wait_exit()?;
+        ensure!(exit != Exit::Halted(0), vm.fail("it ended as if all were well"));
+        ensure!(vm.console().text().to_lowercase().contains("memory"), vm.fail("the console does not say why"));
+    }
+    Ok(())
+}
+
+/// Without a network card the machine runs; only the network is missing.
+#[test]
+fn no_network_card_is_no_disaster() -> Result<()> {
+    let mut vm = Vm::boot("no-network", &Machine { network: false, ..Machine::new(image()) })?;
+    vm.wait_for(READY).map(drop)
+}

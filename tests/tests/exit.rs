@@ -1,0 +1,84 @@
+//! Every end of Erlang is seen outside, with its status.
+
+use anyhow::{Result, ensure};
+use trapless_tests::{
+    erl,
+    exit::Exit,
+    image,
+    machine::{Kind, Machine},
+    vm::Vm,
+};
+
+/// Runs a piece of Erlang until the machine ends.
+fn run(name: &str, machine: Machine, code: &str) -> Result<(Exit, String)> {
+    let mut vm = Vm::boot(name, &Machine { append: erl(code), ..machine })?;
+    let exit = vm.wait_exit()?;
+    Ok((exit, vm.console().text()))
+}
+
+fn ends_with(name: &str, kind: Kind, code: &str, status: u8) -> Result<String> {
+    let (exit, console) = run(name, Machine { kind, cpus: 2, ..Machine::new(image()) }, code)?;
+    ensure!(exit == Exit::Halted(status), "{code} ended with {exit:?}, not {status}:\n{console}");
+    Ok(console)
+}
+
+#[test]
+fn halt_tells_its_status() -> Result<()> {
+    for status in [0, 1, 7, 127] {
+        ends_with(&format!("halt-{status}"), Kind::Q35, &format!("halt({status})."), status)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn halt_tells_its_status_on_microvm() -> Result<()> {
+    ends_with("halt-microvm", Kind::Microvm, "halt(7).", 7).map(drop)
+}
+
+#[test]
+fn init_stop_ends_in_order() -> Result<()> {
+    ends_with("init-stop", Kind::Q35, "init:stop(5).", 5).map(drop)
+}
+
+#[test]
+fn a_crash_of_the_boot_is_told() -> Result<()> {
+    let console = ends_with("boot-crash", Kind::Q35, "error(deliberate).", 1)?;
+    ensure!(console.contains("deliberate"), "the reason is not on the console:\n{console}");
+    Ok(())
+}
+
+#[test]
+fn a_halt_with_a_slogan_is_told() -> Result<()> {
+    let console = ends_with("slogan", Kind::Q35, r#"halt("deliberate slogan")."#, 1)?;
+    ensure!(console.contains("deliberate slogan"), "the slogan is not on the console:\n{console}");
+    Ok(())
+}
+
+#[test]
+fn out_of_memory_is_told() -> Result<()> {
+    let eat = "F = fun F(L) -> F([binary:copy(<<0>>, 16#1000000) | L]) end, F([]).";
+    let (exit, console) = run("out-of-memory", Machine::new(image()), eat)?;
+    ensure!(matches!(exit, Exit::Halted(1..)), "it ended with {exit:?}:\n{console}");
+    ensure!(console.to_lowercase().contains("memory"), "the console does not say why:\n{console}");
+    Ok(())
+}
+
+/// A port program that is not there is an error of the caller, and the machine lives on.
+#[test]
+fn a_missing_program_is_a_clean_error() -> Result<()> {
+    let code = "R = (catch open_port({spawn_executable, \"/no/such\"}, [])), \
+                S = (catch os:cmd(\"ls\")), \
+                io:format(\"port ~p cmd ~p~n\", [R, S]), halt(9).";
+    let console = ends_with("missing-program", Kind::Q35, code, 9)?;
+    ensure!(console.contains("port {'EXIT',{eno"), "open_port did not fail as it should:\n{console}");
+    Ok(())
+}
+
+/// Without the device that carries a status out, the machine powers off.
+#[test]
+fn without_a_way_to_tell_it_powers_off() -> Result<()> {
+    let machine = Machine { status_device: false, ..Machine::new(image()) };
+    let (exit, console) = run("power-off", machine, "halt(7).")?;
+    ensure!(exit == Exit::PoweredOff, "it ended with {exit:?}:\n{console}");
+    Ok(())
+}
