@@ -5,6 +5,7 @@
 
 use crate::data::{Sink, Source};
 use crate::platform::Platform;
+use crate::socket::Socket;
 use crate::sync::{AtomicU32, Lock, Ordering};
 use crate::wait::{Ready, WaitQueue};
 use alloc::sync::Arc;
@@ -98,7 +99,12 @@ pub trait File<P: Platform>: Any + Send + Sync {
     /// AF_UNIX message, in a call that blocks).
     fn close(&self) {}
 
-    /// For finding out what an object is: sockets, epoll instances.
+    /// The object as a socket, if it is one.
+    fn as_socket(&self) -> Option<&dyn Socket<P>> {
+        None
+    }
+
+    /// For finding out what an object is: an epoll instance, a timerfd.
     fn as_any(&self) -> &(dyn Any + Send + Sync);
 }
 

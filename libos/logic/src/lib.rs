@@ -19,6 +19,7 @@ pub mod futex;
 pub mod gate;
 pub mod platform;
 pub mod signal;
+pub mod socket;
 pub mod stack_image;
 pub mod sync;
 pub mod time;
