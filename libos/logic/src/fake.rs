@@ -14,6 +14,13 @@ use std::thread;
 #[derive(Debug)]
 pub struct Fake;
 
+/// Whether this process is to run with a known fault, so that a model can show that it would find it: the child process of such a
+/// test names the fault in the environment.
+#[cfg(loom)]
+pub fn mutant(name: &str) -> bool {
+    std::env::var("TRAPLESS_MUTANT").is_ok_and(|v| v == name)
+}
+
 /// A host thread.
 #[derive(Clone, Debug)]
 pub struct FakeThread(thread::Thread);

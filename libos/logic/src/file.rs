@@ -7,7 +7,9 @@ use crate::data::{Sink, Source};
 use crate::platform::Platform;
 use crate::socket::Socket;
 use crate::sync::{AtomicU32, Lock, Ordering};
-use crate::wait::{Ready, WaitQueue};
+use crate::time::Instant;
+use crate::vfs::Node;
+use crate::wait::{Ready, WaitQueue, block_on};
 use alloc::sync::Arc;
 use core::any::Any;
 use trapless_abi::structs::Stat;
@@ -99,6 +101,18 @@ pub trait File<P: Platform>: Any + Send + Sync {
     /// AF_UNIX message, in a call that blocks).
     fn close(&self) {}
 
+    /// The place in the file system this object was opened from: for fchdir(2), fchmod(2) and the *at calls. None for pipes, sockets
+    /// and other objects that have no name.
+    fn node(self: Arc<Self>) -> Option<Arc<dyn Node<P>>> {
+        None
+    }
+
+    /// The object for a second, independent description, as open(2) of `/proc/self/fd/N` makes one. ENXIO where Linux has none
+    /// (sockets).
+    fn reopen(self: Arc<Self>) -> SysResult<Arc<dyn File<P>>> {
+        Err(Errno::ENXIO)
+    }
+
     /// The object as a socket, if it is one.
     fn as_socket(&self) -> Option<&dyn Socket<P>> {
         None
@@ -106,6 +120,13 @@ pub trait File<P: Platform>: Any + Send + Sync {
 
     /// For finding out what an object is: an epoll instance, a timerfd.
     fn as_any(&self) -> &(dyn Any + Send + Sync);
+}
+
+/// An inode number for an object without a name (fstat(2) of a pipe, a socket, an eventfd); never one a file system uses.
+pub fn anonymous_inode() -> u64 {
+    // Only uniqueness matters, so the model checker need not know about this counter.
+    static NEXT: core::sync::atomic::AtomicU64 = core::sync::atomic::AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 /// The third argument of ioctl(2).
@@ -204,6 +225,36 @@ impl<P: Platform> OpenFile<P> {
         let n = self.file.write_at(*offset, from)?;
         *offset += n as u64;
         Ok(n)
+    }
+
+    /// read(2) as the program sees it: sleeps until there is something, unless O_NONBLOCK is set. EAGAIN once `deadline` has passed
+    /// (SO_RCVTIMEO), EINTR.
+    pub fn read_blocking(&self, to: &mut dyn Sink, deadline: Option<Instant>) -> SysResult<usize> {
+        match self.file.queue() {
+            Some(queue) if !self.nonblocking() => block_on(queue, Ready::READABLE, deadline, || self.read(to)),
+            _ => self.read(to),
+        }
+    }
+
+    /// write(2) as the program sees it: without O_NONBLOCK it goes on until everything is written, so that a pipe or a stream never
+    /// takes less without a reason. An error after the first byte gives the number of bytes written so far.
+    pub fn write_blocking(&self, from: &mut dyn Source, deadline: Option<Instant>) -> SysResult<usize> {
+        let queue = match self.file.queue() {
+            Some(queue) if !self.nonblocking() => queue,
+            _ => return self.write(from),
+        };
+        let mut total = 0;
+        loop {
+            match block_on(queue, Ready::WRITABLE, deadline, || self.write(from)) {
+                Ok(0) => return Ok(total),
+                Ok(n) => total += n,
+                Err(e) if total == 0 => return Err(e),
+                Err(_) => return Ok(total),
+            }
+            if from.remaining() == 0 {
+                return Ok(total);
+            }
+        }
     }
 
     /// lseek(2): whence 0, 1, 2 = SEEK_SET, SEEK_CUR, SEEK_END. ESPIPE, EINVAL, EOVERFLOW.
