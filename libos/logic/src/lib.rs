@@ -19,6 +19,7 @@ pub mod firmware;
 pub mod futex;
 pub mod gate;
 pub mod pipe;
+pub mod net;
 pub mod platform;
 pub mod signal;
 pub mod socket;
