@@ -117,7 +117,15 @@ impl Vm {
     /// # Errors
     /// It hangs.
     pub fn wait_exit(&mut self) -> Result<Exit> {
-        let give_up = Instant::now() + deadline();
+        self.wait_exit_within(deadline())
+    }
+
+    /// [`Vm::wait_exit`] with another idea of when it hangs.
+    ///
+    /// # Errors
+    /// It hangs.
+    pub fn wait_exit_within(&mut self, patience: Duration) -> Result<Exit> {
+        let give_up = Instant::now() + patience;
         loop {
             if let Some(status) = self.child.try_wait().context("cannot wait for QEMU")? {
                 for reader in self.readers.drain(..) {

@@ -1,2 +1,47 @@
-//! (skeleton)
-fn main() {}
+//! `cargo xtask`: the one door to everything one does with this repository.
+//!
+//! [`cli`] says what can be asked for, one module answers each question, and [`setup`] sees to it that a fresh
+//! machine has what is needed before anything starts.
+
+mod accel;
+mod build;
+mod cli;
+mod gdb;
+mod run;
+mod setup;
+mod soak;
+mod sources_lock;
+mod test;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+use cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    match perform(Cli::parse().command) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Performs one command, and returns the exit status.
+fn perform(command: Command) -> Result<u8> {
+    match command {
+        Command::Run(options) => run::run(&options),
+        Command::Build(options) => build::build(&options).map(|image| {
+            println!("{}", image.display());
+            0
+        }),
+        Command::Test(options) => test::test(&options),
+        Command::Gdb(options) => gdb::gdb(&options),
+        Command::Soak(options) => soak::soak(&options),
+        Command::Setup => setup::prepare(sources::host::Task::Test).map(|()| 0),
+        Command::Ci => test::ci(),
+        Command::Sources(options) => sources_lock::sources(&options).map(|()| 0),
+    }
+}

@@ -1,0 +1,72 @@
+//! Builds the image with cargo, and finds it.
+
+use std::{
+    env,
+    ffi::OsString,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use sources::host::Task;
+
+use crate::{
+    cli::{BuildOptions, name},
+    setup,
+};
+
+/// Builds the image, and returns where it is.
+///
+/// # Errors
+/// A tool is missing, or something does not compile; cargo's messages are on the terminal.
+pub fn build(options: &BuildOptions) -> Result<PathBuf> {
+    setup::prepare(Task::Image)?;
+    let mut command = cargo();
+    command.args(["build", "--package", "trapless", "--message-format=json-render-diagnostics"]);
+    if !options.debug {
+        command.arg("--release");
+    }
+    command.env("TRAPLESS_FLAVOR", name(options.flavor)).env("TRAPLESS_ENTRY", name(options.entry));
+    if let Some(app) = &options.app {
+        let app =
+            app.canonicalize().with_context(|| format!("there is no folder {} (given with --app)", app.display()))?;
+        command.env("TRAPLESS_APP", app);
+    }
+    let output = command.stderr(Stdio::inherit()).output().context("cannot run cargo")?;
+    ensure!(output.status.success(), "the image was not built; the reason is above");
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.lines().rev().find_map(executable).context("cargo built no image")
+}
+
+/// The path of the image, when this line of cargo's report names it.
+fn executable(line: &str) -> Option<PathBuf> {
+    let message: Value = serde_json::from_str(line).ok()?;
+    let is_image = message.pointer("/target/name")? == "image" && message.pointer("/target/kind/0")? == "bin";
+    is_image.then(|| message.get("executable")?.as_str().map(PathBuf::from))?
+}
+
+/// The cargo that started us, in the root folder of the repository.
+pub fn cargo() -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
+    command.current_dir(trapless_tests::repository());
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_image_is_found_in_cargos_report() {
+        let line = |kind: &str| {
+            format!(
+                r#"{{"reason":"compiler-artifact","target":{{"name":"image","kind":["{kind}"]}},"executable":"/x/image"}}"#
+            )
+        };
+        assert_eq!(executable(&line("bin")), Some("/x/image".into()));
+        assert_eq!(executable(&line("custom-build")), None);
+        assert_eq!(executable(r#"{"reason":"build-finished","success":true}"#), None);
+        assert_eq!(executable("not JSON"), None);
+    }
+}

@@ -1,0 +1,208 @@
+//! The command line of `cargo xtask`. The comments here are its help.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use trapless_tests::machine::{Forward, Kind};
+
+/// Trapless: Erlang/OTP and a Rust library OS as one bootable ELF.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version, about, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Build the image and boot it here, console on this terminal (Ctrl-a x ends it)
+    Run(RunOptions),
+    /// Run all tests: host, models, and the image in QEMU
+    Test(TestOptions),
+    /// Build the image and print where it is
+    Build(BuildOptions),
+    /// Boot the image stopped, with gdb attached
+    Gdb(RunOptions),
+    /// Boot the image again and again, and stop at the first boot that does not serve
+    Soak(SoakOptions),
+    /// Install what building, running and testing need on this machine
+    Setup,
+    /// What is checked before a change is taken: format, lints, all tests
+    Ci,
+    /// Show the pinned source packages, or move them to newer ones
+    Sources(SourcesOptions),
+}
+
+/// How the image is built.
+#[derive(Args, Clone)]
+pub struct BuildOptions {
+    /// Which ERTS: with the JIT compiler, or the interpreter
+    #[arg(long, value_enum, default_value_t = Flavor::Jit)]
+    pub flavor: Flavor,
+    /// How musl enters the library OS
+    #[arg(long, value_enum, default_value_t = Entry::Direct)]
+    pub entry: Entry,
+    /// Put your own code in: a folder with modules (.erl, .beam), an application, or several applications
+    #[arg(long, value_name = "DIR")]
+    pub app: Option<PathBuf>,
+    /// Build with checks (debug assertions, overflow)
+    #[arg(long, overrides_with = "release")]
+    pub debug: bool,
+    /// Build without them (this is the default)
+    #[arg(long)]
+    pub release: bool,
+}
+
+/// What the image boots on.
+#[derive(Args, Clone)]
+pub struct MachineOptions {
+    /// Virtual CPUs
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=255))]
+    pub cpus: u32,
+    /// Memory in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 512)]
+    pub memory: u32,
+    /// QEMU's machine type: q35, pc or microvm
+    #[arg(long, value_name = "TYPE", default_value = "q35")]
+    pub machine: Kind,
+    /// QEMU's CPU model ("default" leaves the choice to QEMU)
+    #[arg(long, value_name = "MODEL", default_value = "max")]
+    pub cpu: String,
+    /// Hardware virtualisation; auto takes it where it is seen to work
+    #[arg(long, value_enum, default_value_t = Accel::Auto)]
+    pub accel: Accel,
+    /// Settings of the image, key=value
+    #[arg(long, value_name = "SETTINGS", default_value = "", allow_hyphen_values = true)]
+    pub append: String,
+    /// Do without a network card
+    #[arg(long)]
+    pub no_net: bool,
+    /// Write the packets of the network card to a file
+    #[arg(long, value_name = "FILE", conflicts_with = "no_net")]
+    pub pcap: Option<PathBuf>,
+    /// Further arguments for QEMU, split at blanks (may be given several times)
+    #[arg(long, value_name = "ARGS", allow_hyphen_values = true)]
+    pub qemu: Vec<String>,
+}
+
+#[derive(Args)]
+pub struct RunOptions {
+    #[command(flatten)]
+    pub build: BuildOptions,
+    #[command(flatten)]
+    pub machine: MachineOptions,
+    /// Lead a port of this machine's loopback address into the image (udp:HOST:GUEST for UDP; may be given several times)
+    #[arg(long, value_name = "HOST:GUEST", default_value = "5555:5555", conflicts_with = "no_net")]
+    pub forward: Vec<Forward>,
+    /// Arguments as for erl, instead of the echo server: `cargo xtask run -- -s mymodule`
+    #[arg(last = true, value_name = "ERL ARGUMENTS")]
+    pub erl: Vec<String>,
+}
+
+#[derive(Args)]
+pub struct TestOptions {
+    /// Only tests whose name contains this
+    pub filter: Option<String>,
+    /// Only this part of the tests
+    #[arg(long, value_enum)]
+    pub only: Option<Part>,
+}
+
+#[derive(Args)]
+pub struct SoakOptions {
+    #[command(flatten)]
+    pub build: BuildOptions,
+    #[command(flatten)]
+    pub machine: MachineOptions,
+    /// How often to boot
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    pub boots: u32,
+}
+
+#[derive(Args)]
+pub struct SourcesOptions {
+    /// Move the pins to the newest revisions of the archive, and show what changed
+    #[arg(long)]
+    pub update: bool,
+}
+
+/// A part of the tests.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Part {
+    /// Tests that need no machine
+    Host,
+    /// Every interleaving of the waiting and waking code (loom)
+    Models,
+    /// The image in QEMU
+    Image,
+}
+
+/// A flavour of ERTS.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Flavor {
+    /// BeamAsm, the just-in-time compiler
+    Jit,
+    /// The interpreter: slower, boots faster
+    Emu,
+}
+
+/// A way from musl into the library OS.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Entry {
+    /// A function call
+    Direct,
+}
+
+/// An accelerator of QEMU.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Accel {
+    /// KVM where it works, else TCG
+    Auto,
+    /// The host's virtualisation
+    Kvm,
+    /// Software: works everywhere
+    Tcg,
+}
+
+/// The name by which a value is written on a command line.
+pub fn name(value: impl ValueEnum) -> String {
+    value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn run(arguments: &[&str]) -> RunOptions {
+        match Cli::try_parse_from([&["xtask", "run"], arguments].concat()).unwrap().command {
+            Command::Run(options) => options,
+            _ => unreachable!("the sub-command is run"),
+        }
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn arguments_behind_the_dashes_are_for_erl() {
+        let options = run(&["--cpus", "2", "--", "-noshell", "-s", "x"]);
+        assert_eq!(options.erl, ["-noshell", "-s", "x"]);
+        assert_eq!(options.machine.cpus, 2);
+    }
+
+    #[test]
+    fn what_begins_with_a_dash_can_be_appended() {
+        assert_eq!(run(&["--append", "-- -noshell"]).machine.append, "-- -noshell");
+        assert_eq!(run(&["--qemu", "-d int"]).machine.qemu, ["-d int"]);
+    }
+
+    #[test]
+    fn release_is_the_default_and_debug_can_be_had() {
+        assert!(!run(&[]).build.debug);
+        assert!(run(&["--debug"]).build.debug);
+        assert!(Cli::try_parse_from(["xtask", "run", "--cpus", "0"]).is_err());
+    }
+}

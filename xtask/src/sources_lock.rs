@@ -1,0 +1,28 @@
+//! The pinned source packages: shown, or moved.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use sources::{Console, Lock};
+
+use crate::cli::SourcesOptions;
+
+/// Shows each lock, or with `--update` moves it to the newest revision and shows what changed.
+///
+/// # Errors
+/// A lock cannot be read or written, or the archive does not answer.
+pub fn sources(options: &SourcesOptions) -> Result<()> {
+    for path in locks() {
+        if options.update {
+            println!("{}", sources::update_lock(&path, &Console)?);
+        } else {
+            let lock = Lock::read(&path)?;
+            println!("{} {} ({})", lock.package, lock.version, lock.suite);
+        }
+    }
+    Ok(())
+}
+
+fn locks() -> [PathBuf; 2] {
+    ["musl-shim/musl.lock", "erts-build/otp.lock"].map(|path| trapless_tests::repository().join(path))
+}
