@@ -7,5 +7,7 @@ pub mod args;
 pub mod errno;
 pub mod flags;
 pub mod structs;
+pub mod table;
+pub mod trace;
 
 pub use errno::{Errno, SysResult, to_raw};

@@ -31,7 +31,7 @@ macro_rules! numbers {
 numbers! {
     /// A file descriptor; the table of descriptors answers EBADF to one that is not open.
     Fd: i32, "{}";
-    /// A length or count of bytes.
+    /// A length in bytes, or a count of elements.
     Len: usize, "{}";
     /// An offset in a file, bytes.
     Offset: i64, "{}";

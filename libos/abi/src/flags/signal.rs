@@ -132,6 +132,19 @@ choices! {
     }
 }
 
+/// rt_sigprocmask looks at `how` only if it is given a set: `None` is then EINVAL, and nothing otherwise.
+impl Arg for Option<SigProcmaskHow> {
+    fn decode(raw: usize) -> SysResult<Self> {
+        Ok(SigProcmaskHow::decode(raw).ok())
+    }
+}
+
+impl Trace for Option<SigProcmaskHow> {
+    fn trace(raw: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        SigProcmaskHow::trace(raw, f)
+    }
+}
+
 consts! { usize {
     SIG_DFL = 0, "`sa_handler`: the default action.";
     SIG_IGN = 1, "`sa_handler`: ignore.";
