@@ -1,0 +1,157 @@
+//! Configures and compiles OTP, and makes an installation of it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use sources::{Lock, Patches, Progress};
+
+use crate::run::{Result, Step, hermetic, io, jobs};
+use crate::toolchain::{CFLAGS, Toolchain};
+
+/// The platform's name in OTP's build tree.
+pub(crate) const TRIPLET: &str = "x86_64-pc-linux-musl";
+
+/// Debian's security fixes; the rest of its series adapts OTP to Debian, which this is not.
+const PATCHES: Patches = Patches::Prefixed("CVE-");
+
+/// What configure is told not to look for or to build. Everything that needs crypto waits for a libcrypto in the image;
+/// graphics, Java and ODBC have no place in it.
+const WITHOUT: &[&str] = &[
+    "termcap",
+    "wx",
+    "odbc",
+    "javac",
+    "ssl",
+    "crypto",
+    "ssh",
+    "observer",
+    "debugger",
+    "et",
+    "megaco",
+    "dialyzer",
+    "diameter",
+    "jinterface",
+    "snmp",
+    "tftp",
+    "ftp",
+    "eldap",
+    "edoc",
+    "public_key",
+    "reltool",
+];
+
+/// The other options of configure.
+const OPTIONS: &[&str] = &[
+    "--enable-jit",
+    "--enable-builtin-zlib",
+    "--disable-sctp",
+    "--disable-systemd",
+    // Two builds of the same inputs give the same .beam files.
+    "--disable-saved-compile-time",
+    "--disable-dynamic-ssl-lib",
+];
+
+/// Files the dfsg tarball lacks and the installation of common_test insists on. Empty ones do: they sort tables in reports.
+const STAND_INS: [&str; 2] =
+    ["lib/common_test/priv/jquery-latest.js", "lib/common_test/priv/jquery.tablesorter.min.js"];
+
+/// Everything of this file that a result depends on, for its hash.
+pub(crate) fn inputs() -> String {
+    format!("{TRIPLET}\n{PATCHES:?}\n{}\n{}\n{}", WITHOUT.join(" "), OPTIONS.join(" "), STAND_INS.join(" "))
+}
+
+/// One build of OTP.
+pub(crate) struct Otp<'a> {
+    /// The patched sources, which the build fills.
+    pub tree: PathBuf,
+    /// The installation.
+    pub root: PathBuf,
+    /// Folder of the logs.
+    pub logs: PathBuf,
+    /// Who hears how far it is.
+    pub progress: &'a dyn Progress,
+}
+
+impl Otp<'_> {
+    /// Unpacks and patches the sources.
+    pub fn unpack(&self, lock: &Lock) -> Result<()> {
+        fs::create_dir_all(&self.logs).map_err(io(&self.logs))?;
+        sources::unpack(&sources::fetch(lock, self.progress)?, &self.tree, PATCHES, self.progress)?;
+        for name in STAND_INS {
+            let path = self.tree.join(name);
+            fs::write(&path, "").map_err(io(&path))?;
+        }
+        Ok(())
+    }
+
+    /// Configures the tree for `toolchain`.
+    pub fn configure(&self, toolchain: &Toolchain) -> Result<()> {
+        let asn1 = self.tree.join(format!("lib/asn1/priv/lib/{TRIPLET}/asn1rt_nif.a"));
+        let mut command = self.command("./configure");
+        command
+            .arg(format!("--build={TRIPLET}"))
+            .arg(format!("CC={}", toolchain.cc.display()))
+            .arg(format!("CXX={}", toolchain.cxx.display()))
+            .arg(format!("LD={}", toolchain.cc.display()))
+            .arg(format!("CFLAGS={CFLAGS}"))
+            .arg(format!("CXXFLAGS={CFLAGS}"))
+            .arg("LDFLAGS=-static -no-pie")
+            .arg(format!("--enable-static-nifs={}", asn1.display()))
+            .args(OPTIONS)
+            .args(WITHOUT.iter().map(|name| format!("--without-{name}")));
+        self.step("configuring OTP", "configure", 75_000, &mut command)
+    }
+
+    /// Compiles the default emulator (JIT) and all the libraries.
+    pub fn make(&self) -> Result<()> {
+        let what = "compiling OTP, emulator and libraries (5 to 10 minutes on two cores, once)";
+        self.step(what, "make", 680_000, self.command("make").arg(jobs()))
+    }
+
+    /// Compiles another flavor of the emulator in the same tree.
+    pub fn make_flavor(&self, flavor: &str) -> Result<()> {
+        let what = format!("compiling the emulator, flavor {flavor} (1 to 2 minutes on two cores, once)");
+        let mut command = self.command("make");
+        command.args([&jobs(), "emulator", &format!("FLAVOR={flavor}")]);
+        self.step(&what, &format!("make-{flavor}"), 60_000, &mut command)
+    }
+
+    /// Installs into `root`: libraries with versions in their names, boot scripts, and the `erl` of this host.
+    pub fn install(&self) -> Result<()> {
+        let root = self.root.display().to_string();
+        let mut release = self.command("make");
+        release.args(["release", &format!("RELEASE_ROOT={root}")]);
+        self.step("installing OTP in the cache", "release", 260_000, &mut release)?;
+        let mut install = hermetic("./Install", &self.logs);
+        install.current_dir(&self.root).args(["-minimal", &root]);
+        self.step("making OTP's start scripts", "install", 1, &mut install)
+    }
+
+    /// Where the build leaves the emulator of `flavor`; the partial object lies beside it.
+    pub fn emulator(&self, flavor: &str) -> PathBuf {
+        self.tree.join(format!("bin/{TRIPLET}/beam.{flavor}"))
+    }
+
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = hermetic(program, &self.logs);
+        command.current_dir(&self.tree).env("ERL_TOP", &self.tree);
+        command
+    }
+
+    pub fn step(&self, what: &str, log: &str, log_size: u64, command: &mut Command) -> Result<()> {
+        let log = self.logs.join(format!("{log}.log"));
+        Step { what, log: &log, log_size }.run(command, self.progress)
+    }
+}
+
+/// The version of ERTS in a source tree.
+pub(crate) fn erts_version(tree: &Path) -> Result<String> {
+    let path = tree.join("erts/vsn.mk");
+    let text = fs::read_to_string(&path).map_err(io(&path))?;
+    let version = text.lines().find_map(|line| line.strip_prefix("VSN = "));
+    version.map(|version| version.trim().to_owned()).ok_or_else(|| {
+        sources::Error::io(&path, std::io::Error::other("no line `VSN = `: not the OTP this recipe is written for"))
+            .into()
+    })
+}

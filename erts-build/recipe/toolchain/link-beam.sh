@@ -1,0 +1,34 @@
+#!/bin/sh
+# Links the emulator in two steps. First every object and archive of it becomes one relocatable object, $output.o: that is
+# what the image links. Then that object and the stock musl become the executable, the image's twin on Linux.
+set -eu
+sysroot='@SYSROOT@'
+tools='@TOOLS@'
+
+output=
+count=$#
+previous=
+# One turn of the argument list: what names an input (or where to find it) goes to the end, the rest is the final link's.
+# Inputs and flags are told apart by a marker, since sh has one list only.
+set -- "$@" --inputs--
+final=
+while [ "$count" -gt 0 ]; do
+    argument=$1
+    shift
+    count=$((count - 1))
+    if [ "$previous" = -o ]; then
+        output=$argument
+        previous=
+        continue
+    fi
+    case $argument in
+    -o) previous=-o ;;
+    *.o | *.a | -L* | -l*) set -- "$@" "$argument" ;;
+    *) final="$final $argument" ;;
+    esac
+done
+shift # the marker
+
+ld -r -o "$output.o" "$@" "$tools/libcxxshim.a" -L"$sysroot/lib" "$(gcc -print-libgcc-file-name)"
+# shellcheck disable=SC2086 # the flags of this link hold no blanks
+exec "$sysroot/bin/musl-gcc" $final -o "$output" "$output.o"
