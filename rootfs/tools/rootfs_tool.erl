@@ -10,11 +10,12 @@ main(["compile", Out, Include | Files]) ->
         [] -> ok;
         Bad -> fail("~ts not compiled", [lists:join(", ", Bad)])
     end;
-%% boot SCRIPT OUT PRELOAD APP=FILE...
-%%   SCRIPT is the start_clean.script of the build, OUT the boot file to write, PRELOAD a list of modules to load
-%%   before the kernel starts ("a,b,c"), and each APP=FILE an application (name-version) with its .app file.
-main(["boot", Script, Out, Preload | Dirs]) ->
-    {ok, [{script, Name, Commands}]} = file:consult(Script),
+%% boot BOOT OUT PRELOAD APPLICATION...
+%%   BOOT is the start_clean.boot of OTP, OUT the one to write, PRELOAD a list of modules to load before the kernel
+%%   starts ("a,b,c"), and each APPLICATION the name of a folder below lib/ ("kernel-10.2").
+main(["boot", Boot0, Out, Preload | Dirs]) ->
+    {ok, Binary} = file:read_file(Boot0),
+    {script, Name, Commands} = binary_to_term(Binary),
     Extra = [list_to_atom(Module) || Module <- string:lexemes(Preload, ",")],
     Paths = ["$ROOT/lib/" ++ Dir ++ "/ebin" || Dir <- Dirs],
     Boot = {script, Name, rewrite(Commands, Paths, Extra)},

@@ -17,6 +17,9 @@ use crate::{
     tree::{Tree, list, name_of, read},
 };
 
+/// The environment variable that hands the folder of `--app` to the build.
+pub const APP_VARIABLE: &str = "TRAPLESS_APP";
+
 /// Adds what `folder` holds, and returns the names (with version, where there is one) of the applications added.
 ///
 /// # Errors

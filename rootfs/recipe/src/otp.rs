@@ -88,14 +88,14 @@ pub fn version(application: &[u8]) -> Option<String> {
 /// Writes the boot script: OTP's own `start_clean`, with the paths and the early modules that suit the archive.
 ///
 /// # Errors
-/// OTP's script is missing, or Erlang cannot write ours.
+/// OTP's boot script is missing, or Erlang cannot write ours.
 pub fn add_boot_script(tree: &mut Tree, inputs: &Inputs, applications: &[String], preload: &[String]) -> Result<()> {
-    let script = inputs.otp_root.join("bin/start_clean.script");
-    ensure!(script.is_file(), "the OTP build has no {}", script.display());
-    tree.note_source(&script);
+    let original = inputs.otp_root.join("bin/start_clean.boot");
+    ensure!(original.is_file(), "the OTP build has no {}", original.display());
+    tree.note_source(&original);
     let out = inputs.work.join("start.boot");
     let mut arguments =
-        vec!["boot".into(), script.into_os_string(), out.clone().into_os_string(), preload.join(",").into()];
+        vec!["boot".into(), original.into_os_string(), out.clone().into_os_string(), preload.join(",").into()];
     arguments.extend(applications.iter().map(Into::into));
     let tool = inputs.rootfs.join("tools/rootfs_tool.erl");
     inputs.erlang.run(inputs.work, &tool, &arguments).context("the boot script cannot be made")?;

@@ -1,0 +1,61 @@
+//! Builds the archive, and tells the image's build script where it is.
+//!
+//! A package that depends on this one sees in its build script `DEP_TRAPLESS_ROOTFS_CPIO` (the archive) and
+//! `DEP_TRAPLESS_ROOTFS_HASH` (its SHA-256).
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context, Result};
+use rootfs_recipe::{Inputs, app::APP_VARIABLE, erlang::Erlang};
+
+fn main() -> ExitCode {
+    match archive() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nThe root file system could not be built: {error:#}\n");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn archive() -> Result<()> {
+    let rootfs = path("CARGO_MANIFEST_DIR")?;
+    let out = path("OUT_DIR")?;
+    let otp_root = path("DEP_TRAPLESS_ERTS_OTP")?;
+    let erlang = Erlang::new(otp_root.join("bin/erl"));
+    println!("cargo::rerun-if-env-changed={APP_VARIABLE}");
+    println!("cargo::rerun-if-changed=build.rs");
+    let app = env::var_os(APP_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let archive = rootfs_recipe::build(&Inputs {
+        rootfs: &rootfs,
+        otp_root: &otp_root,
+        erlang: &erlang,
+        app: app.as_deref(),
+        work: &out,
+    })?;
+    for input in &archive.inputs {
+        println!("cargo::rerun-if-changed={}", input.display());
+    }
+    let file = out.join("rootfs.cpio");
+    write_if_changed(&file, &archive.bytes)?;
+    println!("cargo::metadata=cpio={}", file.display());
+    println!("cargo::metadata=hash={}", archive.hash);
+    println!("cargo::rustc-env=TRAPLESS_ROOTFS_HASH={}", archive.hash);
+    Ok(())
+}
+
+fn path(variable: &str) -> Result<PathBuf> {
+    Ok(env::var_os(variable).with_context(|| format!("{variable} is not set; cargo sets it"))?.into())
+}
+
+/// An unchanged file keeps its time, so that nothing is linked again for it.
+fn write_if_changed(path: &Path, bytes: &[u8]) -> Result<()> {
+    if fs::read(path).is_ok_and(|old| old == bytes) {
+        return Ok(());
+    }
+    fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
+}
