@@ -63,8 +63,7 @@ const COMPILE: &[Tool] = &[
     program("ar", "binutils"),
     Tool { name: "linux/futex.h", check: Check::AnyFile(&["/usr/include/linux/futex.h"]), package: "linux-libc-dev" },
 ];
-const OTP: &[Tool] =
-    &[program("g++", "g++"), program("perl", "perl"), program("m4", "m4"), program("strip", "binutils")];
+const OTP: &[Tool] = &[program("g++", "g++"), program("perl", "perl"), program("strip", "binutils")];
 const IMAGE: &[Tool] = &[
     Tool {
         name: "libclang",
