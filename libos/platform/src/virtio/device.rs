@@ -1,0 +1,155 @@
+//! A virtio device, over PCI or MMIO, and what `virtio-drivers`' transports leave to us: its interrupt and its doorbells.
+//!
+//! Order of use (virtio 1.2, 3.1.1): [`Device::attach_interrupt`], [`Device::negotiate`], then for each queue `VirtQueue::new` on
+//! [`Device::transport`], [`Device::assign_vector`] and [`Device::doorbell`], then `finish_init`.
+
+use super::interrupt::{self, Acknowledge};
+use super::{mmio, pci};
+use crate::irq::{self, Softirq};
+use bitflags::Flags;
+use core::fmt;
+use core::ops::BitAnd;
+use virtio_drivers::transport::{DeviceStatus, DeviceType, SomeTransport, Transport};
+
+/// Why a device cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// It does not speak virtio 1.0 over PCI, or its PCI capabilities make no sense.
+    Pci(virtio_drivers::transport::pci::VirtioPciError),
+    /// Its register window makes no sense.
+    Mmio(virtio_drivers::transport::mmio::MmioError),
+    /// A queue or its memory could not be set up, or its configuration could not be read.
+    Driver(virtio_drivers::Error),
+    /// It does not accept the features that we need, or has failed.
+    Refused,
+    /// No vector, no MSI-X and no routed line for its interrupt.
+    NoInterrupt,
+    /// No memory for its buffers.
+    NoMemory,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Pci(e) => write!(f, "{e}"),
+            Error::Mmio(e) => write!(f, "{e}"),
+            Error::Driver(e) => write!(f, "{e}"),
+            Error::Refused => f.write_str("device refused the features we need"),
+            Error::NoInterrupt => f.write_str("no interrupt can be routed for it"),
+            Error::NoMemory => f.write_str("no memory for its buffers"),
+        }
+    }
+}
+
+impl From<virtio_drivers::Error> for Error {
+    fn from(e: virtio_drivers::Error) -> Self {
+        Error::Driver(e)
+    }
+}
+
+/// How a device is reached besides through its transport.
+pub(super) enum Wiring {
+    /// Over PCI.
+    Pci(pci::Wiring),
+    /// By a register window.
+    Mmio(mmio::Wiring),
+}
+
+/// A device that answers.
+pub struct Device {
+    /// Its registers, as drivers use them.
+    pub transport: SomeTransport<'static>,
+    pub(super) wiring: Wiring,
+}
+
+impl Device {
+    /// What kind of device it is.
+    pub fn kind(&self) -> DeviceType {
+        self.transport.device_type()
+    }
+
+    /// Makes the device's interrupts raise `softirq` on CPU 0, by MSI-X where it has that, else by its line.
+    ///
+    /// # Errors
+    /// [`Error::NoInterrupt`].
+    pub fn attach_interrupt(&mut self, softirq: Softirq) -> Result<(), Error> {
+        let cpu = irq::lapic_id_of(0);
+        let vector = |acknowledge: Acknowledge| interrupt::vector(acknowledge, softirq).ok_or(Error::NoInterrupt);
+        match &mut self.wiring {
+            Wiring::Pci(wiring) => wiring.attach(cpu, vector),
+            Wiring::Mmio(wiring) => wiring.attach(cpu, vector),
+        }
+    }
+
+    /// Resets the device and agrees with it on features; returns those of `wanted` that it has.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when it does not accept them.
+    pub fn negotiate<F: Features>(&mut self, wanted: F) -> Result<F, Error> {
+        let agreed = self.transport.begin_init(wanted);
+        // Devices from before virtio 1.0 do not know the status bit (3.1.2).
+        let modern = !self.transport.requires_legacy_layout();
+        let status = self.transport.get_status();
+        if status.contains(DeviceStatus::FAILED) || (modern && !status.contains(DeviceStatus::FEATURES_OK)) {
+            return Err(Error::Refused);
+        }
+        Ok(agreed)
+    }
+
+    /// Points `queue`'s interrupts to the vector of [`Device::attach_interrupt`]. To be done after [`Device::negotiate`], whose reset
+    /// forgets it, and before `finish_init`.
+    ///
+    /// # Errors
+    /// [`Error::NoInterrupt`] when the device has no resources for it.
+    pub fn assign_vector(&mut self, queue: u16) -> Result<(), Error> {
+        match &mut self.wiring {
+            Wiring::Pci(wiring) => wiring.assign_vector(queue),
+            Wiring::Mmio(_) => Ok(()),
+        }
+    }
+
+    /// The register that tells the device about new buffers in `queue`.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when the device places it outside its own notification window.
+    pub fn doorbell(&mut self, queue: u16) -> Result<Doorbell, Error> {
+        match &mut self.wiring {
+            Wiring::Pci(wiring) => wiring.doorbell(queue).ok_or(Error::Refused),
+            Wiring::Mmio(wiring) => Ok(wiring.doorbell(queue)),
+        }
+    }
+}
+
+/// A set of feature bits, as `begin_init` takes it.
+pub trait Features: Flags<Bits = u64> + BitAnd<Output = Self> + fmt::Debug {}
+
+impl<F: Flags<Bits = u64> + BitAnd<Output = F> + fmt::Debug> Features for F {}
+
+/// Tells a device that a queue has new buffers: one device write. (`Transport::notify` takes three accesses on PCI, and each leaves the
+/// guest.)
+pub struct Doorbell {
+    pub(super) register: Register,
+    pub(super) queue: u16,
+}
+
+/// Notification registers are 16 bits wide on PCI (virtio 1.2, 4.1.5.2) and 32 on MMIO (4.2.2).
+pub(super) enum Register {
+    Narrow(*mut u16),
+    Wide(*mut u32),
+}
+
+// SAFETY: a doorbell is a write-only device register; any CPU may write to it.
+unsafe impl Send for Doorbell {}
+
+impl Doorbell {
+    /// Rings.
+    pub fn ring(&mut self) {
+        // SAFETY: the device's notification register, mapped for good; the device only looks at its queues in answer.
+        unsafe {
+            match self.register {
+                Register::Narrow(at) => at.write_volatile(self.queue),
+                Register::Wide(at) => at.write_volatile(self.queue.into()),
+            }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! What `virtio-drivers` needs from us: DMA memory and addresses. All memory is identity mapped, so addresses are what they are.
+
+use core::ptr::NonNull;
+use virtio_drivers::{BufferDirection, Hal, PAGE_SIZE, PhysAddr};
+
+/// DMA through the identity map.
+pub struct DmaHal;
+
+// SAFETY: dma_alloc hands out frames of the frame allocator, which nobody else gets, zeroed and page-aligned, at the same virtual as
+// physical address. It reports failure by address 0, which `Dma::new` checks.
+unsafe impl Hal for DmaHal {
+    fn dma_alloc(pages: usize, _direction: BufferDirection) -> (PhysAddr, NonNull<u8>) {
+        let phys = crate::frames::alloc_contiguous(pages).unwrap_or(0);
+        (phys, NonNull::new(phys as *mut u8).unwrap_or(NonNull::dangling()))
+    }
+
+    unsafe fn dma_dealloc(paddr: PhysAddr, _vaddr: NonNull<u8>, pages: usize) -> i32 {
+        // SAFETY: the caller says that these pages came from dma_alloc and that no device uses them any more.
+        unsafe { crate::frames::free_contiguous(paddr, pages) };
+        0
+    }
+
+    unsafe fn mmio_phys_to_virt(paddr: PhysAddr, size: usize) -> NonNull<u8> {
+        NonNull::new(crate::paging::map_mmio(paddr, size)).expect("a BAR that is not at address 0")
+    }
+
+    unsafe fn share(buffer: NonNull<[u8]>, _direction: BufferDirection) -> PhysAddr {
+        buffer.cast::<u8>().as_ptr() as PhysAddr
+    }
+
+    unsafe fn unshare(_paddr: PhysAddr, _buffer: NonNull<[u8]>, _direction: BufferDirection) {}
+}
+
+/// A run of DMA memory cut into buffers of equal size, numbered from 0. Never given back: a device may still write to it.
+pub struct Buffers {
+    base: NonNull<u8>,
+    count: usize,
+    size: usize,
+}
+
+// SAFETY: the memory belongs to this value alone, whichever CPU uses it.
+unsafe impl Send for Buffers {}
+
+impl Buffers {
+    /// Allocates `count` zeroed buffers of `size` bytes; `None` without that much contiguous memory.
+    pub fn new(count: usize, size: usize) -> Option<Buffers> {
+        let phys = crate::frames::alloc_contiguous((count * size).div_ceil(PAGE_SIZE))?;
+        Some(Buffers { base: NonNull::new(phys as *mut u8)?, count, size })
+    }
+
+    /// Buffer `index`.
+    ///
+    /// # Safety
+    /// No device may have the buffer, except while the slice is only passed on to describe it.
+    pub unsafe fn get(&mut self, index: usize) -> &mut [u8] {
+        assert!(index < self.count);
+        // SAFETY: within the allocation by the check above; exclusive by the caller's promise and `&mut self`.
+        unsafe { core::slice::from_raw_parts_mut(self.base.add(index * self.size).as_ptr(), self.size) }
+    }
+}

@@ -1,0 +1,312 @@
+//! The virtio network card (virtio 1.2, 5.1): one receive and one transmit queue of 256 buffers each.
+//!
+//! Built on `virtio-drivers`' queues rather than on its network driver, which notifies the device for every frame, cannot mask
+//! interrupts, and has no way to more features. Notification suppression is by the ring flags (2.7.7, 2.7.10), not by
+//! `VIRTIO_F_EVENT_IDX`, which the queue type cannot mask with.
+
+use super::device::{Device, Doorbell, Error};
+use super::hal::{Buffers, DmaHal};
+use crate::irq::Softirq;
+use alloc::boxed::Box;
+use bitflags::bitflags;
+use core::sync::atomic::{Ordering, fence};
+use trapless_logic::net::NetDevice;
+use virtio_drivers::queue::VirtQueue;
+use virtio_drivers::transport::{SomeTransport, Transport};
+
+/// Buffers, and so descriptors, per queue. A power of two.
+const QUEUE_LEN: usize = 256;
+/// Bytes per buffer: the header and a frame, and a whole fraction of a page, so that none crosses one.
+const BUFFER_LEN: usize = 2048;
+/// Bytes of the header before each frame (5.1.6); without the last field in devices that predate virtio 1.0.
+const HEADER_LEN: usize = 12;
+const LEGACY_HEADER_LEN: usize = 10;
+/// Longest frame: Ethernet without checksum, with room for one VLAN tag.
+const MAX_FRAME: usize = 1518;
+
+const RECEIVE: u16 = 0;
+const TRANSMIT: u16 = 1;
+
+bitflags! {
+    /// Feature bits that we know (5.1.3, 6). All header offloads are left out, so the header is all zero both ways.
+    #[derive(Clone, Copy, Debug)]
+    struct Features: u64 {
+        /// The device has an address of its own.
+        const MAC = 1 << 5;
+        /// Legacy: header and frame may share a descriptor.
+        const ANY_LAYOUT = 1 << 27;
+        /// Virtio 1.0 or later.
+        const VERSION_1 = 1 << 32;
+    }
+}
+
+type Queue = VirtQueue<DmaHal, QUEUE_LEN>;
+
+/// What the card has done so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Frames received.
+    pub received: u64,
+    /// Frames queued for sending.
+    pub transmitted: u64,
+    /// Frames dropped because they were too long to send.
+    pub too_long: u64,
+    /// Times that a frame found the transmit ring full.
+    pub ring_full: u64,
+    /// Receive buffers that came back without a frame.
+    pub empty: u64,
+}
+
+/// A running network card.
+pub struct VirtioNet {
+    // Kept because dropping it would reset the device.
+    _transport: SomeTransport<'static>,
+    receiver: Ring,
+    transmitter: Ring,
+    mac: [u8; 6],
+    header_len: usize,
+    /// Interrupts are on (for reception at least).
+    armed: bool,
+    /// A frame found the ring full, so room is to be announced by an interrupt.
+    starved: bool,
+    counters: Counters,
+}
+
+/// A queue with its buffers and its doorbell.
+struct Ring {
+    queue: Queue,
+    buffers: Buffers,
+    doorbell: Doorbell,
+    /// Which buffer the device has under which token (first descriptor). All chains are one descriptor long.
+    owner: [u16; QUEUE_LEN],
+    /// Buffers that the device does not have; `free[..free_len]` counts.
+    free: [u16; QUEUE_LEN],
+    free_len: usize,
+    /// Buffers were added since the doorbell was last considered.
+    dirty: bool,
+    /// The device has given back what it did not have: it is not listened to any more.
+    broken: bool,
+}
+
+/// No buffer under this token.
+const NOBODY: u16 = u16::MAX;
+
+impl Ring {
+    fn new(device: &mut Device, index: u16) -> Result<Ring, Error> {
+        let queue = Queue::new(&mut device.transport, index, false, false)?;
+        device.assign_vector(index)?;
+        Ok(Ring {
+            queue,
+            buffers: Buffers::new(QUEUE_LEN, BUFFER_LEN).ok_or(Error::NoMemory)?,
+            doorbell: device.doorbell(index)?,
+            owner: [NOBODY; QUEUE_LEN],
+            free: core::array::from_fn(|i| i as u16),
+            free_len: QUEUE_LEN,
+            dirty: false,
+            broken: false,
+        })
+    }
+
+    /// Takes a buffer that the device does not have.
+    fn take(&mut self) -> Option<usize> {
+        self.free_len = self.free_len.checked_sub(1)?;
+        Some(self.free[self.free_len].into())
+    }
+
+    fn put_back(&mut self, buffer: usize) {
+        self.free[self.free_len] = buffer as u16;
+        self.free_len += 1;
+    }
+
+    /// Hands `buffer`, which was taken, to the device: to be written, or to be read for `len` bytes.
+    fn hand_over(&mut self, buffer: usize, readable: Option<usize>) {
+        // SAFETY: the buffer was taken, so the device does not have it; from here on nobody touches it until `reclaim` returns it.
+        let added = unsafe {
+            let bytes = self.buffers.get(buffer);
+            match readable {
+                Some(len) => self.queue.add(&[&bytes[..len]], &mut []),
+                None => self.queue.add(&[], &mut [bytes]),
+            }
+        };
+        match added {
+            Ok(token) => {
+                self.owner[usize::from(token)] = buffer as u16;
+                self.dirty = true;
+            }
+            // Cannot be: there are as many descriptors as buffers.
+            Err(_) => self.put_back(buffer),
+        }
+    }
+
+    /// Whether [`Ring::reclaim`] would return a buffer.
+    fn pending(&self) -> bool {
+        !self.broken && self.queue.can_pop()
+    }
+
+    /// The next buffer that the device is done with, and how many bytes it has written.
+    fn reclaim(&mut self, readable: bool) -> Option<(usize, usize)> {
+        let token = self.queue.peek_used().filter(|_| !self.broken)?;
+        let Some(&buffer) = self.owner.get(usize::from(token)).filter(|&&buffer| buffer != NOBODY) else {
+            self.broken = true;
+            return None;
+        };
+        let buffer = usize::from(buffer);
+        // SAFETY: the same buffer as was added under this token; the queue only looks at its place and length.
+        let popped = unsafe {
+            let bytes = self.buffers.get(buffer);
+            if readable {
+                self.queue.pop_used(token, &[bytes], &mut [])
+            } else {
+                self.queue.pop_used(token, &[], &mut [bytes])
+            }
+        };
+        self.owner[usize::from(token)] = NOBODY;
+        Some((buffer, popped.ok()? as usize))
+    }
+
+    /// Rings the doorbell if buffers were added and the device wants to hear.
+    fn kick(&mut self) {
+        if core::mem::take(&mut self.dirty) {
+            // The device clears its "do not tell me" flag and then looks at the ring once more; so we must have written the ring for
+            // sure before we read the flag (2.7.13.4.1).
+            fence(Ordering::SeqCst);
+            if self.queue.should_notify() {
+                self.doorbell.ring();
+            }
+        }
+    }
+}
+
+impl VirtioNet {
+    /// Takes the card over and starts it, interrupts off: the first [`NetDevice::rearm`] turns them on.
+    ///
+    /// # Errors
+    /// As the variants of [`Error`] say; the device is reset then.
+    pub fn new(mut device: Device) -> Result<Box<VirtioNet>, Error> {
+        device.attach_interrupt(Softirq::NET)?;
+        let features = device.negotiate(Features::all())?;
+        let modern = features.contains(Features::VERSION_1);
+        let receiver = Ring::new(&mut device, RECEIVE)?;
+        let transmitter = Ring::new(&mut device, TRANSMIT)?;
+        let mac = if features.contains(Features::MAC) {
+            device.transport.read_consistent(|| device.transport.read_config_space(0))?
+        } else {
+            LOCAL_MAC
+        };
+        device.transport.finish_init();
+        let mut net = Box::new(VirtioNet {
+            _transport: device.transport,
+            receiver,
+            transmitter,
+            mac,
+            header_len: if modern { HEADER_LEN } else { LEGACY_HEADER_LEN },
+            armed: true,
+            starved: false,
+            counters: Counters::default(),
+        });
+        net.disarm();
+        while let Some(buffer) = net.receiver.take() {
+            net.receiver.hand_over(buffer, None);
+        }
+        net.receiver.kick();
+        Ok(net)
+    }
+
+    /// What the card has done so far.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// Asks the device not to interrupt. It may still do so once: the hint takes effect when it looks.
+    fn disarm(&mut self) {
+        if core::mem::take(&mut self.armed) {
+            self.receiver.queue.set_dev_notify(false);
+            self.transmitter.queue.set_dev_notify(false);
+        }
+    }
+
+    /// Takes back the buffers of frames that are sent.
+    fn reclaim_sent(&mut self) {
+        while let Some((buffer, _)) = self.transmitter.reclaim(true) {
+            self.transmitter.put_back(buffer);
+        }
+    }
+}
+
+/// The address of a card that has none: locally administered, the same in every boot.
+const LOCAL_MAC: [u8; 6] = [0x02, 0x54, 0x72, 0x61, 0x70, 0x00];
+
+impl NetDevice for VirtioNet {
+    fn mac(&self) -> [u8; 6] {
+        self.mac
+    }
+
+    fn receive(&mut self, f: &mut dyn FnMut(&mut [u8])) -> bool {
+        self.disarm();
+        while let Some((buffer, written)) = self.receiver.reclaim(false) {
+            // SAFETY: the device has just given this buffer back.
+            let bytes = unsafe { self.receiver.buffers.get(buffer) };
+            let frame = bytes.get_mut(self.header_len..written).filter(|frame| !frame.is_empty());
+            let usable = frame.map(&mut *f).is_some();
+            self.receiver.hand_over(buffer, None);
+            if usable {
+                self.counters.received += 1;
+                return true;
+            }
+            self.counters.empty += 1;
+        }
+        false
+    }
+
+    fn transmit(&mut self, len: usize, fill: &mut dyn FnMut(&mut [u8])) -> bool {
+        if len > MAX_FRAME || len == 0 {
+            self.counters.too_long += 1;
+            return true;
+        }
+        self.reclaim_sent();
+        let Some(buffer) = self.transmitter.take() else {
+            self.starved = true;
+            self.counters.ring_full += 1;
+            return false;
+        };
+        self.starved = false;
+        let whole = self.header_len + len;
+        // SAFETY: the buffer was just taken, so the device does not have it.
+        let bytes = unsafe { self.transmitter.buffers.get(buffer) };
+        // The header was zeroed with the memory and nothing ever writes to it.
+        fill(&mut bytes[self.header_len..whole]);
+        self.transmitter.hand_over(buffer, Some(whole));
+        self.counters.transmitted += 1;
+        true
+    }
+
+    fn can_transmit(&self) -> bool {
+        self.transmitter.free_len > 0 || self.transmitter.pending()
+    }
+
+    fn kick(&mut self) {
+        self.transmitter.kick();
+        self.receiver.kick();
+    }
+
+    fn rearm(&mut self) -> bool {
+        self.kick();
+        self.armed = true;
+        self.receiver.queue.set_dev_notify(true);
+        if self.starved {
+            self.transmitter.queue.set_dev_notify(true);
+        }
+        // What came before the device could see the flags makes no interrupt: look once more, after they are out for sure.
+        fence(Ordering::SeqCst);
+        let room = self.starved && self.transmitter.pending();
+        if room {
+            self.reclaim_sent();
+            self.starved = false;
+        }
+        let more = room || self.receiver.pending();
+        if more {
+            self.disarm();
+        }
+        more
+    }
+}
