@@ -12,6 +12,7 @@ pub mod data;
 #[cfg(any(test, loom, feature = "fake"))]
 pub mod fake;
 pub mod epoll;
+pub mod erl_args;
 pub mod eventfd;
 pub mod fd;
 pub mod file;
