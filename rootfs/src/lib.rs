@@ -8,9 +8,9 @@
 /// SHA-256 of the archive, 64 hex digits.
 pub const HASH: &str = env!("TRAPLESS_ROOTFS_HASH");
 
-/// Arguments of Erlang that every start needs because of what the archive holds: its boot script, and its settings
-/// for looking up names (without them Erlang would start a program for it).
-pub const ARGUMENTS: &[&str] = &["-boot", "/otp/bin/start", "-kernel", "inetrc", "\"/etc/inetrc\""];
+/// Arguments of Erlang that come before those of the user: the boot script for whatever he asks for.
+pub const ARGUMENTS: &[&str] = &["-boot", "/otp/bin/start"];
 
-/// What is started when the kernel command line has no ` -- `: the echo server.
-pub const DEFAULT_ARGUMENTS: &[&str] = &["-noshell", "-s", "trapless_echo"];
+/// Arguments of Erlang when the kernel command line has no ` -- `, instead of [`ARGUMENTS`] and the user's: the boot
+/// script of the echo server.
+pub const DEFAULT_ARGUMENTS: &[&str] = &["-boot", "/otp/bin/echo", "-noshell"];

@@ -1,4 +1,4 @@
-%% What only Erlang can do for the archive: compile modules and write the boot script.
+%% What only Erlang can do for the archive: compile modules and write boot scripts.
 %% Run on the host by the Linux build of the same BEAM; it is not part of the archive.
 -module(rootfs_tool).
 -export([main/1]).
@@ -10,33 +10,68 @@ main(["compile", Out, Include | Files]) ->
         [] -> ok;
         Bad -> fail("~ts not compiled", [lists:join(", ", Bad)])
     end;
-%% boot BOOT OUT PRELOAD APPLICATION...
-%%   BOOT is the start_clean.boot of OTP, OUT the one to write, PRELOAD a list of modules to load before the kernel
-%%   starts ("a,b,c"), and each APPLICATION the name of a folder below lib/ ("kernel-10.2").
-main(["boot", Boot0, Out, Preload | Dirs]) ->
-    {ok, Binary} = file:read_file(Boot0),
+%% boot FROM TO KEY=VALUE...        rewrites the boot script FROM (OTP's start_clean.boot) into TO
+%%   path=NAME           a folder below lib/ with modules ("kernel-10.2"); once for each
+%%   load=FILE           a .app file whose application is loaded; once for each
+%%   start=NAME          an application that is started; once for each
+%%   early=MODULE        a module to load before the kernel starts; once for each
+%%   later=MODULE        a module that OTP loads then, and that is to wait until it is called; once for each
+%%   distribution=false  do without the processes that serve distribution
+main(["boot", From, To | Settings]) ->
+    {ok, Binary} = file:read_file(From),
     {script, Name, Commands} = binary_to_term(Binary),
-    Extra = [list_to_atom(Module) || Module <- string:lexemes(Preload, ",")],
-    Paths = ["$ROOT/lib/" ++ Dir ++ "/ebin" || Dir <- Dirs],
-    Boot = {script, Name, rewrite(Commands, Paths, Extra)},
-    case file:write_file(Out, term_to_binary(Boot, [deterministic])) of
+    Boot = {script, Name, rewrite(Commands, settings(Settings))},
+    case file:write_file(To, term_to_binary(Boot, [deterministic])) of
         ok -> ok;
-        {error, Reason} -> fail("cannot write ~ts: ~ts", [Out, file:format_error(Reason)])
+        {error, Reason} -> fail("cannot write ~ts: ~ts", [To, file:format_error(Reason)])
     end.
 
-%% The script of OTP itself, with three changes: modules are looked for where the archive has them, the modules that
-%% are always wanted are loaded at once and in parallel instead of one by one on demand, and no ~/.erlang is looked for.
-rewrite([{path, _} | Rest], Paths, Extra) ->
-    [{path, Paths} | rewrite(Rest, Paths, Extra)];
-rewrite([{primLoad, Modules} | Rest], Paths, Extra) ->
-    More = [Module || Module <- Extra, not lists:member(Module, Modules)],
-    [{primLoad, Modules ++ More} | rewrite(Rest, Paths, [])];
-rewrite([{apply, {c, erlangrc, _}} | Rest], Paths, Extra) ->
-    rewrite(Rest, Paths, Extra);
-rewrite([Command | Rest], Paths, Extra) ->
-    [Command | rewrite(Rest, Paths, Extra)];
-rewrite([], _, _) ->
-    [].
+settings(Settings) ->
+    lists:foldr(fun(Setting, Map) ->
+        [Key, Value] = string:split(Setting, "="),
+        maps:update_with(Key, fun(Values) -> [Value | Values] end, [Value], Map)
+    end, #{}, Settings).
+
+values(Key, Settings) ->
+    maps:get(Key, Settings, []).
+
+modules(Key, Settings) ->
+    [list_to_atom(Module) || Module <- values(Key, Settings)].
+
+rewrite([{path, _} | Rest], Settings) ->
+    [{path, ["$ROOT/lib/" ++ Name ++ "/ebin" || Name <- values("path", Settings)]} | rewrite(Rest, Settings)];
+%% The list before the kernel is loaded at once and in parallel. The lists behind it only matter to `-mode embedded`.
+rewrite([{primLoad, Modules}, {kernel_load_completed} | Rest], Settings) ->
+    Later = modules("later", Settings),
+    Early = [Module || Module <- modules("early", Settings), not lists:member(Module, Modules)],
+    [{primLoad, (Modules -- Later) ++ Early}, {kernel_load_completed}, {primLoad, Later} | rewrite(Rest, Settings)];
+rewrite([{kernelProcess, application_controller, {Module, Function, [{application, kernel, Keys}]}} | Rest], Settings) ->
+    {env, Env} = lists:keyfind(env, 1, Keys),
+    More = [{start_distribution, false} || ["false"] <- [values("distribution", Settings)]],
+    Kernel = {application, kernel, lists:keystore(env, 1, Keys, {env, More ++ Env})},
+    [{kernelProcess, application_controller, {Module, Function, [Kernel]}} | rewrite(Rest, Settings)];
+%% Applications that are described here need no .app file to be read and parsed at run time, which takes a scanner,
+%% a parser and more.
+rewrite([{progress, applications_loaded} | Rest], Settings) ->
+    Load = [{apply, {application, load, [description(File)]}} || File <- values("load", Settings)],
+    Load ++ [{progress, applications_loaded} | rewrite(Rest, Settings)];
+%% By default OTP would start a program to look names up.
+rewrite([{apply, {application, start_boot, [kernel, _]}} = Start | Rest], Settings) ->
+    [Start, {apply, {inet_db, set_lookup, [[file, dns]]}} | rewrite(Rest, Settings)];
+%% Nobody has a ~/.erlang here.
+rewrite([{apply, {c, erlangrc, _}} | Rest], Settings) ->
+    rewrite(Rest, Settings);
+rewrite([{progress, started}], Settings) ->
+    [{apply, {application, start_boot, [Name, permanent]}} || Name <- modules("start", Settings)] ++ [{progress, started}];
+rewrite([Command | Rest], Settings) ->
+    [Command | rewrite(Rest, Settings)].
+
+description(File) ->
+    case file:consult(File) of
+        {ok, [{application, Name, Keys}]} when is_atom(Name), is_list(Keys) -> {application, Name, Keys};
+        {ok, _} -> fail("~ts does not describe an application", [File]);
+        {error, Reason} -> fail("~ts: ~ts", [File, file:format_error(Reason)])
+    end.
 
 -spec fail(string(), [term()]) -> no_return().
 fail(Format, Arguments) ->

@@ -5,10 +5,11 @@
 //!
 //! One idea a module: [`tree`] holds the files before they are written, [`newc`] writes them, [`verify`] reads
 //! them back, [`beam`] takes the debugging parts out of compiled modules, [`erlang`] runs the Linux build of the
-//! same BEAM for what only Erlang can do, [`app`] takes in the user's applications, [`manifest`] says what is wanted.
+//! same BEAM for what only Erlang can do, [`boot`] has it write boot scripts, [`app`] takes in the user's applications, [`manifest`] says what is wanted.
 
 pub mod app;
 pub mod beam;
+pub mod boot;
 pub mod erlang;
 pub mod manifest;
 pub mod newc;
@@ -67,7 +68,10 @@ pub fn build(inputs: &Inputs) -> Result<Archive> {
     if let Some(source) = inputs.app {
         applications.extend(app::add(&mut tree, inputs, source).context("the folder given with --app cannot be used")?);
     }
-    otp::add_boot_script(&mut tree, inputs, &applications, &manifest.preload)?;
+    for script in &manifest.boots {
+        boot::add(&mut tree, inputs, &applications, script)
+            .with_context(|| format!("the boot script {}", script.name))?;
+    }
 
     let bytes = newc::write(&tree)?;
     verify::check(&bytes, &tree)?;

@@ -14,8 +14,23 @@ pub struct Manifest {
     pub otp_applications: Vec<String>,
     /// Applications of ours, by the name of their folder below `apps/`.
     pub own_applications: Vec<String>,
-    /// Modules loaded before the kernel application starts.
-    pub preload: Vec<String>,
+    /// Boot scripts.
+    pub boots: Vec<Boot>,
+}
+
+/// What one boot script does differently from OTP's `start_clean`.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Boot {
+    /// Its file is `/otp/bin/NAME.boot`.
+    pub name: String,
+    /// Applications that it starts behind kernel and stdlib.
+    pub start: Vec<String>,
+    /// Whether the kernel starts the processes that serve distribution.
+    pub distribution: bool,
+    /// Modules that are loaded before the kernel starts, beyond OTP's own.
+    pub early: Vec<String>,
+    /// Modules of OTP's own that are not.
+    pub later: Vec<String>,
 }
 
 impl Manifest {
@@ -31,30 +46,56 @@ impl Manifest {
     fn parse(text: &str) -> Result<Self> {
         let mut table: Table = text.parse()?;
         let directories = strings(&mut table, "directories")?;
-        let Some(Value::Table(mut applications)) = table.remove("applications") else {
-            bail!("[applications] is missing")
+        let Value::Table(mut applications) = take(&mut table, "applications")? else {
+            bail!("\"applications\" is not a table")
         };
-        let Some(Value::Table(mut boot)) = table.remove("boot") else { bail!("[boot] is missing") };
+        let Value::Array(boots) = take(&mut table, "boot")? else { bail!("\"boot\" is not a list of tables") };
         let manifest = Self {
             directories,
             otp_applications: strings(&mut applications, "otp")?,
             own_applications: strings(&mut applications, "own")?,
-            preload: strings(&mut boot, "preload")?,
+            boots: boots.into_iter().map(Boot::take).collect::<Result<_>>()?,
         };
-        match table.keys().chain(applications.keys()).chain(boot.keys()).next() {
-            None => Ok(manifest),
-            Some(key) => bail!("the key {key:?} means nothing here"),
-        }
+        nothing_left(&table)?;
+        nothing_left(&applications)?;
+        Ok(manifest)
     }
 }
 
+impl Boot {
+    fn take(value: Value) -> Result<Self> {
+        let Value::Table(mut table) = value else { bail!("\"boot\" is not a list of tables") };
+        let Value::String(name) = take(&mut table, "name")? else { bail!("a boot script's name is not text") };
+        let Value::Boolean(distribution) = take(&mut table, "distribution")? else {
+            bail!("\"distribution\" of the boot script {name:?} is neither true nor false")
+        };
+        let boot = Self {
+            start: strings(&mut table, "start")?,
+            distribution,
+            early: strings(&mut table, "early")?,
+            later: strings(&mut table, "later")?,
+            name,
+        };
+        nothing_left(&table)?;
+        Ok(boot)
+    }
+}
+
+fn take(table: &mut Table, key: &str) -> Result<Value> {
+    table.remove(key).with_context(|| format!("the key {key:?} is missing"))
+}
+
 fn strings(table: &mut Table, key: &str) -> Result<Vec<String>> {
-    let value = table.remove(key).with_context(|| format!("the key {key:?} is missing"))?;
-    let Value::Array(items) = value else { bail!("{key:?} is not a list") };
-    items
-        .iter()
-        .map(|item| Ok(item.as_str().with_context(|| format!("{key:?} holds something other than text"))?.to_owned()))
-        .collect()
+    let Value::Array(items) = take(table, key)? else { bail!("{key:?} is not a list") };
+    let text = |item: &Value| item.as_str().map(str::to_owned);
+    items.iter().map(|item| text(item).with_context(|| format!("{key:?} holds something other than text"))).collect()
+}
+
+fn nothing_left(table: &Table) -> Result<()> {
+    match table.keys().next() {
+        None => Ok(()),
+        Some(key) => bail!("the key {key:?} means nothing here"),
+    }
 }
 
 #[cfg(test)]
@@ -66,18 +107,22 @@ mod tests {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifest.toml");
         let manifest = Manifest::read(&path).unwrap();
         assert!(manifest.otp_applications.contains(&"kernel".to_owned()));
+        assert!(manifest.boots.iter().any(|boot| boot.name == "start"));
     }
 
     #[test]
     fn mistakes_are_named() {
-        let whole = "directories = []\n[applications]\notp = []\nown = []\n[boot]\npreload = []\n";
+        let whole = "directories = []\nboot = []\n[applications]\notp = []\nown = []\n";
+        let boot = "directories = []\n[applications]\notp = []\nown = []\n[[boot]]\nname = \"x\"\n";
         assert!(Manifest::parse(whole).is_ok());
         for (text, message) in [
-            ("directories = []", "[applications] is missing"),
-            ("directories = 3\n[applications]\n[boot]\n", "not a list"),
-            ("directories = [3]\n[applications]\n[boot]\n", "other than text"),
-            ("directories = []\n[applications]\notp = []\n[boot]\n", "\"own\" is missing"),
+            ("directories = []", "\"applications\" is missing"),
+            ("directories = 3", "not a list"),
+            ("directories = [3]", "other than text"),
+            ("directories = []\nboot = []\n[applications]\notp = []\n", "\"own\" is missing"),
             (&format!("{whole}extra = 1\n"), "\"extra\" means nothing"),
+            (boot, "\"distribution\" is missing"),
+            (&format!("{boot}distribution = 1\n"), "neither true nor false"),
         ] {
             let error = format!("{:#}", Manifest::parse(text).unwrap_err());
             assert!(error.contains(message), "{error}");

@@ -1,18 +1,16 @@
-//! Applications of OTP itself, and the boot script.
+//! Applications of OTP itself.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 
 use crate::{
-    Inputs, beam,
+    beam,
     tree::{Tree, list, name_of, read},
 };
 
 /// Where the archive keeps applications; the code server finds each `<name>-<version>/ebin` below it by itself.
 pub const LIB: &str = "otp/lib";
-/// The boot script, as `-boot` wants it: without its `.boot`.
-pub const BOOT: &str = "otp/bin/start";
 
 /// Adds applications of OTP, and returns their names with version.
 ///
@@ -83,25 +81,6 @@ pub fn version(application: &[u8]) -> Option<String> {
         }
     }
     None
-}
-
-/// Writes the boot script: OTP's own `start_clean`, with the paths and the early modules that suit the archive.
-///
-/// # Errors
-/// OTP's boot script is missing, or Erlang cannot write ours.
-pub fn add_boot_script(tree: &mut Tree, inputs: &Inputs, applications: &[String], preload: &[String]) -> Result<()> {
-    let original = inputs.otp_root.join("bin/start_clean.boot");
-    ensure!(original.is_file(), "the OTP build has no {}", original.display());
-    tree.note_source(&original);
-    let out = inputs.work.join("start.boot");
-    let mut arguments =
-        vec!["boot".into(), original.into_os_string(), out.clone().into_os_string(), preload.join(",").into()];
-    arguments.extend(applications.iter().map(Into::into));
-    let tool = inputs.rootfs.join("tools/rootfs_tool.erl");
-    inputs.erlang.run(inputs.work, &tool, &arguments).context("the boot script cannot be made")?;
-    let boot = fs::read(&out).with_context(|| format!("cannot read {}", out.display()))?;
-    tree.add_file(&format!("{BOOT}_clean.boot"), boot.clone())?;
-    tree.add_file(&format!("{BOOT}.boot"), boot)
 }
 
 #[cfg(test)]
