@@ -9,10 +9,10 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
-use sources::host::Task;
+use sources::{Console, host::Task};
 
 use crate::{
-    cli::{BuildOptions, name},
+    cli::{BuildOptions, Flavor, name},
     setup,
 };
 
@@ -22,12 +22,18 @@ use crate::{
 /// A tool is missing, or something does not compile; cargo's messages are on the terminal.
 pub fn build(options: &BuildOptions) -> Result<PathBuf> {
     setup::prepare(Task::Image)?;
+    // The build script would do this too, but cargo keeps to itself what a build script says while it works.
+    let flavor = match options.flavor {
+        Flavor::Jit => erts_recipe::Flavor::Jit,
+        Flavor::Emu => erts_recipe::Flavor::Emu,
+    };
+    erts_recipe::build(flavor, &Console).context("OTP could not be built")?;
     let mut command = cargo();
     command.args(["build", "--package", "trapless", "--message-format=json-render-diagnostics"]);
     if !options.debug {
         command.arg("--release");
     }
-    command.env("TRAPLESS_FLAVOR", name(options.flavor)).env("TRAPLESS_ENTRY", name(options.entry));
+    command.env(erts_recipe::Flavor::VARIABLE, name(options.flavor)).env("TRAPLESS_ENTRY", name(options.entry));
     if let Some(app) = &options.app {
         let app =
             app.canonicalize().with_context(|| format!("there is no folder {} (given with --app)", app.display()))?;
