@@ -6,7 +6,8 @@ use crate::platform::Platform;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
-use trapless_abi::structs::{Stat, Statfs, Timespec};
+use trapless_abi::flags::OpenFlags;
+use trapless_abi::structs::{Stat, Statfs, Timespec, UTIME_NOW, UTIME_OMIT};
 use trapless_abi::{Errno, SysResult};
 
 /// The type of a node, inode(7).
@@ -91,6 +92,34 @@ pub struct Change {
     pub mtime: Option<Timespec>,
 }
 
+impl Change {
+    /// What chown(2) asks for: -1 leaves an id as it is.
+    pub fn owner(uid: u32, gid: u32) -> Self {
+        let id = |id| if id == u32::MAX { None } else { Some(id) };
+        Self { uid: id(uid), gid: id(gid), ..Self::default() }
+    }
+
+    /// What chmod(2) asks for.
+    pub fn mode(mode: u32) -> Self {
+        Self { mode: Some(mode), ..Self::default() }
+    }
+
+    /// What utimensat(2) asks for: access and modification time, now if there are none. EINVAL for nanoseconds out of range.
+    pub fn times<P: Platform>(times: Option<[Timespec; 2]>) -> SysResult<Self> {
+        let now = Timespec::from_nanos(P::realtime_ns());
+        let Some([atime, mtime]) = times else {
+            return Ok(Self { atime: Some(now), mtime: Some(now), ..Self::default() });
+        };
+        let time = |time: Timespec| match time.tv_nsec {
+            UTIME_NOW => Ok(Some(now)),
+            UTIME_OMIT => Ok(None),
+            0..=999_999_999 => Ok(Some(time)),
+            _ => Err(Errno::EINVAL),
+        };
+        Ok(Self { atime: time(atime)?, mtime: time(mtime)?, ..Self::default() })
+    }
+}
+
 /// Tells about one directory entry: inode number, position after it, `d_type`, name; false stops the listing.
 pub type Emit<'a> = dyn FnMut(u64, u64, u8, &[u8]) -> bool + 'a;
 
@@ -128,6 +157,12 @@ pub trait Node<P: Platform>: Any + Send + Sync {
     fn list(&self, from: u64, emit: &mut Emit<'_>) -> SysResult<()> {
         let _ = (from, emit);
         Err(Errno::ENOTDIR)
+    }
+
+    /// The name under which this directory holds a node.
+    fn name_of(&self, node: &Arc<dyn Node<P>>) -> Option<Vec<u8>> {
+        let _ = node;
+        None
     }
 
     /// The text of a symbolic link. EINVAL for anything else (readlink(2)).
@@ -186,11 +221,8 @@ pub trait Node<P: Platform>: Any + Send + Sync {
     /// statfs(2).
     fn statfs(&self) -> Statfs;
 
-    /// The object for an open file; `flags` as in open(2).
-    fn open(self: Arc<Self>, flags: u32) -> SysResult<Arc<dyn File<P>>>;
-
-    /// For finding out what a node is: hard links and renames stay within one file system.
-    fn as_any(&self) -> &(dyn Any + Send + Sync);
+    /// The object for an open file.
+    fn open(self: Arc<Self>, flags: OpenFlags) -> SysResult<Arc<dyn File<P>>>;
 }
 
 /// Whether two handles lead to the same node.

@@ -1,0 +1,1 @@
+//! Errors of each call, as Linux gives them.

@@ -1,0 +1,182 @@
+//! Files whose text is made when they are opened: /proc and /sys.
+
+use super::flags::O_ACCMODE;
+use super::node::{Kind, New, Node};
+use super::tmpfs::{Inode, Name};
+use super::{At, Follow, Vfs};
+use crate::data::Sink;
+use crate::file::{File, anonymous_inode};
+use crate::platform::Platform;
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::any::Any;
+use core::fmt;
+use core::marker::PhantomData;
+use trapless_abi::flags::OpenFlags;
+use trapless_abi::structs::{Stat, Statfs, Timespec};
+use trapless_abi::{Errno, SysResult};
+
+/// `f_type` of procfs, statfs(2).
+const PROC_SUPER_MAGIC: i64 = 0x9fa0;
+
+/// Writes the text of a file.
+type Make = dyn Fn(&mut Text) -> fmt::Result + Send + Sync;
+
+/// A file whose text is made anew for each open, and stays as it was then while it is read.
+pub struct TextNode<P: Platform> {
+    ino: u64,
+    make: Box<Make>,
+    platform: PhantomData<fn() -> P>,
+}
+
+impl<P: Platform> TextNode<P> {
+    /// A file with the text that `make` writes.
+    pub fn new(make: impl Fn(&mut Text) -> fmt::Result + Send + Sync + 'static) -> Arc<Self> {
+        Arc::new(Self { ino: anonymous_inode(), make: Box::new(make), platform: PhantomData })
+    }
+}
+
+impl<P: Platform> Node<P> for TextNode<P> {
+    fn kind(&self) -> Kind {
+        Kind::Regular
+    }
+
+    fn ino(&self) -> u64 {
+        self.ino
+    }
+
+    fn stat(&self) -> SysResult<Stat> {
+        let now = Timespec::from_nanos(P::realtime_ns());
+        Ok(Stat {
+            st_ino: self.ino,
+            st_nlink: 1,
+            st_mode: Kind::Regular.mode() | 0o444,
+            st_blksize: 1024,
+            st_atim: now,
+            st_mtim: now,
+            st_ctim: now,
+            ..Stat::default()
+        })
+    }
+
+    fn truncate(&self, _size: u64) -> SysResult<()> {
+        Err(Errno::EACCES)
+    }
+
+    fn statfs(&self) -> Statfs {
+        Statfs { f_type: PROC_SUPER_MAGIC, f_bsize: 4096, f_frsize: 4096, f_namelen: 255, ..Statfs::default() }
+    }
+
+    fn open(self: Arc<Self>, flags: OpenFlags) -> SysResult<Arc<dyn File<P>>> {
+        if flags.bits() & O_ACCMODE != 0 {
+            return Err(Errno::EACCES);
+        }
+        let mut text = Text(Vec::new());
+        // The only thing that can fail is memory for the text.
+        (self.make)(&mut text).map_err(|_| Errno::ENOMEM)?;
+        Ok(Arc::new(TextFile { node: self, text: text.0 }))
+    }
+}
+
+/// Text on its way into a file. Running out of memory is a formatting error, which open(2) tells as ENOMEM.
+pub struct Text(Vec<u8>);
+
+impl Text {
+    /// Adds bytes that need not be text, such as the environment of a program.
+    pub fn write_bytes(&mut self, bytes: &[u8]) -> fmt::Result {
+        self.0.try_reserve(bytes.len()).map_err(|_| fmt::Error)?;
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
+impl fmt::Write for Text {
+    fn write_str(&mut self, s: &str) -> fmt::Result {
+        self.write_bytes(s.as_bytes())
+    }
+}
+
+/// An open [`TextNode`].
+struct TextFile<P: Platform> {
+    node: Arc<TextNode<P>>,
+    text: Vec<u8>,
+}
+
+impl<P: Platform> File<P> for TextFile<P> {
+    fn seekable(&self) -> bool {
+        true
+    }
+
+    fn read_at(&self, offset: u64, to: &mut dyn Sink) -> SysResult<usize> {
+        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(self.text.len());
+        let left = &self.text[start..];
+        to.push(&left[..left.len().min(to.remaining())])
+    }
+
+    fn size(&self) -> u64 {
+        self.text.len() as u64
+    }
+
+    fn stat(&self) -> SysResult<Stat> {
+        self.node.stat()
+    }
+
+    fn node(self: Arc<Self>) -> Option<Arc<dyn Node<P>>> {
+        Some(self.node.clone())
+    }
+
+    fn reopen(self: Arc<Self>) -> SysResult<Arc<dyn File<P>>> {
+        self.node.clone().open(OpenFlags::empty())
+    }
+
+    fn as_any(&self) -> &(dyn Any + Send + Sync) {
+        self
+    }
+}
+
+impl<P: Platform> Inode<P> {
+    /// Adds a node under a path below this directory; directories that are missing are made. EEXIST, ENOTDIR, ENOSPC.
+    pub fn add_below(self: &Arc<Self>, path: &str, new: New<'_, P>) -> SysResult<()> {
+        let mut at = self.clone();
+        let mut names = path.split('/').filter(|n| !n.is_empty()).peekable();
+        while let Some(name) = names.next() {
+            let name = Name::owned(name.as_bytes())?;
+            if names.peek().is_none() {
+                return at.add(name, new).map(drop);
+            }
+            at = at.directory(name, 0o555)?;
+        }
+        Err(Errno::EEXIST)
+    }
+
+    /// Adds a file whose text `make` writes when it is opened.
+    pub fn add_text(
+        self: &Arc<Self>,
+        path: &str,
+        make: impl Fn(&mut Text) -> fmt::Result + Send + Sync + 'static,
+    ) -> SysResult<()> {
+        self.add_below(path, New::Object(TextNode::new(make)))
+    }
+}
+
+impl<P: Platform> Vfs<P> {
+    /// Adds a file whose text `make` writes when it is opened, anywhere in the tree (`/proc/trapless/...`); directories that are
+    /// missing are made. EEXIST, ENOTDIR, ENOSPC.
+    pub fn add_synthetic(
+        &self,
+        path: &str,
+        make: impl Fn(&mut Text) -> fmt::Result + Send + Sync + 'static,
+    ) -> SysResult<()> {
+        // From the deepest directory that exists.
+        for (slash, _) in path.rmatch_indices('/') {
+            let above = &path[..slash.max(1)];
+            match self.find(&At::Cwd, above.as_bytes(), Follow::Yes) {
+                Ok(node) => return Inode::of(node)?.add_text(&path[slash..], make),
+                Err(Errno::ENOENT) => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Err(Errno::ENOENT)
+    }
+}
