@@ -100,13 +100,13 @@ impl Otp<'_> {
             .arg(format!("--enable-static-nifs={}", asn1.display()))
             .args(OPTIONS)
             .args(WITHOUT.iter().map(|name| format!("--without-{name}")));
-        self.step("configuring OTP", "configure", 75_000, &mut command)
+        self.step("configuring OTP", "configure", 39_500, &mut command)
     }
 
     /// Compiles the default emulator (JIT) and all the libraries.
     pub fn make(&self) -> Result<()> {
         let what = "compiling OTP, emulator and libraries (5 to 10 minutes on two cores, once)";
-        self.step(what, "make", 680_000, self.command("make").arg(jobs()))
+        self.step(what, "make", 88_700, self.command("make").arg(jobs()))
     }
 
     /// Compiles another flavor of the emulator in the same tree.
@@ -122,7 +122,7 @@ impl Otp<'_> {
         let root = self.root.display().to_string();
         let mut release = self.command("make");
         release.args(["release", &format!("RELEASE_ROOT={root}")]);
-        self.step("installing OTP in the cache", "release", 260_000, &mut release)?;
+        self.step("installing OTP in the cache", "release", 118_500, &mut release)?;
         let mut install = hermetic("./Install", &self.logs);
         install.current_dir(&self.root).args(["-minimal", &root]);
         self.step("making OTP's start scripts", "install", 1, &mut install)

@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 use sources::{Progress, cache};
 
 use crate::erts::Erts;
-use crate::otp::Otp;
+use crate::otp::{Otp, TRIPLET};
 use crate::run::Result;
 
-/// Compiles the test suites of `applications` (`emulator`, `kernel`, `stdlib`, ...) into one folder in the cache and returns
-/// it: `<folder>/<application>_test` holds each one's suites, compiled, with their data.
+/// Compiles the test suites of `applications` (`emulator`, `kernel`, `stdlib`, ...) and returns the folder that holds them:
+/// `<folder>/<application>_test` has each one's suites with their data. What suites want compiled by a C compiler (NIFs, port
+/// programs) is not: the image could not load it.
 ///
 /// # Errors
-/// [`crate::Error`].
+/// [`crate::Error`]: above all, a suite that does not compile.
 pub fn release_tests(erts: &Erts, applications: &[&str], progress: &dyn Progress) -> Result<PathBuf> {
     let home = erts.tree.parent().unwrap_or(Path::new("/"));
     let otp = Otp { tree: erts.tree.clone(), root: erts.otp.clone(), logs: home.join("logs"), progress };
@@ -20,22 +21,36 @@ pub fn release_tests(erts: &Erts, applications: &[&str], progress: &dyn Progress
     let _guard = cache::guard("otp", progress)?;
     for application in applications {
         let marker = folder.join(format!("{application}.complete"));
-        if marker.is_file() {
-            continue;
+        if !marker.is_file() {
+            compile(&otp, application, &folder)?;
+            cache::write_atomically(&marker, b"")?;
         }
-        let below = match *application {
-            "emulator" | "epmd" => format!("erts/{application}/test"),
-            other => format!("lib/{other}/test"),
-        };
-        let mut command = otp.command("make");
-        command.current_dir(otp.tree.join(below)).args(["release_tests", &format!("TESTROOT={}", folder.display())]);
-        otp.step(
-            &format!("compiling the test suites of {application}"),
-            &format!("tests-{application}"),
-            20_000,
-            &mut command,
-        )?;
-        cache::write_atomically(&marker, b"")?;
     }
     Ok(folder)
+}
+
+/// Installs one application's suites below `folder` and compiles them there.
+fn compile(otp: &Otp<'_>, application: &str, folder: &Path) -> Result<()> {
+    let source = match application {
+        "emulator" | "epmd" => format!("erts/{application}/test"),
+        other => format!("lib/{other}/test"),
+    };
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = [otp.root.join("bin")].into_iter().chain(std::env::split_paths(&path));
+    // Only a colon in a folder's name fails to join, and what was just split has none.
+    let path = std::env::join_paths(folders).unwrap_or(path);
+
+    let mut install = otp.command("make");
+    install.current_dir(otp.tree.join(source)).env("PATH", &path).args([
+        "release_tests",
+        &format!("TARGET={TRIPLET}"),
+        &format!("TESTROOT={}", folder.display()),
+    ]);
+    let what = format!("installing the test suites of {application}");
+    otp.step(&what, &format!("tests-{application}"), 3_000, &mut install)?;
+
+    let mut compile = otp.command("erl");
+    compile.current_dir(folder.join(format!("{application}_test"))).env("PATH", &path).args(["-noinput", "-make"]);
+    let what = format!("compiling the test suites of {application} (about a minute)");
+    otp.step(&what, &format!("tests-{application}-compile"), 30_000, &mut compile)
 }

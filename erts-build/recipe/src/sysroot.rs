@@ -48,11 +48,11 @@ fn install(lock: &Lock, root: &Path, progress: &dyn Progress) -> Result<()> {
     sources::unpack(&sources::fetch(lock, progress)?, &source, Patches::All, progress)?;
 
     let prefix = format!("--prefix={}", root.display());
-    Step { what: "configuring musl for the host", log: &root.join("configure.log"), log_size: 3_300 }.run(
+    Step { what: "configuring musl for the host", log: &root.join("configure.log"), log_size: 4_400 }.run(
         hermetic("./configure", root).current_dir(&source).args(["CC=gcc", "--disable-shared", &prefix]),
         progress,
     )?;
-    Step { what: "building musl for the host", log: &root.join("make.log"), log_size: 680_000 }
+    Step { what: "building musl for the host", log: &root.join("make.log"), log_size: 1_480_000 }
         .run(hermetic("make", root).current_dir(&source).args([&jobs(), "install"]), progress)?;
     fs::remove_dir_all(&source).map_err(io(&source))?;
 
