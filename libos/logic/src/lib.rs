@@ -24,6 +24,7 @@ pub mod mm;
 pub mod pipe;
 pub mod net;
 pub mod platform;
+pub mod random;
 pub mod poll;
 pub mod sched;
 pub mod signal;

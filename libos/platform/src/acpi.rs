@@ -44,10 +44,10 @@ pub struct Acpi {
 
 static ACPI: Once<Acpi> = Once::new();
 
-/// Reads the tables, from the root pointer at physical address `rsdp` (0: search for it). The first call counts. Needs the heap, and the
-/// identity map of low memory.
-pub fn init(rsdp: u64) -> &'static Acpi {
-    ACPI.call_once(|| root_at(rsdp).or_else(search_root).map(read_all).unwrap_or_default())
+/// Reads the tables, from the root pointer at physical address `rsdp` if the loader has passed it, else by searching for it. The first
+/// call counts. Needs the heap and paging.
+pub fn init(rsdp: Option<u64>) -> &'static Acpi {
+    ACPI.call_once(|| rsdp.and_then(root_at).or_else(search_root).map(read_all).unwrap_or_default())
 }
 
 /// What [`init`] has found; nothing at all before it ran.
@@ -65,7 +65,7 @@ fn firmware_bytes(address: u64, len: usize) -> &'static [u8] {
 
 /// The root pointer at a known address.
 fn root_at(rsdp: u64) -> Option<Root> {
-    if rsdp == 0 { None } else { tables::root(firmware_bytes(rsdp, RSDP_LEN)) }
+    tables::root(firmware_bytes(rsdp, RSDP_LEN))
 }
 
 /// The root pointer somewhere in the BIOS area, on a 16-byte boundary.

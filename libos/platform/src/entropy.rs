@@ -1,11 +1,14 @@
-//! The seed of the machine's random numbers: 32 bytes from everything that can tell them.
+//! The machine's random numbers: a generator, and everything that can seed it.
 
 use crate::virtio::rng::VirtioRng;
 use bitflags::bitflags;
 use core::arch::x86_64::{__cpuid, __cpuid_count, _rdrand64_step, _rdseed64_step, _rdtsc};
+use spin::{Mutex, Once};
+use trapless_logic::random::{Generator, KEY_LEN};
+use x86_64::instructions::interrupts::without_interrupts;
 
 bitflags! {
-    /// What went into a seed.
+    /// What the generator was seeded from.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct Sources: u8 {
         /// The CPU's entropy source (RDSEED).
@@ -19,19 +22,36 @@ bitflags! {
     }
 }
 
-/// 32 bytes to seed a generator with, and what they are worth.
-pub struct Seed {
-    /// The bytes.
-    pub bytes: [u8; 32],
-    /// Where they came from.
-    pub sources: Sources,
+impl Sources {
+    /// Whether an attacker who knows when the machine was started still cannot guess the random numbers.
+    pub fn is_strong(self) -> bool {
+        self.intersects(Sources::RDSEED | Sources::RDRAND | Sources::VIRTIO)
+    }
 }
 
-impl Seed {
-    /// Whether an attacker who knows when the machine was started still cannot guess the bytes.
-    pub fn is_strong(&self) -> bool {
-        self.sources.intersects(Sources::RDSEED | Sources::RDRAND | Sources::VIRTIO)
-    }
+/// What to tell people when [`Sources::is_strong`] says no.
+pub const WARNING: &str = "RANDOM NUMBERS ARE GUESSABLE: this CPU has no RDRAND and there is no virtio-rng device. \
+    Do not use keys, cookies or TLS on this machine. With QEMU: -cpu max, or -device virtio-rng-pci.";
+
+/// The machine's generator; seeded with what the CPU has when it is first used.
+static GENERATOR: Once<Mutex<Generator>> = Once::new();
+
+/// Seeds the generator from everything there is, and says what that was. The caller warns if it is not strong ([`WARNING`]). May be
+/// called again: seeds add up.
+pub fn init(rng: Option<&mut VirtioRng>) -> Sources {
+    let (seed, sources) = seed(rng);
+    with_generator(|generator| generator.mix(seed));
+    sources
+}
+
+/// Fills `buf` with random bytes.
+pub fn fill(buf: &mut [u8]) {
+    // Only the fork is made under the lock: one block of the cipher.
+    with_generator(Generator::fork).fill(buf);
+}
+
+fn with_generator<R>(f: impl FnOnce(&mut Generator) -> R) -> R {
+    without_interrupts(|| f(&mut GENERATOR.call_once(|| Mutex::new(Generator::new(seed(None).0))).lock()))
 }
 
 /// Tries of RDRAND or RDSEED before the CPU counts as broken (Intel SDM vol. 1, 7.3.17.1 asks for 10; RDSEED runs dry more easily).
@@ -41,8 +61,8 @@ const SAMPLES: usize = 1024;
 
 type Words = [u64; 4];
 
-/// Collects a seed from all sources, mixed by XOR, so that the best one counts. The caller warns when [`Seed::is_strong`] says no.
-pub fn seed(rng: Option<&mut VirtioRng>) -> Seed {
+/// Collects 32 bytes from all sources, mixed by XOR, so that the best one counts.
+fn seed(rng: Option<&mut VirtioRng>) -> ([u8; KEY_LEN], Sources) {
     let mut words = clocks();
     let mut sources = Sources::CLOCKS;
     let mut mix = |from: Option<Words>, source: Sources| {
@@ -54,9 +74,9 @@ pub fn seed(rng: Option<&mut VirtioRng>) -> Seed {
     mix(rdseed(), Sources::RDSEED);
     mix(rdrand(), Sources::RDRAND);
     mix(rng.and_then(virtio), Sources::VIRTIO);
-    let mut bytes = [0; 32];
+    let mut bytes = [0; KEY_LEN];
     bytes.chunks_exact_mut(8).zip(words).for_each(|(chunk, w)| chunk.copy_from_slice(&w.to_le_bytes()));
-    Seed { bytes, sources }
+    (bytes, sources)
 }
 
 /// Four words from a CPU instruction that says by 1 that it worked. Words that are all equal are a broken CPU's, not random.

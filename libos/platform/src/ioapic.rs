@@ -82,12 +82,18 @@ impl Unit {
 
 static UNITS: Once<Mutex<Vec<Unit>>> = Once::new();
 
-/// Finds the I/O APICs, masks all their pins, and silences the 8259s. Call once on the boot CPU, after [`acpi::init`].
-pub fn init() {
+/// Masks all lines of the two 8259s, which nothing uses. Must come before the boot CPU's LINT0 is masked: QEMU (7.2) leaves an 8259
+/// interrupt that was pending then, such as the firmware's timer tick, asserted for ever, and the first `sti` ends in a general
+/// protection fault with error code -14.
+pub fn silence_8259() {
     for port in PIC_DATA {
-        // SAFETY: writes the interrupt mask register (OCW1): all lines off. Nothing else uses the 8259s.
+        // SAFETY: the interrupt mask register (OCW1) of a device that belongs to this module.
         unsafe { outb(port, 0xff) };
     }
+}
+
+/// Finds the I/O APICs and masks all their pins. Call once on the boot CPU, after [`acpi::init`].
+pub fn init() {
     UNITS.call_once(|| {
         let listed = &acpi::get().madt.io_apics;
         let found = if listed.is_empty() { core::slice::from_ref(&DEFAULT) } else { listed };

@@ -5,6 +5,9 @@ use crate::pci::{ConfigurationAccess, DeviceFunction, config::Config};
 use crate::port::{inb, outb, outl, outw};
 use crate::serial;
 use trapless_logic::firmware::acpi::Register;
+use x86_64::VirtAddr;
+use x86_64::instructions::tables::lidt;
+use x86_64::structures::DescriptorTablePointer;
 
 /// QEMU's `isa-debug-exit` device, where our run command puts it: `-device isa-debug-exit,iobase=0xf4,iosize=4`.
 const DEBUG_EXIT: u16 = 0xf4;
@@ -75,7 +78,7 @@ pub fn off() -> ! {
             }
         }
     }
-    stop(b"\r\nThe machine cannot switch itself off. It is halted.\r\n")
+    stop("\nThe machine cannot switch itself off. It is halted.\n")
 }
 
 /// Writes a PM1 control register: sleep type and enable. Its other bits matter no more.
@@ -89,7 +92,8 @@ unsafe fn sleep(register: Option<Register>, sleep_type: u8) {
     }
 }
 
-/// Starts the machine over: by the ACPI reset register, the chip set, the keyboard controller, whichever works first.
+/// Starts the machine over: by the ACPI reset register, the chip set, the keyboard controller, or a fault that no handler takes,
+/// whichever works first.
 pub fn reset() -> ! {
     // SAFETY: each write is the documented way to reset a PC; on machines without that device nobody is there to take it.
     unsafe {
@@ -101,14 +105,31 @@ pub fn reset() -> ! {
         outb(RESET_CONTROL, RESET_ARM);
         outb(RESET_CONTROL, RESET_GO);
         outb(KEYBOARD_COMMAND, KEYBOARD_RESET);
+        settle();
+        // A fault with no handler, for lack of which there is none for the double fault either: the CPU shuts down, and the board
+        // resets it (Intel SDM vol. 3, 6.15, double fault).
+        x86_64::instructions::interrupts::disable();
+        lidt(&DescriptorTablePointer { limit: 0, base: VirtAddr::new(0) });
+        x86_64::instructions::interrupts::int3();
     }
-    stop(b"\r\nThe machine cannot reset itself. It is halted.\r\n")
+    stop("\nThe machine cannot reset itself. It is halted.\n")
+}
+
+/// Gives the board time to act on a register write: about a second, counted in accesses to the POST code port, which take about a
+/// microsecond each on any PC.
+fn settle() {
+    const POST_CODE: u16 = 0x80;
+    for _ in 0..1_000_000 {
+        // SAFETY: reading the port has no effect.
+        unsafe { inb(POST_CODE) };
+    }
 }
 
 /// The end of a machine that does not end: no interrupt, no work, next to no power.
-fn stop(last_words: &[u8]) -> ! {
+fn stop(last_words: &str) -> ! {
     x86_64::instructions::interrupts::disable();
-    serial::write_dying(last_words);
+    settle();
+    serial::write_dying(last_words.as_bytes());
     loop {
         x86_64::instructions::hlt();
     }

@@ -1,8 +1,10 @@
 //! The two ways to PCI configuration space: memory windows announced by ACPI's MCFG table, else I/O ports.
 
 use super::{ConfigurationAccess, DeviceFunction};
+use crate::acpi;
 use crate::port::{inl, outl};
 use spin::{Mutex, Once};
+use trapless_logic::firmware::acpi::Ecam;
 use x86_64::instructions::interrupts::without_interrupts;
 
 /// Configuration mechanism 1 (PCI 3.0, 3.2.2.3.2): address port, data port.
@@ -16,42 +18,23 @@ static PORTS: Mutex<()> = Mutex::new(());
 /// Bytes of configuration space per bus in a memory window: 4 KiB for each of 32 x 8 functions (PCI Express Base, 7.2.2).
 const BUS_LEN: usize = 1 << 20;
 
+/// Address of each bus in the memory window, mapped when first used: all 256 of them would take half a megabyte of page tables.
+static BUSES: [Once<usize>; 256] = [const { Once::new() }; 256];
+
 /// Access to configuration space; a copyable handle, as there is one such space.
 #[derive(Clone, Copy)]
 pub struct Config {
-    /// First and last bus in the memory window, and its address; `None`: ports.
-    window: Option<Window>,
+    /// The memory window; `None`: ports.
+    window: Option<Ecam>,
 }
-
-#[derive(Clone, Copy)]
-struct Window {
-    first_bus: u8,
-    last_bus: u8,
-    base: *mut u8,
-}
-
-// SAFETY: configuration space is device memory that any CPU may access; single words are read and written whole.
-unsafe impl Send for Config {}
-// SAFETY: as above.
-unsafe impl Sync for Config {}
-
-static CONFIG: Once<Config> = Once::new();
 
 impl Config {
     /// The machine's configuration space, by the memory window where ACPI names one.
     pub fn get() -> Config {
-        *CONFIG.call_once(|| {
-            let listed = crate::acpi::get().ecam.iter().find(|w| w.segment == 0 && w.first_bus <= w.last_bus);
-            let window = listed.map(|w| {
-                let start = w.base + w.first_bus as u64 * BUS_LEN as u64;
-                let len = (w.last_bus as usize - w.first_bus as usize + 1) * BUS_LEN;
-                Window { first_bus: w.first_bus, last_bus: w.last_bus, base: crate::paging::map_mmio(start, len) }
-            });
-            Config { window }
-        })
+        Config { window: acpi::get().ecam.iter().copied().find(|w| w.segment == 0) }
     }
 
-    /// Whether there is PCI at all: mechanism 1 reads its address back, and a host bridge sits at 00:00.0.
+    /// Whether there is PCI at all: every host bridge sits at 00:00.0.
     pub fn present(&self) -> bool {
         let host_bridge = DeviceFunction { bus: 0, device: 0, function: 0 };
         self.read_word(host_bridge, 0) != u32::MAX
@@ -60,9 +43,12 @@ impl Config {
     /// Where a register is in the memory window, if it is in there.
     fn address(&self, at: DeviceFunction, offset: u8) -> Option<*mut u32> {
         let window = self.window.filter(|w| at.valid() && (w.first_bus..=w.last_bus).contains(&at.bus))?;
+        let bus = BUSES[usize::from(at.bus)].call_once(|| {
+            let start = window.base + u64::from(at.bus) * BUS_LEN as u64;
+            crate::paging::map_mmio(start, BUS_LEN).expose_provenance()
+        });
         let function = usize::from(at.device) << 15 | usize::from(at.function) << 12;
-        let byte = usize::from(at.bus - window.first_bus) * BUS_LEN + function + usize::from(offset & !3);
-        Some(window.base.wrapping_add(byte).cast())
+        Some(core::ptr::with_exposed_provenance_mut(bus + function + usize::from(offset & !3)))
     }
 }
 

@@ -10,8 +10,10 @@ pub struct DmaHal;
 // physical address. It reports failure by address 0, which `Dma::new` checks.
 unsafe impl Hal for DmaHal {
     fn dma_alloc(pages: usize, _direction: BufferDirection) -> (PhysAddr, NonNull<u8>) {
-        let phys = crate::frames::alloc_contiguous(pages).unwrap_or(0);
-        (phys, NonNull::new(phys as *mut u8).unwrap_or(NonNull::dangling()))
+        match zeroed_pages(pages) {
+            Some(memory) => (memory.as_ptr() as PhysAddr, memory),
+            None => (0, NonNull::dangling()),
+        }
     }
 
     unsafe fn dma_dealloc(paddr: PhysAddr, _vaddr: NonNull<u8>, pages: usize) -> i32 {
@@ -31,6 +33,14 @@ unsafe impl Hal for DmaHal {
     unsafe fn unshare(_paddr: PhysAddr, _buffer: NonNull<[u8]>, _direction: BufferDirection) {}
 }
 
+/// Physically contiguous memory, in the identity map.
+fn zeroed_pages(pages: usize) -> Option<NonNull<u8>> {
+    let memory = NonNull::new(crate::frames::alloc_contiguous(pages)? as *mut u8)?;
+    // SAFETY: the frame allocator has just given us all of it.
+    unsafe { memory.write_bytes(0, pages * PAGE_SIZE) };
+    Some(memory)
+}
+
 /// A run of DMA memory cut into buffers of equal size, numbered from 0. Never given back: a device may still write to it.
 pub struct Buffers {
     base: NonNull<u8>,
@@ -44,8 +54,7 @@ unsafe impl Send for Buffers {}
 impl Buffers {
     /// Allocates `count` zeroed buffers of `size` bytes; `None` without that much contiguous memory.
     pub fn new(count: usize, size: usize) -> Option<Buffers> {
-        let phys = crate::frames::alloc_contiguous((count * size).div_ceil(PAGE_SIZE))?;
-        Some(Buffers { base: NonNull::new(phys as *mut u8)?, count, size })
+        Some(Buffers { base: zeroed_pages((count * size).div_ceil(PAGE_SIZE))?, count, size })
     }
 
     /// Buffer `index`.
