@@ -117,15 +117,7 @@ impl Vm {
     /// # Errors
     /// It hangs.
     pub fn wait_exit(&mut self) -> Result<Exit> {
-        self.wait_exit_within(deadline())
-    }
-
-    /// [`Vm::wait_exit`] with another idea of when it hangs.
-    ///
-    /// # Errors
-    /// It hangs.
-    pub fn wait_exit_within(&mut self, patience: Duration) -> Result<Exit> {
-        let give_up = Instant::now() + patience;
+        let give_up = Instant::now() + deadline();
         loop {
             if let Some(status) = self.child.try_wait().context("cannot wait for QEMU")? {
                 for reader in self.readers.drain(..) {
@@ -190,6 +182,11 @@ impl Vm {
     /// What the machine printed so far.
     pub fn console(&self) -> &Console {
         &self.console
+    }
+
+    /// What QEMU itself said so far.
+    pub fn errors(&self) -> &Console {
+        &self.errors
     }
 
     /// When QEMU was started.
