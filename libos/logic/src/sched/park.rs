@@ -53,12 +53,11 @@ impl ParkState {
 
     /// By the scheduler, after the thread's registers are saved.
     pub fn commit(&self) -> Commit {
-        #[cfg(all(loom, mutant = "park-store"))]
-        {
+        #[cfg(loom)]
+        if crate::fake::mutant("park_commit_stores") {
             self.0.store(PARKED, Ordering::Release);
             return Commit::Parked;
         }
-        #[allow(unreachable_code, reason = "the mutant above returns")]
         match self.0.compare_exchange(ACTIVE, PARKED, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => Commit::Parked,
             Err(_) => {

@@ -79,6 +79,16 @@ impl<P: Platform, T> RunQueue<P, T> {
     }
 }
 
+impl<P: Platform, T> RunQueue<P, T> {
+    /// Whether a thread waits that satisfies `wanted`, or somebody holds the lock and may be adding one.
+    pub fn any_or_busy(&self, wanted: impl Fn(&T) -> bool) -> bool {
+        if self.is_empty() {
+            return false;
+        }
+        self.items.try_lock().is_none_or(|items| items.iter().any(wanted))
+    }
+}
+
 impl<P: Platform, T> Default for RunQueue<P, T> {
     fn default() -> Self {
         Self::new()
