@@ -7,7 +7,7 @@ use trapless_tests::machine::{Forward, Kind};
 
 /// Trapless: Erlang/OTP and a Rust library OS as one bootable ELF.
 #[derive(Parser)]
-#[command(name = "cargo xtask", bin_name = "cargo xtask", version, about, arg_required_else_help = true)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version, arg_required_else_help = true)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
