@@ -11,22 +11,18 @@ use crate::data::{Sink, Source};
 use crate::file::{File, IoctlArg, anonymous_inode};
 use crate::platform::Platform;
 use crate::sync::Lock;
-use crate::vfs::flags::S_IFIFO;
 use crate::wait::{Ready, WaitQueue};
 use alloc::sync::Arc;
 use core::any::Any;
 use ring::Ring;
+use trapless_abi::flags::{IoctlRequest, PIPE_BUF, S_IFIFO};
 use trapless_abi::structs::{Stat, Timespec};
 use trapless_abi::{Errno, SysResult};
 
-/// Writes of at most this many bytes are atomic, in bytes (pipe(7)).
-pub const PIPE_BUF: usize = 4096;
 /// Capacity of a new pipe, in bytes.
 pub const DEFAULT_CAPACITY: usize = 64 * 1024;
 /// Largest capacity F_SETPIPE_SZ gives, in bytes.
 pub const MAX_CAPACITY: usize = 1 << 31;
-/// ioctl: bytes that can be read now.
-const FIONREAD: u32 = 0x541b;
 
 struct State {
     ring: Ring,
@@ -202,7 +198,7 @@ impl<P: Platform> File<P> for PipeEnd<P> {
     }
 
     fn ioctl(&self, request: u32, arg: &mut dyn IoctlArg) -> SysResult<usize> {
-        if request != FIONREAD {
+        if IoctlRequest(request) != IoctlRequest::FIONREAD {
             return Err(Errno::ENOTTY);
         }
         let bytes = self.pipe.state.lock().ring.len();

@@ -250,7 +250,7 @@ impl<P: Platform> Tree<P> {
 fn component(name: &'static [u8]) -> Result<Name, Problem> {
     match name {
         b"" | b"." | b".." => Err(Problem::Name),
-        _ if name.len() > super::flags::NAME_MAX => Err(Problem::Name),
+        _ if name.len() > super::limits::NAME_MAX => Err(Problem::Name),
         _ => Ok(Name::Static(name)),
     }
 }

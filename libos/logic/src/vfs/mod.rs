@@ -9,7 +9,7 @@
 pub mod cpio;
 pub mod dev;
 mod fds;
-pub mod flags;
+pub mod limits;
 mod node;
 mod open;
 mod ops;
@@ -21,6 +21,7 @@ mod text;
 #[cfg(all(test, not(loom)))]
 mod tests;
 mod tmpfs;
+pub mod tty;
 mod walk;
 
 pub use fds::{FdDirectory, FileNode};

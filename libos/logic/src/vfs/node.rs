@@ -1,12 +1,11 @@
 //! What a name in the file system leads to.
 
-use super::flags::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK};
 use crate::file::File;
 use crate::platform::Platform;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
-use trapless_abi::flags::OpenFlags;
+use trapless_abi::flags::{OpenFlags, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK};
 use trapless_abi::structs::{Stat, Statfs, Timespec, UTIME_NOW, UTIME_OMIT};
 use trapless_abi::{Errno, SysResult};
 
@@ -123,7 +122,7 @@ impl Change {
 /// Tells about one directory entry: inode number, position after it, `d_type`, name; false stops the listing.
 pub type Emit<'a> = dyn FnMut(u64, u64, u8, &[u8]) -> bool + 'a;
 
-/// A file, directory, link or device. Names handed to a node are single components, at most [`super::flags::NAME_MAX`] bytes, and
+/// A file, directory, link or device. Names handed to a node are single components, at most [`super::limits::NAME_MAX`] bytes, and
 /// never `.` or `..`: the walk sees to that.
 ///
 /// The default methods answer what Linux answers for a node that has no such operation.

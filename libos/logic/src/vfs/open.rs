@@ -1,6 +1,6 @@
 //! open(2).
 
-use super::flags::PERMISSIONS;
+use super::limits::PERMISSIONS;
 use super::node::{Kind, New, Node};
 use super::walk::{Follow, Last};
 use super::{At, Vfs};

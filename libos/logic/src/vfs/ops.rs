@@ -1,13 +1,13 @@
 //! The calls on paths, open(2) aside.
 
-use super::flags::{PERMISSIONS, S_IFMT};
+use super::limits::{PATH_MAX, PERMISSIONS};
 use super::node::{Change, Kind, New, Node};
 use super::walk::{Follow, Last};
 use super::{At, Vfs};
 use crate::platform::Platform;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use trapless_abi::flags::AccessMode;
+use trapless_abi::flags::{AccessMode, S_IFMT};
 use trapless_abi::structs::{Stat, Statfs};
 use trapless_abi::{Errno, SysResult};
 
@@ -66,7 +66,7 @@ impl<P: Platform> Vfs<P> {
         if text.is_empty() {
             return Err(Errno::ENOENT);
         }
-        if text.len() >= super::flags::PATH_MAX {
+        if text.len() >= PATH_MAX {
             return Err(Errno::ENAMETOOLONG);
         }
         self.make(at, path, New::Symlink(text)).map(drop)

@@ -1,6 +1,5 @@
 //! Files whose text is made when they are opened: /proc and /sys.
 
-use super::flags::O_ACCMODE;
 use super::node::{Kind, New, Node};
 use super::tmpfs::{Inode, Name};
 use super::{At, Follow, Vfs};
@@ -13,12 +12,9 @@ use alloc::vec::Vec;
 use core::any::Any;
 use core::fmt;
 use core::marker::PhantomData;
-use trapless_abi::flags::OpenFlags;
+use trapless_abi::flags::{OpenFlags, PROC_SUPER_MAGIC};
 use trapless_abi::structs::{Stat, Statfs, Timespec};
 use trapless_abi::{Errno, SysResult};
-
-/// `f_type` of procfs, statfs(2).
-const PROC_SUPER_MAGIC: i64 = 0x9fa0;
 
 /// Writes the text of a file.
 type Make = dyn Fn(&mut Text) -> fmt::Result + Send + Sync;
@@ -69,7 +65,7 @@ impl<P: Platform> Node<P> for TextNode<P> {
     }
 
     fn open(self: Arc<Self>, flags: OpenFlags) -> SysResult<Arc<dyn File<P>>> {
-        if flags.bits() & O_ACCMODE != 0 {
+        if flags.writable() {
             return Err(Errno::EACCES);
         }
         let mut text = Text(Vec::new());

@@ -1,6 +1,6 @@
 //! From a path to a node: path_resolution(7).
 
-use super::flags::{MAX_LINKS, NAME_MAX, PATH_MAX};
+use super::limits::{MAX_LINKS, NAME_MAX, PATH_MAX};
 use super::node::{Kind, Node, same};
 use crate::platform::Platform;
 use alloc::sync::Arc;

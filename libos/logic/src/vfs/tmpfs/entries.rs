@@ -3,7 +3,7 @@
 //! Entries are kept in the order of a hash of their name: a look-up compares integers, and a position in a listing (the hash) stays
 //! true while other names come and go.
 
-use super::super::flags::NAME_MAX;
+use super::super::limits::NAME_MAX;
 use super::super::node::Node;
 use crate::platform::Platform;
 use alloc::boxed::Box;

@@ -1,6 +1,6 @@
 //! One node of a [`super::Tmpfs`]: its attributes and what it holds.
 
-use super::super::flags::PERMISSIONS;
+use super::super::limits::{NAME_MAX, PERMISSIONS};
 use super::super::node::{Change, Emit, Kind, New, Node, same};
 use super::content::Content;
 use super::entries::{Entries, Name};
@@ -11,12 +11,10 @@ use crate::sync::Lock;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
-use trapless_abi::flags::OpenFlags;
+use trapless_abi::flags::{OpenFlags, TMPFS_MAGIC};
 use trapless_abi::structs::{Stat, Statfs, Timespec};
 use trapless_abi::{Errno, SysResult};
 
-/// `f_type` of a tmpfs, statfs(2).
-const TMPFS_MAGIC: i64 = 0x0102_1994;
 /// Block size told by stat(2), in bytes.
 const BLOCK: u64 = 4096;
 /// Seconds in a day, for relatime (mount(8)).
@@ -283,7 +281,7 @@ impl<P: Platform> Node<P> for Inode<P> {
             f_bavail: free / BLOCK,
             f_files: quota.limit() / NODE_COST,
             f_ffree: free / NODE_COST,
-            f_namelen: super::super::flags::NAME_MAX as i64,
+            f_namelen: NAME_MAX as i64,
             f_frsize: BLOCK as i64,
             ..Statfs::default()
         }

@@ -12,7 +12,7 @@ mod quota;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
-use super::flags::PERMISSIONS;
+use super::limits::PERMISSIONS;
 use super::node::{Kind, New, Node};
 use crate::platform::Platform;
 use crate::sync::{AtomicBool, AtomicU64, Lock, Ordering};
