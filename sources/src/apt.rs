@@ -71,8 +71,10 @@ fn classify(output: &str, uri: &str, path: &Path) -> Failure {
     if lower.contains("404") || lower.contains("file not found") || lower.contains("no such file") {
         return Failure::NotFound;
     }
-    let reason = output.lines().rev().find(|line| line.starts_with("E:")).unwrap_or(output.trim());
-    Failure::Other(Error::NoNetwork { uri: uri.to_owned(), reason: reason.trim_start_matches("E:").trim().to_owned() })
+    // `E: Failed to fetch URI  REASON`, then a line that says only that it failed.
+    let told = output.lines().find_map(|line| line.strip_prefix("E: Failed to fetch "));
+    let reason = told.and_then(|line| line.split_once(' ')).map_or(output, |(_, reason)| reason);
+    Failure::Other(Error::NoNetwork { uri: uri.to_owned(), reason: reason.trim().to_owned() })
 }
 
 /// One revision of a source package, as the archive's signed index describes it.
@@ -205,9 +207,9 @@ mod tests {
         };
         assert!(matches!(classify("E: Failed to fetch u  404  Not Found [IP: ::1 80]", "u", path), Failure::NotFound));
         assert!(matches!(other("E: write error: No space left on device"), Error::DiskFull { .. }));
-        match other("W: hm\nE: Failed to fetch u  Temporary failure resolving 'm.example'\n") {
+        match other("W: hm\nE: Failed to fetch u  Could not resolve 'm.example'\nE: Download Failed\n") {
             Error::NoNetwork { reason, .. } => {
-                assert_eq!(reason, "Failed to fetch u  Temporary failure resolving 'm.example'")
+                assert_eq!(reason, "Could not resolve 'm.example'")
             }
             error => panic!("{error:?}"),
         }

@@ -38,6 +38,13 @@ pub enum Error {
         /// SHA-256 found.
         found: String,
     },
+    /// The archive delivered something else than the pinned file; nothing of it was kept.
+    BadDownload {
+        /// Where it came from.
+        uri: String,
+        /// What was wrong with it: [`Error::WrongSize`] or [`Error::WrongHash`].
+        reason: Box<Error>,
+    },
     /// `TRAPLESS_SOURCES` is set, and the folder lacks a file.
     NotInFolder {
         /// The folder.
@@ -118,15 +125,30 @@ impl fmt::Display for Error {
             }
             Self::WrongSize { path, expected, found } => write!(
                 f,
-                "{}: {found} bytes, expected {expected}: the file is truncated or not the pinned one.\nDelete it and build again.",
+                "{}: {found} bytes, expected {expected}: the file is truncated or not the pinned one.\n\
+                 Replace it by a good copy.",
                 path.display()
             ),
             Self::WrongHash { path, expected, found } => write!(
                 f,
                 "{}: wrong content.\n  expected sha256 {expected}\n  found    sha256 {found}\n\
-                 The file is damaged or not the pinned one. Delete it and build again; if that does not help, do not use this mirror.",
+                 The file is damaged or not the pinned one. Replace it by a good copy.",
                 path.display()
             ),
+            Self::BadDownload { uri, reason } => {
+                let what = match &**reason {
+                    Self::WrongSize { expected, found, .. } => format!("{found} bytes came, {expected} were expected"),
+                    Self::WrongHash { expected, found, .. } => {
+                        format!("\n  expected sha256 {expected}\n  found    sha256 {found}")
+                    }
+                    other => other.to_string(),
+                };
+                write!(
+                    f,
+                    "{uri} is not the pinned file: {what}\nNothing of it was kept. Build again; if it stays so, this mirror (or a proxy on \
+                     the way) is not to be trusted: put the right file into a folder and set {SOURCES_VARIABLE} to it."
+                )
+            }
             Self::NotInFolder { folder, name } => write!(
                 f,
                 "{name} is not in {} ({SOURCES_VARIABLE}).\nPut it there, or unset {SOURCES_VARIABLE} to fetch it from the Debian mirror.",

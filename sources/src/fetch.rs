@@ -74,7 +74,10 @@ fn from_archive(lock: &Lock, file: &File, roots: &[String], folder: &Path, progr
         let uri = format!("{root}/{}/{}", lock.pool, file.name);
         match apt::download(&uri, &temporary, file, progress) {
             Ok(()) => {
-                verify(&temporary, file).inspect_err(|_| drop(fs::remove_file(&temporary)))?;
+                if let Err(reason) = verify(&temporary, file) {
+                    let _ = fs::remove_file(&temporary);
+                    return Err(Error::BadDownload { uri, reason: Box::new(reason) });
+                }
                 fs::rename(&temporary, &path).map_err(|error| Error::io(&path, error))?;
                 return Ok(path);
             }
@@ -157,9 +160,13 @@ mod tests {
         let get = || from_archive(&lock, lock.orig(), &archive(&scratch), &folder, &Quiet);
         assert!(matches!(get(), Err(Error::Gone { .. })));
         scratch.write("archive/pool/main/x/x/x_1.orig.tar.gz", b"up");
-        assert!(matches!(get(), Err(Error::WrongSize { expected: 8, found: 2, .. })));
+        let bad = |result| match result {
+            Err(Error::BadDownload { reason, .. }) => reason,
+            other => panic!("{other:?}"),
+        };
+        assert!(matches!(*bad(get()), Error::WrongSize { expected: 8, found: 2, .. }));
         scratch.write("archive/pool/main/x/x/x_1.orig.tar.gz", b"downstre");
-        assert!(matches!(get(), Err(Error::WrongHash { .. })));
+        assert!(matches!(*bad(get()), Error::WrongHash { .. }));
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
     }
 

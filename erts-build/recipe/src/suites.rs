@@ -8,9 +8,12 @@ use crate::erts::Erts;
 use crate::otp::{Otp, TRIPLET};
 use crate::run::Result;
 
+/// OTP's own helpers: the suites of its base applications hook `ts_install_cth` from here into common_test.
+const TEST_SERVER: &str = "test_server";
+
 /// Compiles the test suites of `applications` (`emulator`, `kernel`, `stdlib`, ...) and returns the folder that holds them:
-/// `<folder>/<application>_test` has each one's suites with their data. What suites want compiled by a C compiler (NIFs, port
-/// programs) is not: the image could not load it.
+/// `<folder>/<application>_test` has each one's suites with their data, and `<folder>/test_server` belongs on the code path of
+/// whoever runs them. What suites want compiled by a C compiler (NIFs, port programs) is not: the image could not load it.
 ///
 /// # Errors
 /// [`crate::Error`]: above all, a suite that does not compile.
@@ -19,7 +22,7 @@ pub fn release_tests(erts: &Erts, applications: &[&str], progress: &dyn Progress
     let otp = Otp { tree: erts.tree.clone(), root: erts.otp.clone(), logs: home.join("logs"), progress };
     let folder = home.join("tests");
     let _guard = cache::guard("otp", progress)?;
-    for application in applications {
+    for application in std::iter::once(&TEST_SERVER).chain(applications) {
         let marker = folder.join(format!("{application}.complete"));
         if !marker.is_file() {
             compile(&otp, application, &folder)?;
@@ -32,6 +35,7 @@ pub fn release_tests(erts: &Erts, applications: &[&str], progress: &dyn Progress
 /// Installs one application's suites below `folder` and compiles them there.
 fn compile(otp: &Otp<'_>, application: &str, folder: &Path) -> Result<()> {
     let source = match application {
+        TEST_SERVER => "lib/common_test/test_server".to_owned(),
         "emulator" | "epmd" => format!("erts/{application}/test"),
         other => format!("lib/{other}/test"),
     };
@@ -47,10 +51,13 @@ fn compile(otp: &Otp<'_>, application: &str, folder: &Path) -> Result<()> {
         &format!("TESTROOT={}", folder.display()),
     ]);
     let what = format!("installing the test suites of {application}");
-    otp.step(&what, &format!("tests-{application}"), 3_000, &mut install)?;
+    otp.step(&what, &format!("tests-{application}"), 6_000, &mut install)?;
+    if application == TEST_SERVER {
+        return Ok(()); // compiled where it comes from
+    }
 
     let mut compile = otp.command("erl");
     compile.current_dir(folder.join(format!("{application}_test"))).env("PATH", &path).args(["-noinput", "-make"]);
     let what = format!("compiling the test suites of {application} (about a minute)");
-    otp.step(&what, &format!("tests-{application}-compile"), 30_000, &mut compile)
+    otp.step(&what, &format!("tests-{application}-compile"), 80_000, &mut compile)
 }
