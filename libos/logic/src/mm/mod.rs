@@ -3,4 +3,8 @@
 
 pub mod bittree;
 pub mod buddy;
+mod range;
 pub mod size_class;
+pub mod space;
+
+pub use range::{HUGE_PAGE, PAGE, Range, page_up};

@@ -23,7 +23,7 @@ mod tests {
                 let layout = Layout::from_size_align(size, align).unwrap();
                 match class_of(layout) {
                     // Objects of a class lie at multiples of its size from the start of a page.
-                    Some(class) => assert!(SIZES[class] >= size && SIZES[class] % align == 0),
+                    Some(class) => assert!(SIZES[class] >= size && SIZES[class].is_multiple_of(align)),
                     None => assert!(size > 2048 || align > 2048),
                 }
             }
