@@ -30,9 +30,10 @@ macro_rules! __fs_rows {
             88 symlink fs::symlink(target: Path, linkpath: Path) full;
             89 readlink fs::readlink(path: Path, buf: Out<u8>, bufsiz: Len) full;
             90 chmod fs::chmod(path: Path, mode: Mode) full;
-            91 fchmod fs::fchmod(fd: Fd, mode: Mode) full;
+            91 fchmod fs::fchmod(fd: Fd, mode: Mode) partial "of files with a name: EPERM for pipes and sockets";
             92 chown fs::chown(path: Path, owner: Uid, group: Gid) full;
-            93 fchown fs::fchown(fd: Fd, owner: Uid, group: Gid) full;
+            93 fchown fs::fchown(fd: Fd, owner: Uid, group: Gid)
+                partial "of files with a name: EPERM for pipes and sockets";
             94 lchown fs::lchown(path: Path, owner: Uid, group: Gid) full;
             95 umask fs::umask(mask: Mode) full;
             132 utime fs::utime(path: Path, times: In<[i64; 2]>) absent "the C library calls utimensat";
@@ -59,21 +60,23 @@ macro_rules! __fs_rows {
             262 newfstatat fs::newfstatat(dirfd: DirFd, path: Path, statbuf: Out<Stat>, flags: AtFlags) full;
             263 unlinkat fs::unlinkat(dirfd: DirFd, path: Path, flags: AtFlags) full;
             264 renameat fs::renameat(olddirfd: DirFd, oldpath: Path, newdirfd: DirFd, newpath: Path) full;
-            265 linkat fs::linkat(olddirfd: DirFd, oldpath: Path, newdirfd: DirFd, newpath: Path, flags: AtFlags) full;
+            265 linkat fs::linkat(olddirfd: DirFd, oldpath: Path, newdirfd: DirFd, newpath: Path, flags: AtFlags)
+                partial "no AT_EMPTY_PATH";
             266 symlinkat fs::symlinkat(target: Path, newdirfd: DirFd, linkpath: Path) full;
             267 readlinkat fs::readlinkat(dirfd: DirFd, path: Path, buf: Out<u8>, bufsiz: Len) full;
             268 fchmodat fs::fchmodat(dirfd: DirFd, path: Path, mode: Mode) full;
             269 faccessat fs::faccessat(dirfd: DirFd, path: Path, mode: AccessMode) full;
             280 utimensat fs::utimensat(dirfd: DirFd, path: Path, times: In<[Timespec; 2]>, flags: AtFlags) full;
             285 fallocate fs::fallocate(fd: Fd, mode: U32, offset: Offset, len: Offset)
-                partial "mode 0 only: no holes, no collapsing";
+                partial "mode 0 only: no holes, no collapsing; makes the file longer and reserves no memory";
             306 syncfs fs::syncfs(fd: Fd) stub "files live in memory: there is nothing to write back";
             316 renameat2 fs::renameat2(olddirfd: DirFd, oldpath: Path, newdirfd: DirFd, newpath: Path,
                 flags: RenameFlags)
                 partial "RENAME_NOREPLACE only";
             332 statx fs::statx(dirfd: DirFd, path: Path, flags: AtFlags, mask: StatxMask, statxbuf: Out<Statx>)
                 partial "gives the fields of stat(2), no creation time and no attributes";
-            439 faccessat2 fs::faccessat2(dirfd: DirFd, path: Path, mode: AccessMode, flags: AtFlags) full;
+            439 faccessat2 fs::faccessat2(dirfd: DirFd, path: Path, mode: AccessMode, flags: AtFlags)
+                partial "no AT_EMPTY_PATH";
             452 fchmodat2 fs::fchmodat2(dirfd: DirFd, path: Path, mode: Mode, flags: AtFlags) full;
         }
     };
