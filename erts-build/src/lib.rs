@@ -1,11 +1,9 @@
 //! Erlang's runtime system as link input of the image.
 //!
-//! The work is done by this package's build script through the crate `erts-recipe`; here are only the facts the image prints
-//! and the arguments the emulator is started with. See `README.md` for how it is built and what comes out.
+//! The work is done by this package's build script through the crate `erts-recipe`; here are only the facts the image prints.
+//! See `README.md` for how it is built and what comes out.
 
 #![no_std]
-
-pub mod start;
 
 /// Version of OTP, with the revision of Debian's source package.
 pub const OTP_VERSION: &str = env!("TRAPLESS_OTP_VERSION");
