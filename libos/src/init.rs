@@ -1,17 +1,80 @@
 //! The boot story.
 
-use core::fmt::Write;
-use trapless_platform::boot::early::EarlyConsole;
-use trapless_platform::boot::{self, BootInfo};
+use crate::config::Config;
+use crate::kernel::{self, Kernel};
+use crate::machine_info::MachineInfo;
+use crate::power::refuse_boot;
+use crate::start::{self, Program};
+use crate::{chart, console, files, network, selftest, trace};
+use alloc::sync::Arc;
+use trapless_logic::futex::{FutexTable, Policy};
+use trapless_logic::signal::ProcessSignals;
+use trapless_platform::boot::BootInfo;
+use trapless_platform::{acpi, clock, entropy, frames, heap, ioapic, paging, sched, serial, smp, virtio};
 
-trapless_platform::entry!(start);
+/// Buckets of the futex table.
+const FUTEX_BUCKETS: usize = 256;
+
+/// What the image consists of, for this crate knows none of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Image {
+    /// The root file system archive.
+    pub rootfs: &'static [u8],
+    /// How to start the program.
+    pub program: Program,
+    /// Names and hashes of what was built in.
+    pub contents: &'static [(&'static str, &'static str)],
+}
 
 /// From the first line of Rust to the first line of C: one line and one comment a step.
-pub fn start(info: &'static BootInfo) -> ! {
-    let _ = writeln!(EarlyConsole, "trapless: {} KiB of memory", info.usable_bytes() / 1024);
-    for region in info.regions() {
-        let _ = writeln!(EarlyConsole, "{region:x?}");
+pub fn start(info: &'static BootInfo, image: &Image) -> ! {
+    // Locks, traps and floating point work on the boot CPU.
+    smp::init_early();
+    // Words can be heard.
+    serial::init();
+    // Memory: frames, then the libos's heap on them, then page tables with rights.
+    frames::init(info).unwrap_or_else(|e| refuse_boot(format_args!("{e}")));
+    heap::init();
+    paging::init(info);
+    // What the user wants, or a clear complaint.
+    let config = Config::parse(info.cmdline()).unwrap_or_else(|e| refuse_boot(format_args!("{e}")));
+    console::start_log(config.log);
+    // The firmware's description of the machine, its clock, and guarded stacks; interrupts are on from here.
+    acpi::init(info.rsdp());
+    clock::init();
+    smp::init_boot_cpu().unwrap_or_else(|e| refuse_boot(format_args!("no memory for stacks: {e}")));
+    ioapic::init();
+    chart::mark("boot CPU up");
+    // The other CPUs; each idles until there is a thread for it.
+    let cpus = smp::start_others(config.cpus).unwrap_or_else(|e| refuse_boot(format_args!("other CPUs: {e}")));
+    chart::mark("all CPUs up");
+    // Devices, and random numbers from them.
+    let mut devices = virtio::probe(info.cmdline());
+    devices.problems.iter().for_each(|problem| log::warn!("{problem}"));
+    if !entropy::init(devices.rng.as_mut()).is_strong() {
+        log::warn!("{}", entropy::WARNING);
     }
-    let _ = writeln!(EarlyConsole, "{:x?} {:x?}", boot::image_range(), info.cmdline());
-    panic!("the end");
+    chart::mark("devices");
+    let tty = console::start();
+    let net = network::start(devices.net.take(), &config);
+    // The program's arguments, and the file system it will see: the archive of the image, in place, under a writable tree.
+    let (argv, from_erl) = start::arguments(&config, &image.program);
+    let envp = start::environment(&config, from_erl);
+    let system = Arc::new(MachineInfo::new(&config, &argv, &envp));
+    let (vfs, fds) = files::mount(image.rootfs, &config, &tty, &system).unwrap_or_else(|e| refuse_boot(format_args!("{e}")));
+    chart::mark("file system");
+    log::info!("{} of {} CPUs, {} MiB free", cpus.running, cpus.listed, frames::free_frames() / 256);
+    image.contents.iter().for_each(|(name, hash)| log::info!("{name} {hash}"));
+    // System calls work from here on.
+    let futex = FutexTable::new(FUTEX_BUCKETS, Policy::seed(config.futex_spin_opens));
+    kernel::install(Kernel { config, vfs, fds, futex, net, signals: ProcessSignals::new() });
+    trace::start(&kernel::kernel().config).unwrap_or_else(|e| refuse_boot(format_args!("{e}")));
+    // The program's first thread, or a test in its place.
+    match &kernel::kernel().config.selftest {
+        Some(test) => selftest::start(test),
+        None => start::first_thread(&argv, &envp).unwrap_or_else(|e| refuse_boot(format_args!("first thread: {e}"))),
+    }
+    chart::mark("first thread");
+    // The boot CPU becomes one of many.
+    sched::run_threads()
 }

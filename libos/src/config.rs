@@ -1,0 +1,170 @@
+//! Settings from the kernel command line.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use trapless_logic::cmdline::{self, CommandLine};
+use trapless_logic::futex::SEED_OPENS;
+use trapless_logic::net::{Addressing, Ipv4Address, Ipv4Cidr};
+
+/// The host name if none is given. It has a dot: without one OTP looks it up at boot by an external program.
+const HOSTNAME: &str = "beam.localdomain";
+
+/// Every setting, decoded.
+#[derive(Debug)]
+pub struct Config {
+    /// `futex=`: opens before waits block.
+    pub futex_spin_opens: u32,
+    /// `ip=`.
+    pub addressing: Addressing,
+    /// `hostname=`.
+    pub hostname: String,
+    /// `trace=`: calls and areas to print.
+    pub trace: String,
+    /// `counters=`: count every call.
+    pub counters: bool,
+    /// `log=`.
+    pub log: log::LevelFilter,
+    /// `cpus=`: most CPUs to start.
+    pub cpus: usize,
+    /// `env=NAME=VALUE`, any number of times.
+    pub environment: Vec<String>,
+    /// `tmpfs=`: most bytes that files may take.
+    pub tmpfs: Option<u64>,
+    /// `bootchart=`: time stamps of each phase.
+    pub bootchart: bool,
+    /// `selftest=`: what to run instead of ERTS.
+    pub selftest: Option<String>,
+    /// What follows `--`.
+    pub erl: Option<Vec<String>>,
+    /// Devices the machine announces.
+    pub virtio_mmio: Vec<String>,
+    /// The whole line, for /proc/cmdline.
+    pub line: String,
+}
+
+/// The settings there are, with what they take.
+const SETTINGS: &[(&str, &str)] = &[
+    ("futex", "block | seed | seed:OPENS  (boot policy of futex waits)"),
+    ("ip", "dhcp | none | ADDRESS/PREFIX[,ROUTER]"),
+    ("hostname", "NAME  (with a dot)"),
+    ("trace", "CALL|AREA|all[,...]  (print system calls)"),
+    ("counters", "on | off  (count system calls for /proc/trapless/syscalls)"),
+    ("log", "off | error | warn | info | debug | trace"),
+    ("cpus", "N  (use at most N CPUs)"),
+    ("env", "NAME=VALUE  (environment of the program; may be repeated)"),
+    ("tmpfs", "SIZE[k|m|g]  (most memory for files)"),
+    ("bootchart", "on | off  (time stamps of the boot phases)"),
+    ("selftest", "NAME[,ARGUMENT]  (run a test of the libos instead of Erlang)"),
+];
+
+impl Config {
+    /// Decodes the command line.
+    ///
+    /// # Errors
+    /// A text that says which setting is wrong and what would be right.
+    pub fn parse(line: &str) -> Result<Self, String> {
+        let CommandLine { settings, erl, virtio_mmio } = cmdline::parse(line).map_err(|e| e.to_string())?;
+        let mut config = Self {
+            futex_spin_opens: 0,
+            addressing: Addressing::Dhcp,
+            hostname: HOSTNAME.into(),
+            trace: String::new(),
+            counters: false,
+            log: log::LevelFilter::Warn,
+            cpus: usize::MAX,
+            environment: Vec::new(),
+            tmpfs: None,
+            bootchart: false,
+            selftest: None,
+            erl,
+            virtio_mmio,
+            line: line.into(),
+        };
+        for (key, value) in settings {
+            config.set(&key, &value).ok_or_else(|| complaint(&key, &value))?;
+        }
+        Ok(config)
+    }
+
+    /// Applies one setting; None if it is unknown or its value wrong.
+    fn set(&mut self, key: &str, value: &str) -> Option<()> {
+        match key {
+            "futex" => self.futex_spin_opens = futex_policy(value)?,
+            "ip" => self.addressing = addressing(value)?,
+            "hostname" if value.contains('.') && value.len() <= 64 => self.hostname = value.into(),
+            "trace" => self.trace = value.into(),
+            "counters" => self.counters = switch(value)?,
+            "log" => self.log = value.parse().ok()?,
+            "cpus" => self.cpus = value.parse().ok().filter(|n| *n > 0)?,
+            "env" => {
+                let (name, _) = value.split_once('=')?;
+                if name.is_empty() {
+                    return None;
+                }
+                self.environment.push(value.into());
+            }
+            "tmpfs" => self.tmpfs = Some(size(value)?),
+            "bootchart" => self.bootchart = switch(value)?,
+            "selftest" if !value.is_empty() => self.selftest = Some(value.into()),
+            _ => return None,
+        }
+        Some(())
+    }
+}
+
+fn complaint(key: &str, value: &str) -> String {
+    use core::fmt::Write;
+    let mut text = String::new();
+    let _ = match SETTINGS.iter().find(|(name, _)| *name == key) {
+        Some((_, usage)) => write!(text, "{key}={value}: it takes {usage}"),
+        None => {
+            let _ = write!(text, "{key}: there is no such setting. The settings are:");
+            SETTINGS.iter().try_for_each(|(name, usage)| write!(text, "\n  {name}={usage}"))
+        }
+    };
+    text
+}
+
+fn switch(value: &str) -> Option<bool> {
+    match value {
+        "on" | "" => Some(true),
+        "off" => Some(false),
+        _ => None,
+    }
+}
+
+fn futex_policy(value: &str) -> Option<u32> {
+    match value.split_once(':') {
+        None if value == "block" => Some(0),
+        None if value == "seed" => Some(SEED_OPENS),
+        Some(("seed", opens)) => opens.parse().ok(),
+        _ => None,
+    }
+}
+
+fn addressing(value: &str) -> Option<Addressing> {
+    match value {
+        "dhcp" => return Some(Addressing::Dhcp),
+        "none" => return Some(Addressing::None),
+        _ => {}
+    }
+    let (network, router) = match value.split_once(',') {
+        Some((network, router)) => (network, Some(router.parse::<Ipv4Address>().ok()?)),
+        None => (value, None),
+    };
+    let (address, prefix) = network.split_once('/')?;
+    let prefix = prefix.parse::<u8>().ok().filter(|p| *p <= 32)?;
+    Some(Addressing::Static { address: Ipv4Cidr::new(address.parse().ok()?, prefix), router })
+}
+
+fn size(value: &str) -> Option<u64> {
+    let digits = value.trim_end_matches(['k', 'm', 'g', 'K', 'M', 'G']);
+    let unit = match value[digits.len()..].to_ascii_lowercase().as_str() {
+        "" => 1,
+        "k" => 1 << 10,
+        "m" => 1 << 20,
+        "g" => 1 << 30,
+        _ => return None,
+    };
+    digits.parse::<u64>().ok()?.checked_mul(unit)
+}

@@ -1,0 +1,67 @@
+//! The network: the card, the stack, and the softirq between them.
+
+use crate::config::Config;
+use crate::kernel;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::sync::Arc;
+use core::fmt::{self, Write};
+use spin::Once;
+use trapless_abi::flags::OpenFlags;
+use trapless_logic::net::{Addressing, Lease, NetDevice, NetStack};
+use trapless_logic::vfs::At;
+use trapless_platform::irq::{self, Softirq};
+use trapless_platform::virtio::net::VirtioNet;
+use trapless_platform::x86::X86;
+
+static STACK: Once<Arc<NetStack<X86>>> = Once::new();
+
+fn on_softirq() {
+    // More than one turn's work: others first, then again.
+    if STACK.get().is_some_and(|stack| stack.poll()) {
+        irq::raise(Softirq::NET);
+    }
+}
+
+/// Starts the stack on the card, if there is one, and with loopback in any case.
+pub fn start(card: Option<Box<VirtioNet>>, config: &Config) -> Arc<NetStack<X86>> {
+    if card.is_none() && config.addressing != Addressing::None {
+        log::warn!("no network card: only loopback works");
+    }
+    let card = card.map(|card| card as Box<dyn NetDevice>);
+    let stack = STACK.call_once(|| NetStack::new(card, config.addressing)).clone();
+    stack.on_lease(Box::new(|lease| match lease {
+        Some(lease) => configured(lease),
+        None => log::warn!("the network address was lost"),
+    }));
+    irq::set_softirq(Softirq::NET, on_softirq);
+    irq::raise(Softirq::NET);
+    stack
+}
+
+/// Tells the program's resolver about name servers.
+fn configured(lease: &Lease) {
+    log::info!("network address {}", lease.address);
+    if lease.dns.is_empty() {
+        return;
+    }
+    let mut text = String::new();
+    lease.dns.iter().for_each(|server| {
+        let _ = writeln!(text, "nameserver {server}");
+    });
+    let vfs = &kernel::kernel().vfs;
+    let flags = OpenFlags::O_WRONLY | OpenFlags::O_CREAT | OpenFlags::O_TRUNC;
+    let written = vfs.open(&At::Cwd, b"/etc/resolv.conf", flags, 0o644).and_then(|f| f.write(&mut text.as_bytes()));
+    if let Err(e) = written {
+        log::warn!("/etc/resolv.conf: {e}");
+    }
+}
+
+/// Writes the state of the network (/proc/trapless/net).
+pub fn write_state(w: &mut dyn fmt::Write) -> fmt::Result {
+    let Some(stack) = STACK.get() else { return Ok(()) };
+    for interface in stack.interfaces() {
+        writeln!(w, "{interface:?}")?;
+    }
+    writeln!(w, "sockets {}", stack.sockets())
+}

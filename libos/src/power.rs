@@ -1,0 +1,36 @@
+//! The end of the machine, however it comes.
+
+use crate::console::{self, say};
+use trapless_abi::flags::Signal;
+use trapless_platform::power;
+
+/// exit_group(2): the machine ends with the program.
+pub fn exit_process(status: i32) -> ! {
+    console::drain();
+    power::exit(status as u8)
+}
+
+/// A signal that nobody handles ends the machine, with the status a shell would report.
+pub fn killed(signo: u32) -> ! {
+    let name = u8::try_from(signo).ok().and_then(Signal::new).map_or("?", Signal::name);
+    say!("trapless: the program was ended by {name}");
+    exit_process(128 + signo as i32)
+}
+
+/// Switches the machine off.
+pub fn off() -> ! {
+    console::drain();
+    power::off()
+}
+
+/// Starts the machine over.
+pub fn restart() -> ! {
+    console::drain();
+    power::reset()
+}
+
+/// A boot that cannot go on: says why, and what to do.
+pub fn refuse_boot(why: core::fmt::Arguments<'_>) -> ! {
+    say!("trapless: cannot boot: {why}");
+    exit_process(125)
+}

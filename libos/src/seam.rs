@@ -1,0 +1,113 @@
+//! What musl calls by name instead of by number: clone(2), the end of a detached thread, fork(2). The C side of these contracts is
+//! `musl-shim/entry/direct/libos.h`.
+
+use crate::kernel::kernel;
+use crate::task::{self, Task};
+use crate::{forker, power};
+use trapless_abi::args::Arg;
+use trapless_abi::flags::CloneFlags;
+use trapless_abi::{Errno, SysResult, to_raw};
+use trapless_platform::thread::{self, UserEntry, exit_then};
+use trapless_platform::{paging, sched, user};
+
+/// Arguments of `__clone` in musl's order.
+struct Clone {
+    function: usize,
+    stack: usize,
+    flags: usize,
+    argument: usize,
+    parent_tid: usize,
+    tls: usize,
+    child_tid: usize,
+}
+
+/// clone(2) with CLONE_THREAD: starts `function(argument)` on `stack`.
+///
+/// # Errors
+/// ENOSYS for anything but a thread: there is no second address space. EFAULT, EAGAIN, ENOMEM.
+fn clone(c: &Clone) -> SysResult {
+    let flags = CloneFlags::decode(c.flags)?;
+    if !flags.contains(CloneFlags::CLONE_VM | CloneFlags::CLONE_THREAD | CloneFlags::CLONE_SIGHAND) {
+        return Err(Errno::ENOSYS);
+    }
+    // The function finds a return address, as the ABI has it: it leads to exit(2).
+    let rsp = (c.stack & !15).checked_sub(8).ok_or(Errno::EINVAL)?;
+    user::write(rsp, &(after_thread as extern "C" fn() -> ! as usize))?;
+    let (mask, old_fs) = task::current(|_, task| (task.signals.mask(), trapless_platform::context::fs_base()));
+    let entry = UserEntry {
+        rip: c.function as u64,
+        rsp: rsp as u64,
+        rdi: c.argument as u64,
+        rsi: 0,
+        fs_base: if flags.contains(CloneFlags::CLONE_SETTLS) { c.tls as u64 } else { old_fs },
+    };
+    let thread = thread::prepare_user(&entry)?;
+    let tid = thread.id() as i32;
+    let clear = if flags.contains(CloneFlags::CLONE_CHILD_CLEARTID) { c.child_tid } else { 0 };
+    Task::new(mask, clear).attach(&thread);
+    if flags.contains(CloneFlags::CLONE_PARENT_SETTID) {
+        user::write(c.parent_tid, &tid)?;
+    }
+    if flags.contains(CloneFlags::CLONE_CHILD_SETTID) {
+        user::write(c.child_tid, &tid)?;
+    }
+    sched::start(&thread);
+    Ok(tid as usize)
+}
+
+extern "C" fn after_thread() -> ! {
+    end_thread(None)
+}
+
+/// exit(2): the calling thread ends; `unmap` is its stack if it must free that itself (a detached thread).
+pub fn end_thread(unmap: Option<(usize, usize)>) -> ! {
+    let word = task::current(|_, task| task.clear_child_tid.swap(0, core::sync::atomic::Ordering::AcqRel));
+    let (base, size) = unmap.unwrap_or((0, 0));
+    exit_then(farewell, [word, base, size])
+}
+
+/// What happens once a thread is off its stack. Only then may the word be cleared: whoever waits for it frees the stack.
+fn farewell([word, base, size]: [usize; 3]) {
+    if size != 0 {
+        // It was mapped by the C library for this thread: there is nothing to be said if it is gone.
+        let _ = paging::space().munmap(base, size);
+    }
+    if word != 0 && user::write(word, &0u32).is_ok() {
+        kernel().futex.wake(word, 1, u32::MAX);
+    }
+    if thread::user_count() == 0 {
+        power::exit_process(0);
+    }
+}
+
+/// `__clone` of musl.
+#[unsafe(no_mangle)]
+extern "C" fn libos_clone(
+    function: usize,
+    stack: usize,
+    flags: usize,
+    argument: usize,
+    parent_tid: usize,
+    tls: usize,
+    child_tid: usize,
+) -> isize {
+    to_raw(clone(&Clone { function, stack, flags, argument, parent_tid, tls, child_tid }))
+}
+
+/// `__unmapself` of musl: unmaps the calling thread's stack and ends the thread.
+#[unsafe(no_mangle)]
+extern "C" fn libos_unmapself(base: usize, size: usize) -> ! {
+    end_thread(Some((base, size)))
+}
+
+/// fork(2) and vfork(2) of musl.
+#[unsafe(no_mangle)]
+extern "C" fn libos_vfork() -> isize {
+    to_raw(forker::fork())
+}
+
+/// `__restore_rt` of musl: never reached, since handlers return to the libos by a plain return.
+#[unsafe(no_mangle)]
+extern "C" fn libos_sigreturn(_context: usize) -> isize {
+    Errno::ENOSYS.to_raw()
+}

@@ -1,0 +1,105 @@
+//! The program's first thread: its arguments, environment, stack, and the jump into musl's `_start_c`.
+
+use crate::config::Config;
+use crate::power::refuse_boot;
+use crate::task::Task;
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
+use trapless_abi::SysResult;
+use trapless_abi::flags::{MmapFlags, Prot};
+use trapless_abi::structs::Sigset;
+use trapless_logic::erl_args::ErlArgs;
+use trapless_logic::platform::Platform;
+use trapless_logic::stack_image::{self, at};
+use trapless_platform::thread::{self, UserEntry};
+use trapless_platform::x86::X86;
+use trapless_platform::{boot, cpu, paging, sched, user};
+
+/// Where the root file system keeps OTP, and the directory ERTS takes its programs from.
+const ROOT: &str = "/otp";
+const BINDIR: &str = "/otp/bin";
+
+/// Emulator flags that suit a machine with nothing below it: one mapping for JIT code, and no busy waiting for work, since more
+/// virtual CPUs than host cores is a normal case. Flags of the user come later and win.
+const EMULATOR_FLAGS: &[&str] = &[
+    "-JMsingle", "true", "-sbwt", "none", "-sbwtdcpu", "none", "-sbwtdio", "none", "-swt", "very_high",
+];
+
+/// Bytes of the first thread's stack, as Linux's default RLIMIT_STACK.
+const STACK: usize = 8 << 20;
+
+/// What the image says about the program in it.
+#[derive(Clone, Copy, Debug)]
+pub struct Program {
+    /// `init` arguments before the user's.
+    pub arguments: &'static [&'static str],
+    /// `init` arguments when the user gave none.
+    pub default_arguments: &'static [&'static str],
+}
+
+/// The program's argument vector.
+pub fn arguments(config: &Config, program: &Program) -> (Vec<String>, Vec<(String, String)>) {
+    let erl = match &config.erl {
+        None => ErlArgs::default(),
+        Some(words) => ErlArgs::parse(words).unwrap_or_else(|e| refuse_boot(format_args!("erl arguments: {e}"))),
+    };
+    let environment = erl.environment.clone();
+    let opening = ["--", "-root", ROOT, "-bindir", BINDIR, "-progname", "erl", "--", "-home", "/root", "--"];
+    let baked = if config.erl.is_some() { program.arguments } else { program.default_arguments };
+    (erl.argv("beam.smp", EMULATOR_FLAGS, &opening, baked), environment)
+}
+
+/// The program's environment; settings of the command line win.
+pub fn environment(config: &Config, from_erl: Vec<(String, String)>) -> Vec<String> {
+    let mut environment: Vec<String> =
+        ["BINDIR=/otp/bin", "ROOTDIR=/otp", "EMU=beam", "PROGNAME=erl", "HOME=/root", "LANG=C.UTF-8", "TERM=xterm", "PATH=/otp/bin"]
+            .map(ToOwned::to_owned)
+            .into();
+    for setting in from_erl.iter().map(|(n, v)| alloc::format!("{n}={v}")).chain(config.environment.iter().cloned()) {
+        let name = setting.split('=').next().unwrap_or_default();
+        environment.retain(|old| old.split('=').next() != Some(name));
+        environment.push(setting);
+    }
+    environment
+}
+
+/// Makes the first thread, ready to run.
+///
+/// # Errors
+/// ENOMEM.
+pub fn first_thread(argv: &[String], envp: &[String]) -> SysResult<()> {
+    let prot = Prot::PROT_READ | Prot::PROT_WRITE;
+    let flags = MmapFlags::MAP_PRIVATE | MmapFlags::MAP_ANONYMOUS | MmapFlags::MAP_STACK;
+    let stack = paging::space().mmap_anonymous(0, STACK, prot, flags)?;
+    // Overflow faults: the lowest page is out of bounds.
+    paging::space().mprotect(stack, 4096, Prot::empty())?;
+    let mut random = [0; 16];
+    X86::random(&mut random);
+    let argv: Vec<&[u8]> = argv.iter().map(String::as_bytes).collect();
+    let envp: Vec<&[u8]> = envp.iter().map(String::as_bytes).collect();
+    let tls = boot::tls();
+    let auxv = [
+        (at::PAGESZ, 4096),
+        (at::CLKTCK, 100),
+        (at::PHDR, tls.program_headers),
+        (at::PHENT, 56),
+        (at::PHNUM, 1),
+        (at::ENTRY, 0),
+        (at::UID, 0),
+        (at::EUID, 0),
+        (at::GID, 0),
+        (at::EGID, 0),
+        (at::SECURE, 0),
+        (at::MINSIGSTKSZ, u64::max(2048, cpu::features().xsave_size as u64 + 1024)),
+    ];
+    let image = stack_image::build((stack + STACK) as u64, &argv, &envp, &auxv, random);
+    user::copy_out(image.sp as usize, &image.bytes)?;
+    // `_start_c(sp)` is called, so its return address lies below the image; there is no way back.
+    let entry = UserEntry { rip: boot::program_entry(), rsp: image.sp - 8, rdi: image.sp, rsi: 0, fs_base: 0 };
+    let thread = thread::prepare_user(&entry)?;
+    thread.set_name(b"beam.smp");
+    Task::new(Sigset(0), 0).attach(&thread);
+    sched::start(&thread);
+    Ok(())
+}

@@ -1,0 +1,229 @@
+//! Threads and futexes: futex(2), set_tid_address(2), sched_setaffinity(2), prctl(2) and relatives. clone(2) itself is in
+//! [`crate::seam`].
+
+use crate::kernel::kernel;
+use crate::task;
+use crate::user::{Get, Put};
+use alloc::sync::Arc;
+use core::sync::atomic::Ordering;
+use trapless_abi::structs::{RobustListHead, SchedParam, Timespec};
+use trapless_abi::table::types::*;
+use trapless_abi::{Errno, SysResult};
+use trapless_logic::futex::WakeOp;
+use trapless_logic::platform::Platform;
+use trapless_logic::time::{Instant, duration_from_timespec};
+use trapless_platform::thread::Thread;
+use trapless_platform::x86::X86;
+use trapless_platform::{context, sched, smp, thread, user};
+
+pub fn futex(
+    uaddr: InOut<u32>,
+    futex_op: FutexOp,
+    val: U32,
+    timeout: In<Timespec>,
+    uaddr2: InOut<u32>,
+    val3: U32,
+) -> SysResult {
+    let table = &kernel().futex;
+    let key = aligned(uaddr)?;
+    let load = || user::load_u32(key);
+    // Of the waking operations the fourth argument is a second count (futex(2), "val2").
+    let count2 = timeout.addr() as u32 as usize;
+    let count = val.0 as i32 as usize;
+    match futex_op.cmd {
+        FutexCmd::FUTEX_WAIT => {
+            let limit = limit(timeout)?;
+            table.wait(key, val.0, FUTEX_BITSET_MATCH_ANY, limit.map(|d| X86::now() + d), load).map(|()| 0)
+        }
+        FutexCmd::FUTEX_WAIT_BITSET => {
+            let at = limit(timeout)?.map(|d| absolute(d, futex_op.realtime));
+            table.wait(key, val.0, val3.0, at, load).map(|()| 0)
+        }
+        FutexCmd::FUTEX_WAKE => Ok(table.wake(key, count, FUTEX_BITSET_MATCH_ANY)),
+        FutexCmd::FUTEX_WAKE_BITSET if val3.0 == 0 => Err(Errno::EINVAL),
+        FutexCmd::FUTEX_WAKE_BITSET => Ok(table.wake(key, count, val3.0)),
+        FutexCmd::FUTEX_REQUEUE => table.requeue(key, aligned(uaddr2)?, count, count2, || Ok(true)),
+        FutexCmd::FUTEX_CMP_REQUEUE => {
+            table.requeue(key, aligned(uaddr2)?, count, count2, || load().map(|v| v == val3.0))
+        }
+        FutexCmd::FUTEX_WAKE_OP => {
+            let (second, op) = (aligned(uaddr2)?, WakeOp::decode(val3.0)?);
+            table.wake_op(key, second, count, count2, op, || user::update_u32(second, |old| op.apply(old)))
+        }
+        _ => Err(Errno::ENOSYS),
+    }
+}
+
+/// The address of a futex word. EINVAL if it is not aligned.
+fn aligned(word: InOut<u32>) -> SysResult<usize> {
+    if word.addr() % 4 == 0 { Ok(word.addr()) } else { Err(Errno::EINVAL) }
+}
+
+fn limit(timeout: In<Timespec>) -> SysResult<Option<core::time::Duration>> {
+    timeout.get_opt()?.map(|t| duration_from_timespec(t.tv_sec, t.tv_nsec)).transpose()
+}
+
+/// A time of a clock as an instant.
+fn absolute(at: core::time::Duration, realtime: bool) -> Instant {
+    let epoch = if realtime { X86::realtime_ns() - X86::now().as_nanos() } else { 0 };
+    Instant::from_nanos(u64::try_from(at.as_nanos()).unwrap_or(u64::MAX).saturating_sub(epoch))
+}
+
+pub fn sched_yield() -> SysResult {
+    sched::yield_now();
+    Ok(0)
+}
+
+pub fn exit(_status: I32) -> SysResult {
+    crate::seam::end_thread(None)
+}
+
+pub fn exit_group(status: I32) -> SysResult {
+    crate::power::exit_process(status.0)
+}
+
+pub fn gettid() -> SysResult {
+    Ok(X86::current().id() as usize)
+}
+
+pub fn set_tid_address(tidptr: Out<i32>) -> SysResult {
+    task::current(|thread, task| {
+        task.clear_child_tid.store(tidptr.addr(), Ordering::Release);
+        Ok(thread.id() as usize)
+    })
+}
+
+pub fn set_robust_list(head: In<RobustListHead>, len: Len) -> SysResult {
+    if len.0 != size_of::<RobustListHead>() {
+        return Err(Errno::EINVAL);
+    }
+    task::current(|_, task| task.robust_list.store(head.addr(), Ordering::Relaxed));
+    Ok(0)
+}
+
+/// The thread with this id; 0 is the caller. ESRCH.
+fn find(pid: Tid) -> SysResult<Arc<Thread>> {
+    match u32::try_from(pid.0) {
+        Ok(0) => Ok(X86::current()),
+        Ok(id) => thread::find(id).filter(|t| task::of(t).is_some()).ok_or(Errno::ESRCH),
+        Err(_) => Err(Errno::EINVAL),
+    }
+}
+
+pub fn get_robust_list(pid: Tid, head_ptr: Out<usize>, len_ptr: Out<usize>) -> SysResult {
+    let thread = find(pid)?;
+    let task = task::of(&thread).ok_or(Errno::ESRCH)?;
+    head_ptr.put(&task.robust_list.load(Ordering::Relaxed))?;
+    len_ptr.put(&size_of::<RobustListHead>()).map(|()| 0)
+}
+
+pub fn sched_setaffinity(pid: Tid, cpusetsize: Len, mask: In<u8>) -> SysResult {
+    let thread = find(pid)?;
+    let mut bytes = [0; 8];
+    let n = cpusetsize.0.min(bytes.len());
+    user::copy_in(mask.addr(), &mut bytes[..n])?;
+    if thread.set_affinity(u64::from_ne_bytes(bytes)) { Ok(0) } else { Err(Errno::EINVAL) }
+}
+
+pub fn sched_getaffinity(pid: Tid, cpusetsize: Len, mask: Out<u8>) -> SysResult {
+    let thread = find(pid)?;
+    if cpusetsize.0 < 8 || cpusetsize.0 % 8 != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let bits = thread.affinity() & sched::online_mask();
+    mask.cast::<u64>().put(&bits).map(|()| 8)
+}
+
+pub fn getcpu(cpu: Out<u32>, node: Out<u32>, _tcache: UserPtr) -> SysResult {
+    cpu.put_opt(&(X86::cpu() as u32))?;
+    node.put_opt(&0).map(|()| 0)
+}
+
+pub fn getpriority(_which: PriorityWhich, _who: I32) -> SysResult {
+    Ok(20)
+}
+
+pub fn setpriority(_which: PriorityWhich, _who: I32, prio: I32) -> SysResult {
+    if prio.0 == 0 { Ok(0) } else { Err(Errno::EACCES) }
+}
+
+pub fn sched_setparam(pid: Tid, param: In<SchedParam>) -> SysResult {
+    find(pid)?;
+    if param.get()?.sched_priority == 0 { Ok(0) } else { Err(Errno::EINVAL) }
+}
+
+pub fn sched_getparam(pid: Tid, param: Out<SchedParam>) -> SysResult {
+    find(pid)?;
+    param.put(&SchedParam { sched_priority: 0 }).map(|()| 0)
+}
+
+pub fn sched_setscheduler(pid: Tid, policy: SchedPolicy, param: In<SchedParam>) -> SysResult {
+    find(pid)?;
+    match (policy, param.get()?.sched_priority) {
+        (SchedPolicy::SCHED_OTHER, 0) => Ok(0),
+        (SchedPolicy::SCHED_OTHER, _) => Err(Errno::EINVAL),
+        _ => Err(Errno::EPERM),
+    }
+}
+
+pub fn sched_getscheduler(pid: Tid) -> SysResult {
+    find(pid).map(|_| SchedPolicy::SCHED_OTHER as usize)
+}
+
+pub fn sched_get_priority_max(policy: SchedPolicy) -> SysResult {
+    Ok(if matches!(policy, SchedPolicy::SCHED_FIFO | SchedPolicy::SCHED_RR) { 99 } else { 0 })
+}
+
+pub fn sched_get_priority_min(policy: SchedPolicy) -> SysResult {
+    Ok(if matches!(policy, SchedPolicy::SCHED_FIFO | SchedPolicy::SCHED_RR) { 1 } else { 0 })
+}
+
+pub fn sched_rr_get_interval(pid: Tid, tp: Out<Timespec>) -> SysResult {
+    find(pid)?;
+    tp.put(&Timespec::from_nanos(sched::SLICE.as_nanos() as i64)).map(|()| 0)
+}
+
+pub fn prctl(option: Prctl, arg2: Usize, _arg3: Usize, _arg4: Usize, _arg5: Usize) -> SysResult {
+    match option {
+        Prctl::PR_SET_NAME => {
+            let name = user::read_cstr(arg2.0, 16).or_else(|e| match e {
+                // A longer name is cut.
+                Errno::E2BIG => crate::user::bytes(arg2.0, 15),
+                e => Err(e),
+            })?;
+            X86::current().set_name(&name);
+            Ok(0)
+        }
+        Prctl::PR_GET_NAME => Out::new(arg2.0).put(&X86::current().name()).map(|()| 0),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+pub fn arch_prctl(code: ArchPrctl, addr: UserPtr) -> SysResult {
+    match code {
+        ArchPrctl::ARCH_SET_FS => {
+            context::set_fs_base(addr.addr() as u64);
+            Ok(0)
+        }
+        ArchPrctl::ARCH_GET_FS => Out::new(addr.addr()).put(&context::fs_base()).map(|()| 0),
+        // GS leads to the libos's per-CPU data.
+        ArchPrctl::ARCH_SET_GS | ArchPrctl::ARCH_GET_GS => Err(Errno::EPERM),
+    }
+}
+
+pub fn membarrier(cmd: MembarrierCmd, _flags: U32, _cpu_id: I32) -> SysResult {
+    const SUPPORTED: usize = 1 | 2 | 4 | 8 | 16;
+    match cmd {
+        MembarrierCmd::MEMBARRIER_CMD_QUERY => Ok(SUPPORTED),
+        MembarrierCmd::MEMBARRIER_CMD_GLOBAL
+        | MembarrierCmd::MEMBARRIER_CMD_GLOBAL_EXPEDITED
+        | MembarrierCmd::MEMBARRIER_CMD_PRIVATE_EXPEDITED => {
+            // An interrupt that every other running CPU has answered is a full barrier there.
+            smp::flush_tlb_others();
+            Ok(0)
+        }
+        MembarrierCmd::MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED
+        | MembarrierCmd::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED => Ok(0),
+        _ => Err(Errno::EINVAL),
+    }
+}
