@@ -9,6 +9,7 @@ extern crate alloc;
 
 pub mod cmdline;
 pub mod data;
+pub mod dirent;
 #[cfg(any(test, loom, feature = "fake"))]
 pub mod fake;
 pub mod epoll;
@@ -20,6 +21,7 @@ pub mod firmware;
 pub mod forker;
 pub mod futex;
 pub mod gate;
+pub mod itimer;
 pub mod mm;
 pub mod pipe;
 pub mod net;
@@ -30,6 +32,7 @@ pub mod sched;
 pub mod signal;
 pub mod socket;
 pub mod stack_image;
+pub mod statx;
 pub mod sync;
 pub mod time;
 pub mod timer;

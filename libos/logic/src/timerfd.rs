@@ -81,7 +81,7 @@ fn is_expired(setting: &Setting, now: Instant) -> bool {
 }
 
 /// The setting once every expiration up to `now` is consumed, and how many there were.
-fn advance(setting: Setting, now: Instant) -> (Setting, u64) {
+pub(crate) fn advance(setting: Setting, now: Instant) -> (Setting, u64) {
     let Some(at) = setting.next.filter(|&at| at <= now) else { return (setting, 0) };
     let step = setting.interval.as_nanos() as u64;
     if step == 0 {
