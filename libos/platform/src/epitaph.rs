@@ -40,11 +40,38 @@ impl Write for Out {
 }
 
 const NAMES: [&str; 32] = [
-    "divide error", "debug", "non-maskable interrupt", "breakpoint", "overflow", "bound range", "invalid opcode",
-    "device not available", "double fault", "vector 9", "invalid TSS", "segment not present", "stack segment fault",
-    "general protection", "page fault", "vector 15", "x87 floating point", "alignment check", "machine check",
-    "SIMD floating point", "virtualization", "control protection", "vector 22", "vector 23", "vector 24", "vector 25",
-    "vector 26", "vector 27", "hypervisor injection", "VMM communication", "security", "vector 31",
+    "divide error",
+    "debug",
+    "non-maskable interrupt",
+    "breakpoint",
+    "overflow",
+    "bound range",
+    "invalid opcode",
+    "device not available",
+    "double fault",
+    "vector 9",
+    "invalid TSS",
+    "segment not present",
+    "stack segment fault",
+    "general protection",
+    "page fault",
+    "vector 15",
+    "x87 floating point",
+    "alignment check",
+    "machine check",
+    "SIMD floating point",
+    "virtualization",
+    "control protection",
+    "vector 22",
+    "vector 23",
+    "vector 24",
+    "vector 25",
+    "vector 26",
+    "vector 27",
+    "hypervisor injection",
+    "VMM communication",
+    "security",
+    "vector 31",
 ];
 
 /// Ends the machine because of a trap that nobody can handle. `cr2` is the address of a page fault.
@@ -102,13 +129,36 @@ fn registers(f: &TrapFrame) {
          rsi {:016x}  rdi {:016x}  rbp {:016x}  r8  {:016x}\n\
          r9  {:016x}  r10 {:016x}  r11 {:016x}  r12 {:016x}\n\
          r13 {:016x}  r14 {:016x}  r15 {:016x}",
-        f.rip, f.rsp, f.rflags, f.cs, f.rax, f.rbx, f.rcx, f.rdx, f.rsi, f.rdi, f.rbp, f.r8, f.r9, f.r10, f.r11, f.r12, f.r13,
-        f.r14, f.r15
+        f.rip,
+        f.rsp,
+        f.rflags,
+        f.cs,
+        f.rax,
+        f.rbx,
+        f.rcx,
+        f.rdx,
+        f.rsi,
+        f.rdi,
+        f.rbp,
+        f.r8,
+        f.r9,
+        f.r10,
+        f.r11,
+        f.r12,
+        f.r13,
+        f.r14,
+        f.r15
     );
 }
 
 fn who(cpu: &PerCpu) {
-    let _ = write!(Out, "cpu {} of {}, preemption depth {}, ", cpu.index(), percpu::cpu_count(), cpu.preempt.load(Ordering::Relaxed));
+    let _ = write!(
+        Out,
+        "cpu {} of {}, preemption depth {}, ",
+        cpu.index(),
+        percpu::cpu_count(),
+        cpu.preempt.load(Ordering::Relaxed)
+    );
     // SAFETY: the CPU holds its current thread.
     match unsafe { cpu.current.load(Ordering::Relaxed).as_ref() } {
         Some(thread) => {

@@ -86,11 +86,7 @@ pub fn build() -> Result<(&'static mut Tables, u64), Errno> {
 
 impl Tables {
     const fn empty() -> Self {
-        Self {
-            gdt: GlobalDescriptorTable::empty(),
-            tss: TaskStateSegment::new(),
-            tss_selector: SegmentSelector(0),
-        }
+        Self { gdt: GlobalDescriptorTable::empty(), tss: TaskStateSegment::new(), tss_selector: SegmentSelector(0) }
     }
 
     /// Loads the tables on the calling CPU.

@@ -4,6 +4,7 @@
 extern crate alloc;
 
 pub mod boot;
+pub mod handler;
 pub mod heap;
 pub mod frames;
 pub mod paging;
@@ -18,6 +19,7 @@ pub mod irq;
 pub mod percpu;
 pub mod ring;
 pub mod sched;
+pub mod sentinel;
 pub mod smp;
 pub mod thread;
 pub mod trap;

@@ -9,6 +9,8 @@
 
 mod dispatch;
 mod idt;
+#[cfg(feature = "mutants")]
+pub mod mutant;
 
 pub use dispatch::{FaultHook, set_fault_hook};
 pub use idt::{init_idt, load_idt, vectors_without_ist};

@@ -18,7 +18,8 @@ pub(crate) fn make_runnable(thread: Arc<Thread>) {
     let here = this.index();
     let online = online_mask();
     // Threads made before any CPU runs threads wait for the first that does.
-    let allowed = if online == 0 { 1 << here } else { Some(thread.affinity() & online).filter(|&m| m != 0).unwrap_or(online) };
+    let allowed =
+        if online == 0 { 1 << here } else { Some(thread.affinity() & online).filter(|&m| m != 0).unwrap_or(online) };
     let here_free = this.current.load(Ordering::Relaxed).is_null() && online >> here & 1 != 0 && queue(here).is_empty();
     let target = place(&Situation { last: thread.last_cpu(), here, here_free, allowed, idle: IDLE.snapshot() });
     this.ring.note(Event::Wake, thread.id().into(), target as u64);

@@ -70,7 +70,9 @@ fn wait(this: &PerCpu, asked: u64, generation: u64) {
     let enabled = interrupts::are_enabled();
     interrupts::enable();
     let done = || {
-        percpu::all().filter(|cpu| asked >> cpu.index() & 1 != 0).all(|cpu| cpu.tlb_seen.load(Ordering::SeqCst) >= generation)
+        percpu::all()
+            .filter(|cpu| asked >> cpu.index() & 1 != 0)
+            .all(|cpu| cpu.tlb_seen.load(Ordering::SeqCst) >= generation)
     };
     let mut spins = 0;
     while !done() {

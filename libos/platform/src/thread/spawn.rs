@@ -39,7 +39,13 @@ pub fn spawn_kernel(name: &str, entry: fn(usize), arg: usize, stack_size: usize)
     let stack = Stack::new(stack_size)?;
     // As after a call: the return address's place is below a multiple of 16.
     let rsp = (stack.top() & !15) - 8;
-    let start = UserEntry { rip: kernel_thread as *const () as u64, rsp, rdi: entry as usize as u64, rsi: arg as u64, fs_base: 0 };
+    let start = UserEntry {
+        rip: kernel_thread as *const () as u64,
+        rsp,
+        rdi: entry as usize as u64,
+        rsi: arg as u64,
+        fs_base: 0,
+    };
     let thread = prepare(&start, padded(name.as_bytes()), Some(stack), true)?;
     sched::start(&thread);
     Ok(thread)

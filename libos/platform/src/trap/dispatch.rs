@@ -45,6 +45,8 @@ pub(super) extern "C" fn dispatch(frame: &mut TrapFrame) -> *mut Context {
         && frame.vector != NMI
         && frame.vector != MACHINE_CHECK;
     if switch {
+        #[cfg(feature = "mutants")]
+        super::mutant::spoil(frame);
         // The scheduler takes over this level of disabled preemption.
         // SAFETY: the running thread is alive, and its context is this CPU's to write (INV-CTX-1).
         unsafe { (*current).context() }

@@ -16,7 +16,8 @@ struct Gate([u64; 2]);
 
 impl Gate {
     const fn new(target: u64, ist: u8) -> Self {
-        let low = (target & 0xffff) | KERNEL_CS << 16 | (ist as u64) << 32 | INTERRUPT_GATE | (target >> 16 & 0xffff) << 48;
+        let low =
+            (target & 0xffff) | KERNEL_CS << 16 | (ist as u64) << 32 | INTERRUPT_GATE | (target >> 16 & 0xffff) << 48;
         Self([low, target >> 32])
     }
 
@@ -52,7 +53,10 @@ pub fn init_idt() {
     for (vector, gate) in (0..=255).zip(gates) {
         *gate = Gate::new(stub(vector), ist_of(vector) as u8);
     }
-    assert!(vectors_without_ist().next().is_none(), "a vector without an interrupt stack would write below the interrupted RSP");
+    assert!(
+        vectors_without_ist().next().is_none(),
+        "a vector without an interrupt stack would write below the interrupted RSP"
+    );
 }
 
 /// Loads the table on the calling CPU.
@@ -69,9 +73,9 @@ pub fn vectors_without_ist() -> impl Iterator<Item = u8> {
     (0..=255u8).zip(gates).filter(|(_, gate)| gate.ist() == 0).map(|(vector, _)| vector)
 }
 
-/// Takes the interrupt stack away from a vector, to show that the corruption sentinel notices.
+/// Takes the interrupt stack away from a vector.
 #[cfg(feature = "mutants")]
-pub fn mutant_drop_ist(vector: u8) {
+pub(super) fn drop_ist(vector: u8) {
     // SAFETY: one aligned gate, changed while the machine runs a test that is meant to fail.
     unsafe { (*IDT.0.get())[usize::from(vector)] = Gate::new(stub(vector), 0) };
 }

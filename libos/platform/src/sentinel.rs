@@ -1,0 +1,214 @@
+//! A self-test for rule zero: nobody's stack or registers change under an interrupt.
+//!
+//! On every CPU threads load every register with random values (general registers, flags with DF, MXCSR, x87 state, vector registers,
+//! FS base), fill the memory below their stack pointer, spin for a while and compare. Meanwhile others send interrupts as fast as they
+//! can, force preemption, arm timers, flush TLBs and (if the caller provides them) take page faults.
+
+mod block;
+mod routine;
+
+use crate::percpu::{self, pending};
+use crate::thread;
+use crate::x86::X86;
+use crate::{clock, context, sched, smp};
+use alloc::boxed::Box;
+use block::{Block, Random};
+use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use core::time::Duration;
+#[cfg(feature = "mutants")]
+pub(crate) use routine::contains as in_routine;
+use spin::Once;
+use trapless_abi::SysResult;
+use trapless_logic::platform::Platform;
+use trapless_logic::sync::Lock;
+
+/// Spinning threads per CPU: more than one, so that slices end.
+const SPINNERS_PER_CPU: usize = 2;
+/// Largest number of turns a thread spins with its registers loaded.
+const MAX_TURNS: u64 = 20_000;
+/// Bytes of a test thread's stack.
+const STACK: usize = 32 << 10;
+
+/// A fault to put in on purpose, to show that the test notices. Only with the feature `mutants`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mutant {
+    /// The wake-up interrupt's gate has no interrupt stack.
+    NoIst,
+    /// Resuming a preempted thread leaves out one register.
+    DropRegister,
+}
+
+impl Mutant {
+    /// The mutant called `name` on the command line.
+    pub fn parse(name: &str) -> Option<Self> {
+        match name {
+            "no-ist" => Some(Self::NoIst),
+            "drop-reg" => Some(Self::DropRegister),
+            _ => None,
+        }
+    }
+
+    /// Puts the fault in; false if this image cannot.
+    pub fn install(self) -> bool {
+        #[cfg(feature = "mutants")]
+        match self {
+            Self::NoIst => crate::trap::mutant::drop_ist(crate::irq::WAKE),
+            Self::DropRegister => crate::trap::mutant::drop_register(),
+        }
+        cfg!(feature = "mutants")
+    }
+}
+
+/// What was seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Times that all registers and the canary were compared.
+    pub rounds: u64,
+    /// Comparisons that failed.
+    pub mismatches: u64,
+    /// Interrupts and exceptions taken meanwhile, by all CPUs.
+    pub traps: u64,
+    /// Threads preempted meanwhile.
+    pub preemptions: u64,
+    /// The first mismatch: where, what was expected, what was there.
+    pub first: Option<(&'static str, u64, u64)>,
+}
+
+static STOP: AtomicBool = AtomicBool::new(false);
+static ROUNDS: AtomicU64 = AtomicU64::new(0);
+static MISMATCHES: AtomicU64 = AtomicU64::new(0);
+static RUNNING: AtomicUsize = AtomicUsize::new(0);
+static FIRST: Once<(&'static str, u64, u64)> = Once::new();
+/// One run at a time.
+static BUSY: Lock<X86, bool> = Lock::new(false);
+
+/// Runs the test for `time`, from a thread. `page_fault` is called over and over by threads of their own; it should cause page faults
+/// and leave no trace.
+///
+/// # Errors
+/// Those of starting threads; EBUSY if the test runs already.
+pub fn run(time: Duration, page_fault: Option<fn()>) -> SysResult<Report> {
+    if core::mem::replace(&mut *BUSY.lock(), true) {
+        return Err(trapless_abi::Errno::EBUSY);
+    }
+    let before = totals();
+    let started = start(page_fault);
+    if started.is_ok() {
+        let end = X86::now() + time;
+        while X86::now() < end && MISMATCHES.load(Ordering::Relaxed) < 1000 {
+            X86::park(Some(end.min(X86::now() + Duration::from_millis(100))));
+        }
+    }
+    STOP.store(true, Ordering::SeqCst);
+    while RUNNING.load(Ordering::SeqCst) > 0 {
+        X86::park(Some(X86::now() + Duration::from_millis(10)));
+    }
+    STOP.store(false, Ordering::SeqCst);
+    *BUSY.lock() = false;
+    started?;
+    let after = totals();
+    Ok(Report {
+        rounds: ROUNDS.swap(0, Ordering::SeqCst),
+        mismatches: MISMATCHES.swap(0, Ordering::SeqCst),
+        traps: after.0 - before.0,
+        preemptions: after.1 - before.1,
+        first: FIRST.get().copied(),
+    })
+}
+
+/// Traps and preemptions of all CPUs so far.
+fn totals() -> (u64, u64) {
+    percpu::all().fold((0, 0), |(traps, preemptions), cpu| {
+        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        (traps + of(&cpu.stats.traps), preemptions + of(&cpu.stats.preemptions))
+    })
+}
+
+fn start(page_fault: Option<fn()>) -> SysResult<()> {
+    let cpus = percpu::cpu_count();
+    let spawn = |name: &str, entry: fn(usize), arg: usize| -> SysResult<()> {
+        RUNNING.fetch_add(1, Ordering::SeqCst);
+        let result = thread::spawn_kernel(name, entry, arg, STACK).map(drop);
+        if result.is_err() {
+            RUNNING.fetch_sub(1, Ordering::SeqCst);
+        }
+        result
+    };
+    for i in 0..cpus * SPINNERS_PER_CPU {
+        spawn("sentinel", spinner, i)?;
+    }
+    for i in 0..cpus.div_ceil(2) {
+        spawn("bomber", bomber, i)?;
+    }
+    for i in 0..cpus {
+        spawn("napper", napper, i)?;
+    }
+    if let Some(fault) = page_fault {
+        for _ in 0..cpus.div_ceil(2) {
+            spawn("faulter", faulter, fault as usize)?;
+        }
+    }
+    Ok(())
+}
+
+/// Loads, spins, compares.
+fn spinner(seed: usize) {
+    let mut random = Random::new(seed as u64);
+    let mut block = Box::new(Block::new());
+    while !STOP.load(Ordering::Relaxed) {
+        block.fill(&mut random, random_turns(seed));
+        context::set_fs_base(block.fs_base());
+        routine::run(&mut block);
+        ROUNDS.fetch_add(1, Ordering::Relaxed);
+        if let Some(found) = block.difference(context::fs_base()) {
+            MISMATCHES.fetch_add(1, Ordering::SeqCst);
+            FIRST.call_once(|| found);
+        }
+    }
+    context::set_fs_base(0);
+    RUNNING.fetch_sub(1, Ordering::SeqCst);
+}
+
+fn random_turns(seed: usize) -> u64 {
+    1 + Random::new(clock::tsc() ^ seed as u64).next() % MAX_TURNS
+}
+
+/// Sends interrupts to all CPUs, most of which force the running thread off.
+fn bomber(seed: usize) {
+    let mut random = Random::new(!(seed as u64));
+    while !STOP.load(Ordering::Relaxed) {
+        let word = random.next();
+        for cpu in percpu::all() {
+            if word >> cpu.index() & 3 != 0 {
+                cpu.pending.fetch_or(pending::RESCHED, Ordering::SeqCst);
+            }
+            smp::send_wake(cpu);
+        }
+        match word >> 56 {
+            0 => smp::flush_tlb_others_now(),
+            1 => smp::flush_tlb_others(),
+            2 => sched::yield_now(),
+            3 => X86::park(Some(X86::now() + Duration::from_micros(word >> 32 & 0xff))),
+            _ => {}
+        }
+    }
+    RUNNING.fetch_sub(1, Ordering::SeqCst);
+}
+
+/// Sleeps for random short times: timer interrupts, and switches by way of a call on every CPU.
+fn napper(seed: usize) {
+    let mut random = Random::new(seed as u64 ^ 0x5bd1_e995);
+    while !STOP.load(Ordering::Relaxed) {
+        X86::park(Some(X86::now() + Duration::from_micros(random.next() & 0x3ff)));
+    }
+    RUNNING.fetch_sub(1, Ordering::SeqCst);
+}
+
+fn faulter(fault: usize) {
+    // SAFETY: `start` passed a fn().
+    let fault: fn() = unsafe { core::mem::transmute(fault) };
+    while !STOP.load(Ordering::Relaxed) {
+        fault();
+    }
+    RUNNING.fetch_sub(1, Ordering::SeqCst);
+}

@@ -1,0 +1,23 @@
+//! Faults on purpose, to show that the corruption sentinel notices them.
+
+use super::TrapFrame;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+static DROP_REGISTER: AtomicBool = AtomicBool::new(false);
+
+/// Takes the interrupt stack away from a vector: its frames go onto the stack of whoever is interrupted.
+pub fn drop_ist(vector: u8) {
+    super::idt::drop_ist(vector);
+}
+
+/// From now on a preempted thread of the sentinel loses R12. (Of any thread, and the machine would not live to tell.)
+pub fn drop_register() {
+    DROP_REGISTER.store(true, Ordering::Relaxed);
+}
+
+/// Called with the frame of a thread that is about to be preempted.
+pub(super) fn spoil(frame: &mut TrapFrame) {
+    if DROP_REGISTER.load(Ordering::Relaxed) && crate::sentinel::in_routine(frame.rip) {
+        frame.r12 = 0;
+    }
+}
