@@ -82,7 +82,8 @@ pub fn chdir(path: Path) -> SysResult {
 
 /// fchdir(2).
 pub fn fchdir(fd: Fd) -> SysResult {
-    kernel().vfs.fchdir(&open_file(fd)?)?;
+    let directory = open_file(fd)?;
+    kernel().vfs.fchdir(&directory)?;
     Ok(0)
 }
 

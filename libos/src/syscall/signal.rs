@@ -48,12 +48,7 @@ fn take_pending() {
 }
 
 /// rt_sigprocmask(2).
-pub fn rt_sigprocmask(
-    how: Option<SigProcmaskHow>,
-    set: In<Sigset>,
-    oldset: Out<Sigset>,
-    _: SigsetSize,
-) -> SysResult {
+pub fn rt_sigprocmask(how: Option<SigProcmaskHow>, set: In<Sigset>, oldset: Out<Sigset>, _: SigsetSize) -> SysResult {
     let old = mask();
     if let Some(set) = set.get_opt()? {
         set_mask(match how.ok_or(Errno::EINVAL)? {
