@@ -1,7 +1,7 @@
 //! Signals.
 //!
-//! A call that lets a signal through, or sends one to its own thread, takes it before it returns; one that waits ends with EINTR, and
-//! the dispatch takes the signal (see [`crate::signals`]).
+//! A call that lets a signal through, or sends one to its own thread, takes it before it returns; one that waits ends with
+//! EINTR, and the dispatch takes the signal (see [`crate::signals`]).
 
 mod timer;
 
@@ -152,7 +152,8 @@ pub fn rt_sigsuspend(mask: In<Sigset>, _: SigsetSize) -> SysResult {
 pub fn rt_sigtimedwait(set: In<Sigset>, info: Out<Siginfo>, timeout: In<Timespec>, _: SigsetSize) -> SysResult {
     let set = set.get()?;
     let timeout = timeout.get_opt()?.map(|t| duration_from_timespec(t.tv_sec, t.tv_nsec)).transpose()?;
-    // While it waits the thread does not block the signals: whoever sends one looks for such a thread. No handler can run meanwhile.
+    // While it waits the thread does not block the signals: whoever sends one looks for such a thread. No handler can run
+    // meanwhile.
     let old = set_mask(Sigset(mask().0 & !set.0));
     let taken = wait_for_one_of(set, timeout.map(|timeout| X86::now() + timeout));
     set_mask(old);

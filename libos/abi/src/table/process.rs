@@ -17,7 +17,7 @@ macro_rules! __process_rows {
             63 uname process::uname(buf: Out<Utsname>) full;
             97 getrlimit process::getrlimit(resource: Resource, rlim: Out<Rlimit>) full;
             98 getrusage process::getrusage(who: RusageWho, usage: Out<Rusage>)
-                partial "processor time, all of it user time and of living threads, and the present size; other fields are 0";
+                partial "processor time of living threads, all of it as user time, and present size; the rest is 0";
             101 ptrace process::ptrace(request: I64, pid: Pid, addr: UserPtr, data: UserPtr)
                 absent "debug from outside, by the gdb stub of the machine";
             102 getuid process::getuid() full;

@@ -49,7 +49,7 @@ impl Place {
         }
     }
 
-    /// The node it leads to. ENOENT and the other errors of a walk; ENOTDIR for the descriptor of something without a name.
+    /// The node it leads to. ENOENT and the other errors of a walk; ENOTDIR for the descriptor of something nameless.
     pub fn node(&self, flags: AtFlags) -> SysResult<Arc<dyn Node<X86>>> {
         if self.is_start(flags) {
             kernel().vfs.start(&self.at())

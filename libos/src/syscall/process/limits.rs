@@ -35,7 +35,7 @@ fn get(resource: Resource) -> Rlimit {
     }
 }
 
-/// Sets the limits of a resource. EINVAL for a soft limit above the hard one, EPERM for more descriptors than there can be.
+/// Sets the limits of a resource. EINVAL for a soft limit above the hard one, EPERM for too many descriptors.
 fn set(resource: Resource, new: Rlimit) -> SysResult<()> {
     if new.rlim_cur > new.rlim_max {
         return Err(Errno::EINVAL);
