@@ -39,9 +39,22 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The link arguments for ERTS, musl and the root file system, in one group because they need each other.
+/// What a package that the image depends on says about itself by `links =` metadata.
+fn metadata(key: &str) -> String {
+    env::var(format!("DEP_{key}")).unwrap_or_else(|_| panic!("no {key} from the build script that makes it"))
+}
+
+/// The link arguments for ERTS and musl, in one group because they need each other.
 fn c_side() -> Vec<String> {
-    println!("cargo::rustc-check-cfg=cfg(no_musl)");
-    println!("cargo::rustc-cfg=no_musl");
-    Vec::new()
+    println!("cargo::rustc-env=TRAPLESS_ROOTFS_CPIO={}", metadata("TRAPLESS_ROOTFS_CPIO"));
+    vec![
+        metadata("TRAPLESS_ERTS_BEAM"),
+        "-Wl,--whole-archive".to_owned(),
+        metadata("TRAPLESS_MUSL_CRT1"),
+        "-Wl,--no-whole-archive".to_owned(),
+        "-Wl,--start-group".to_owned(),
+        metadata("TRAPLESS_MUSL_LIBC"),
+        "-lgcc".to_owned(),
+        "-Wl,--end-group".to_owned(),
+    ]
 }

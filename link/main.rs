@@ -1,18 +1,35 @@
-//! The image: nothing but the library OS and the C archives that `build.rs` adds. Execution starts in `pvh_start32`
-//! (`libos/platform/src/boot`), and the story goes on in `libos/src/init.rs`.
+//! The image: the library OS, the C archives that `build.rs` adds, and the root file system. Execution starts in `pvh_start32`
+//! (`libos/platform/src/boot`); the story is told in `libos/src/init.rs`.
 #![no_std]
 #![no_main]
 
-use trapless_libos as _;
+use trapless_libos::init::{self, Image};
+use trapless_libos::start::Program;
+use trapless_platform::boot::BootInfo;
 
-#[cfg(no_musl)]
-mod stopgap;
+/// The archive that Erlang sees as its disk, read in place.
+#[unsafe(link_section = ".rootfs")]
+static ROOTFS: [u8; include_bytes!(env!("TRAPLESS_ROOTFS_CPIO")).len()] = *include_bytes!(env!("TRAPLESS_ROOTFS_CPIO"));
+
+static IMAGE: Image = Image {
+    rootfs: &ROOTFS,
+    program: Program { arguments: rootfs::ARGUMENTS, default_arguments: rootfs::DEFAULT_ARGUMENTS },
+    contents: &[
+        ("otp", erts_build::OTP_VERSION),
+        ("erts flavor", erts_build::FLAVOR),
+        ("erts sha256", erts_build::INPUT_HASH),
+        ("musl sha256", musl_shim::HASH),
+        ("rootfs sha256", rootfs::HASH),
+    ],
+};
+
+trapless_platform::entry!(start);
+
+fn start(info: &'static BootInfo) -> ! {
+    init::start(info, &IMAGE)
+}
 
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
-    use core::fmt::Write;
-    let _ = writeln!(trapless_platform::boot::early::EarlyConsole, "{info}");
-    loop {
-        core::hint::spin_loop();
-    }
+    trapless_platform::epitaph::panic(info)
 }

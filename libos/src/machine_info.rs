@@ -5,10 +5,12 @@ use crate::task::PID;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
+use core::sync::atomic::Ordering::Relaxed;
+use trapless_abi::flags::Prot;
 use trapless_logic::vfs::system::{CpuTime, Memory, ProgramMemory, SystemInfo};
 use trapless_platform::percpu;
 use trapless_platform::thread::{self, Status};
-use trapless_platform::{boot, clock, cpu, frames, paging};
+use trapless_platform::{boot, clock, cpu, frames, mm};
 
 /// The release that uname(2) reports: a Linux whose system calls are those promised here.
 pub const RELEASE: &str = "6.12.0-trapless";
@@ -88,7 +90,7 @@ impl SystemInfo for MachineInfo {
 
     fn cpu_time(&self, cpu: usize) -> CpuTime {
         let Some(cpu) = percpu::get(cpu) else { return CpuTime::default() };
-        let idle = cpu.idle_ns();
+        let idle = cpu.stats.idle_ns.load(Relaxed);
         CpuTime { busy: clock::now_ns().saturating_sub(idle), idle, interrupts: 0 }
     }
 
@@ -98,13 +100,14 @@ impl SystemInfo for MachineInfo {
     }
 
     fn program_memory(&self) -> ProgramMemory {
-        let usage = paging::space().usage();
         let text = boot::program_sections()[0];
+        let used = (frames::total_frames() - frames::free_frames()) as u64 * frames::FRAME;
         ProgramMemory {
-            virtual_size: usage.mapped,
-            resident: usage.resident,
+            virtual_size: mm::mapped_pages() * frames::FRAME,
+            // The program's memory and the libos's heap come from the same frames.
+            resident: used,
             text: text.end - text.start,
-            data: usage.resident,
+            data: used,
         }
     }
 
@@ -122,7 +125,7 @@ impl SystemInfo for MachineInfo {
     }
 
     fn switches(&self) -> u64 {
-        percpu::all().map(|cpu| cpu.switches()).sum()
+        percpu::all().map(|cpu| cpu.stats.switches.load(Relaxed)).sum()
     }
 
     fn hostname(&self) -> String {
@@ -154,6 +157,14 @@ impl SystemInfo for MachineInfo {
     }
 
     fn maps(&self, w: &mut dyn fmt::Write) -> fmt::Result {
-        paging::space().write_maps(w)
+        let mut at = 0;
+        while let Some((range, area)) = mm::area_after(at) {
+            let right = |bit, letter| if area.prot.contains(bit) { letter } else { '-' };
+            let (r, w_, x) = (right(Prot::PROT_READ, 'r'), right(Prot::PROT_WRITE, 'w'), right(Prot::PROT_EXEC, 'x'));
+            let kind = if area.shared { 's' } else { 'p' };
+            writeln!(w, "{:x}-{:x} {r}{w_}{x}{kind} 00000000 00:00 0", range.start, range.end)?;
+            at = range.end;
+        }
+        Ok(())
     }
 }

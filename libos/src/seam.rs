@@ -8,7 +8,7 @@ use trapless_abi::args::Arg;
 use trapless_abi::flags::CloneFlags;
 use trapless_abi::{Errno, SysResult, to_raw};
 use trapless_platform::thread::{self, UserEntry, exit_then};
-use trapless_platform::{paging, sched, user};
+use trapless_platform::{mm, sched, user};
 
 /// Arguments of `__clone` in musl's order.
 struct Clone {
@@ -70,7 +70,7 @@ pub fn end_thread(unmap: Option<(usize, usize)>) -> ! {
 fn farewell([word, base, size]: [usize; 3]) {
     if size != 0 {
         // It was mapped by the C library for this thread: there is nothing to be said if it is gone.
-        let _ = paging::space().munmap(base, size);
+        let _ = mm::munmap(base as u64, size as u64);
     }
     if word != 0 && user::write(word, &0u32).is_ok() {
         kernel().futex.wake(word, 1, u32::MAX);

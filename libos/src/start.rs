@@ -14,7 +14,8 @@ use trapless_logic::platform::Platform;
 use trapless_logic::stack_image::{self, at};
 use trapless_platform::thread::{self, UserEntry};
 use trapless_platform::x86::X86;
-use trapless_platform::{boot, cpu, paging, sched, user};
+use trapless_platform::{boot, cpu, mm, sched, user};
+use zerocopy::IntoBytes;
 
 /// Where the root file system keeps OTP, and the directory ERTS takes its programs from.
 const ROOT: &str = "/otp";
@@ -27,7 +28,7 @@ const EMULATOR_FLAGS: &[&str] = &[
 ];
 
 /// Bytes of the first thread's stack, as Linux's default RLIMIT_STACK.
-const STACK: usize = 8 << 20;
+const STACK: u64 = 8 << 20;
 
 /// What the image says about the program in it.
 #[derive(Clone, Copy, Debug)]
@@ -71,18 +72,20 @@ pub fn environment(config: &Config, from_erl: Vec<(String, String)>) -> Vec<Stri
 pub fn first_thread(argv: &[String], envp: &[String]) -> SysResult<()> {
     let prot = Prot::PROT_READ | Prot::PROT_WRITE;
     let flags = MmapFlags::MAP_PRIVATE | MmapFlags::MAP_ANONYMOUS | MmapFlags::MAP_STACK;
-    let stack = paging::space().mmap_anonymous(0, STACK, prot, flags)?;
+    let stack = mm::mmap(0, STACK, prot, flags)?;
     // Overflow faults: the lowest page is out of bounds.
-    paging::space().mprotect(stack, 4096, Prot::empty())?;
+    mm::mprotect(stack, 4096, Prot::empty())?;
+    // The loaded image has no program headers; the C library wants the one of the TLS template.
+    let headers = stack + STACK - 64;
+    user::copy_out(headers as usize, tls_program_header().as_bytes())?;
     let mut random = [0; 16];
     X86::random(&mut random);
     let argv: Vec<&[u8]> = argv.iter().map(String::as_bytes).collect();
     let envp: Vec<&[u8]> = envp.iter().map(String::as_bytes).collect();
-    let tls = boot::tls();
     let auxv = [
         (at::PAGESZ, 4096),
         (at::CLKTCK, 100),
-        (at::PHDR, tls.program_headers),
+        (at::PHDR, headers),
         (at::PHENT, 56),
         (at::PHNUM, 1),
         (at::ENTRY, 0),
@@ -93,7 +96,7 @@ pub fn first_thread(argv: &[String], envp: &[String]) -> SysResult<()> {
         (at::SECURE, 0),
         (at::MINSIGSTKSZ, u64::max(2048, cpu::features().xsave_size as u64 + 1024)),
     ];
-    let image = stack_image::build((stack + STACK) as u64, &argv, &envp, &auxv, random);
+    let image = stack_image::build(headers, &argv, &envp, &auxv, random);
     user::copy_out(image.sp as usize, &image.bytes)?;
     // `_start_c(sp)` is called, so its return address lies below the image; there is no way back.
     let entry = UserEntry { rip: boot::program_entry(), rsp: image.sp - 8, rdi: image.sp, rsi: 0, fs_base: 0 };
@@ -102,4 +105,12 @@ pub fn first_thread(argv: &[String], envp: &[String]) -> SysResult<()> {
     Task::new(Sigset(0), 0).attach(&thread);
     sched::start(&thread);
     Ok(())
+}
+
+/// An Elf64_Phdr (elf(5)) of type PT_TLS: type and flags in one word, offset, address twice, sizes, alignment.
+fn tls_program_header() -> [u64; 7] {
+    const PT_TLS: u64 = 7;
+    const PF_R: u64 = 4;
+    let tls = boot::tls();
+    [PT_TLS | PF_R << 32, 0, tls.address, tls.address, tls.file_size, tls.memory_size, tls.align]
 }

@@ -35,13 +35,24 @@ struct State {
 pub struct TimerFd<P: Platform> {
     state: Lock<P, State>,
     queue: WaitQueue<P>,
+    realtime: bool,
     this: Weak<Self>,
 }
 
 impl<P: Platform> TimerFd<P> {
-    /// A disarmed timer.
-    pub fn new() -> Arc<Self> {
-        Arc::new_cyclic(|this| Self { state: Lock::new(State::default()), queue: WaitQueue::new(), this: this.clone() })
+    /// A disarmed timer, of CLOCK_REALTIME or else of CLOCK_MONOTONIC: that only matters to how its times are told.
+    pub fn new(realtime: bool) -> Arc<Self> {
+        Arc::new_cyclic(|this| Self {
+            state: Lock::new(State::default()),
+            queue: WaitQueue::new(),
+            realtime,
+            this: this.clone(),
+        })
+    }
+
+    /// Whether its clock is CLOCK_REALTIME.
+    pub fn is_realtime(&self) -> bool {
+        self.realtime
     }
 
     /// timerfd_settime(2) with the times already turned into instants; returns the old setting.
@@ -170,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_sleeping_reader_is_woken() {
-        let t = TimerFd::<Fake>::new();
+        let t = TimerFd::<Fake>::new(false);
         t.set(Setting { next: Some(Fake::now() + Duration::from_millis(20)), interval: Duration::ZERO });
         let mut buf = Vec::with_capacity(8);
         block_on(t.queue().unwrap(), Ready::READABLE, None, || t.read(&mut buf)).unwrap();
@@ -179,7 +190,7 @@ mod tests {
 
     #[test]
     fn disarming_an_expired_timer_makes_it_unready() {
-        let t = TimerFd::<Fake>::new();
+        let t = TimerFd::<Fake>::new(false);
         t.set(Setting { next: Some(Fake::now()), interval: Duration::ZERO });
         assert_eq!(t.ready(), Ready::IN);
         t.set(Setting::default());

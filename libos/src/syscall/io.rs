@@ -10,7 +10,7 @@ use trapless_abi::{Errno, SysResult};
 use trapless_logic::data::{Sink, Source};
 use trapless_logic::eventfd::EventFd;
 use trapless_logic::file::{File, IoctlArg, O_NONBLOCK, O_RDWR, O_WRONLY};
-use trapless_logic::pipe::Pipe;
+use trapless_logic::pipe;
 use trapless_logic::platform::Platform;
 use trapless_logic::time::{Instant, duration_from_timespec};
 use trapless_logic::timerfd::{Setting, TimerFd};
@@ -187,7 +187,7 @@ pub fn pipe2(pipefd: Out<[i32; 2]>, flags: PipeFlags) -> SysResult {
         return Err(Errno::EINVAL);
     }
     let status = flags.bits() & O_NONBLOCK;
-    let (reader, writer) = Pipe::<X86>::pair()?;
+    let (reader, writer) = pipe::pipe::<X86>();
     let files = [Open::new(reader, status), Open::new(writer, status | O_WRONLY)];
     publish_pair(files, flags.contains(PipeFlags::O_CLOEXEC), pipefd)
 }
@@ -266,18 +266,6 @@ fn itimerspec(setting: Setting) -> Itimerspec {
         it_value: Timespec::from_nanos(left),
         it_interval: Timespec::from_nanos(setting.interval.as_nanos() as i64),
     }
-}
-
-pub fn memfd_create(name: Path, flags: MemfdFlags) -> SysResult {
-    if flags.contains(MemfdFlags::MFD_HUGETLB) {
-        return Err(Errno::ENOSYS);
-    }
-    let name = user::path(name)?;
-    if name.len() > 249 {
-        return Err(Errno::EINVAL);
-    }
-    let file = kernel().vfs.unnamed_file(0o600)?;
-    publish(file, O_RDWR, flags.contains(MemfdFlags::MFD_CLOEXEC))
 }
 
 /// Bytes that sendfile(2) moves at once.

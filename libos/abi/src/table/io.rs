@@ -43,7 +43,7 @@ macro_rules! __io_rows {
             293 pipe2 io::pipe2(pipefd: Out<[i32; 2]>, flags: PipeFlags) partial "no O_DIRECT";
             295 preadv io::preadv(fd: Fd, iov: In<Iovec>, iovcnt: Len, pos: Offset, pos_h: Usize) full;
             296 pwritev io::pwritev(fd: Fd, iov: In<Iovec>, iovcnt: Len, pos: Offset, pos_h: Usize) full;
-            319 memfd_create io::memfd_create(name: Path, flags: MemfdFlags) partial "no seals, no huge pages";
+            319 memfd_create io::memfd_create(name: Path, flags: MemfdFlags) absent "no shared writable mappings of files; ERTS maps its JIT code once";
             326 copy_file_range io::copy_file_range(fd_in: Fd, off_in: InOut<i64>, fd_out: Fd, off_out: InOut<i64>,
                 len: Len, flags: U32)
                 absent "callers fall back to read and write";

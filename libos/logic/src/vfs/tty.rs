@@ -112,6 +112,14 @@ impl<P: Platform> Tty<P> {
         }
     }
 
+    /// Hands everything that waits to be shown to `show`: the machine is about to end.
+    pub fn drain(&self, show: impl Fn(&[u8])) {
+        self.state.lock().output.flush(|bytes| {
+            show(bytes);
+            bytes.len()
+        });
+    }
+
     /// What a read without a least number of bytes does when there are none: waits as long as VTIME says, then reads nothing.
     fn nothing_typed(&self, state: &mut State) -> SysResult<usize> {
         match state.line.time_limit() {
