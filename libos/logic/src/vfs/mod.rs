@@ -17,9 +17,9 @@ mod path;
 pub mod proc;
 pub mod sys;
 pub mod system;
-mod text;
 #[cfg(all(test, not(loom)))]
 mod tests;
+mod text;
 mod tmpfs;
 pub mod tty;
 mod walk;
@@ -69,12 +69,7 @@ pub struct Vfs<P: Platform> {
 impl<P: Platform> Vfs<P> {
     /// A file system whose `/` is `root`; the working directory is `/`, the umask 022.
     pub fn new(root: Arc<dyn Node<P>>) -> Self {
-        Self {
-            cwd: Lock::new(root.clone()),
-            root,
-            umask: AtomicU32::new(0o022),
-            mounts: Lock::new(Vec::new()),
-        }
+        Self { cwd: Lock::new(root.clone()), root, umask: AtomicU32::new(0o022), mounts: Lock::new(Vec::new()) }
     }
 
     /// The top directory.

@@ -21,10 +21,8 @@ const AT_OPEN: OpenFlags = OpenFlags::O_CREAT
     .union(OpenFlags::O_CLOEXEC);
 
 /// What else may be given with O_PATH; the rest is ignored (open(2)).
-const WITH_PATH: OpenFlags = OpenFlags::O_PATH
-    .union(OpenFlags::O_DIRECTORY)
-    .union(OpenFlags::O_NOFOLLOW)
-    .union(OpenFlags::O_CLOEXEC);
+const WITH_PATH: OpenFlags =
+    OpenFlags::O_PATH.union(OpenFlags::O_DIRECTORY).union(OpenFlags::O_NOFOLLOW).union(OpenFlags::O_CLOEXEC);
 
 impl<P: Platform> Vfs<P> {
     /// openat(2) and creat(2). Whether the descriptor is to be closed on exec is the caller's business.
@@ -68,8 +66,7 @@ impl<P: Platform> Vfs<P> {
         mode: u32,
     ) -> SysResult<(Arc<dyn Node<P>>, bool)> {
         let exclusive = flags.contains(OpenFlags::O_EXCL);
-        let follow =
-            if exclusive || flags.contains(OpenFlags::O_NOFOLLOW) { Follow::No } else { Follow::Yes };
+        let follow = if exclusive || flags.contains(OpenFlags::O_NOFOLLOW) { Follow::No } else { Follow::Yes };
         loop {
             let found = self.walk(at, path, follow)?;
             if found.slash {

@@ -21,11 +21,7 @@ const DEV: u64 = 0x15;
 const LIMIT: u64 = 4 << 20;
 
 /// Fills /proc. ENOSPC.
-pub fn mount<P: Platform, S: SystemInfo>(
-    vfs: &Arc<Vfs<P>>,
-    table: Arc<FdTable<P>>,
-    system: &Arc<S>,
-) -> SysResult<()> {
+pub fn mount<P: Platform, S: SystemInfo>(vfs: &Arc<Vfs<P>>, table: Arc<FdTable<P>>, system: &Arc<S>) -> SysResult<()> {
     let fs = Tmpfs::<P>::new(DEV, LIMIT);
     let root = fs.root();
     let text = |path: &str, make: fn(&S, &mut Text) -> fmt::Result| {

@@ -69,12 +69,7 @@ impl<P: Platform> Tty<P> {
             group: pid,
             deadline: None,
         };
-        Arc::new_cyclic(|own| Self {
-            state: Lock::new(state),
-            queue: WaitQueue::new(),
-            console,
-            own: own.clone(),
-        })
+        Arc::new_cyclic(|own| Self { state: Lock::new(state), queue: WaitQueue::new(), console, own: own.clone() })
     }
 
     /// Takes what was typed. Not for interrupt context: it takes the terminal's lock.

@@ -44,12 +44,9 @@ pub fn status<S: SystemInfo>(system: &S, w: &mut Text) -> fmt::Result {
     writeln!(w, "Name:\t{}\nUmask:\t0022\nState:\tR (running)", command(system))?;
     writeln!(w, "Tgid:\t{pid}\nNgid:\t0\nPid:\t{pid}\nPPid:\t0\nTracerPid:\t0")?;
     writeln!(w, "Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nFDSize:\t1024\nGroups:\t")?;
-    for (name, bytes) in [
-        ("VmSize", memory.virtual_size),
-        ("VmRSS", memory.resident),
-        ("VmData", memory.data),
-        ("VmExe", memory.text),
-    ] {
+    for (name, bytes) in
+        [("VmSize", memory.virtual_size), ("VmRSS", memory.resident), ("VmData", memory.data), ("VmExe", memory.text)]
+    {
         writeln!(w, "{name}:\t{:>8} kB", bytes / 1024)?;
     }
     writeln!(w, "Threads:\t{}", system.threads())?;

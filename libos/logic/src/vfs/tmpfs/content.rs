@@ -158,7 +158,9 @@ impl Content {
             let (index, at) = (size / CHUNK, (size % CHUNK) as usize);
             let keep = self.chunks.partition_point(|c| c.index < index);
             let mut gone = keep;
-            if at > 0 && let Some(chunk) = self.chunks.get_mut(keep).filter(|c| c.index == index) {
+            if at > 0
+                && let Some(chunk) = self.chunks.get_mut(keep).filter(|c| c.index == index)
+            {
                 unshared(&mut chunk.data)?.truncate(at);
                 gone += 1;
             }

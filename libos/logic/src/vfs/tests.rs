@@ -1,1 +1,0 @@
-//! Errors of each call, as Linux gives them.
