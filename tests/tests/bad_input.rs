@@ -9,36 +9,41 @@ use trapless_tests::{
     vm::{READY, Vm},
 };
 
-/// An unknown setting is named, and the machine still boots.
-#[test]
-fn an_unknown_setting_is_reported() -> Result<()> {
-    let append = format!("nosuchsetting=1 {}", erl("halt(3)."));
-    let mut vm = Vm::boot("unknown-setting", &Machine { append, ..Machine::new(image()) })?;
+/// The status of a boot that is refused before Erlang starts.
+const REFUSED: Exit = Exit::Halted(125);
+
+fn is_refused(name: &str, append: String, words: &[&str]) -> Result<()> {
+    let mut vm = Vm::boot(name, &Machine { append, ..Machine::new(image()) })?;
     let exit = vm.wait_exit()?;
     let console = vm.console().text();
-    ensure!(console.contains("nosuchsetting"), vm.fail("the setting is not named"));
-    ensure!(exit == Exit::Halted(3), vm.fail(&format!("it ended with {exit:?}")));
+    for word in words {
+        ensure!(console.contains(word), vm.fail(&format!("the console does not say {word:?}")));
+    }
+    ensure!(exit == REFUSED, vm.fail(&format!("it ended with {exit:?}")));
     Ok(())
 }
 
-/// A known setting with a value that means nothing is named too.
+/// An unknown setting is named, with those that there are.
+#[test]
+fn an_unknown_setting_is_reported() -> Result<()> {
+    is_refused("unknown-setting", format!("nosuchsetting=1 {}", erl("halt(3).")), &["nosuchsetting", "trace="])
+}
+
+/// A known setting with a value that means nothing is named, with what would mean something.
 #[test]
 fn a_wrong_value_is_reported() -> Result<()> {
-    let append = format!("ip=nonsense {}", erl("halt(3)."));
-    let mut vm = Vm::boot("wrong-value", &Machine { append, ..Machine::new(image()) })?;
-    vm.wait_exit()?;
-    ensure!(vm.console().text().contains("nonsense"), vm.fail("the value is not named"));
-    Ok(())
+    is_refused("wrong-value", format!("ip=nonsense {}", erl("halt(3).")), &["ip=nonsense", "dhcp"])
 }
 
 #[test]
 fn an_open_quote_is_reported() -> Result<()> {
-    let append = "-- -noshell -eval \"halt(3).".to_owned();
-    let mut vm = Vm::boot("open-quote", &Machine { append, ..Machine::new(image()) })?;
-    let exit = vm.wait_exit()?;
-    ensure!(vm.console().text().contains("quote"), vm.fail("the quote is not named"));
-    ensure!(exit != Exit::Halted(0), vm.fail("it ended as if all were well"));
-    Ok(())
+    is_refused("open-quote", "-- -noshell -eval \"halt(3).".into(), &["quote"])
+}
+
+/// A flag that erl does not know is named before Erlang starts.
+#[test]
+fn an_unknown_emulator_flag_is_reported() -> Result<()> {
+    is_refused("unknown-flag", "-- +Q 1 -noshell".into(), &["+Q"])
 }
 
 /// Erlang's own complaint about its arguments gets out, with a status.
