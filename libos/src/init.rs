@@ -42,6 +42,7 @@ pub fn start(info: &'static BootInfo, image: &Image) -> ! {
     // The firmware's description of the machine, its clock, and guarded stacks; interrupts are on from here.
     acpi::init(info.rsdp());
     clock::init();
+    ioapic::silence_8259();
     smp::init_boot_cpu().unwrap_or_else(|e| refuse_boot(format_args!("no memory for stacks: {e}")));
     ioapic::init();
     chart::mark("boot CPU up");

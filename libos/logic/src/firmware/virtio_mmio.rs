@@ -22,8 +22,9 @@ pub struct Device {
 pub const KEY: &str = "virtio_mmio.device=";
 
 /// The devices on a command line, in order. A word that starts like one but does not parse is skipped.
-pub fn devices(command_line: &str) -> impl Iterator<Item = Device> + '_ {
-    command_line.split_ascii_whitespace().filter_map(|word| device(word.strip_prefix(KEY)?))
+pub fn devices(command_line: &[u8]) -> impl Iterator<Item = Device> + '_ {
+    let words = command_line.split(u8::is_ascii_whitespace);
+    words.filter_map(|word| device(core::str::from_utf8(word).ok()?.strip_prefix(KEY)?))
 }
 
 /// Parses `<size>@<base>:<irq>[:<id>]`.
@@ -60,7 +61,7 @@ mod tests {
 
     #[test]
     fn what_qemu_appends() {
-        let line = "log=debug -- +S 4  virtio_mmio.device=512@0xfeb02e00:23 virtio_mmio.device=512@0xfeb02c00:22";
+        let line = b"log=debug \xff -- +S 4  virtio_mmio.device=512@0xfeb02e00:23 virtio_mmio.device=512@0xfeb02c00:22";
         let found: Vec<_> = devices(line).map(|d| (d.base, d.len, d.gsi)).collect();
         assert_eq!(found, [(0xfeb0_2e00, 512, 23), (0xfeb0_2c00, 512, 22)]);
     }

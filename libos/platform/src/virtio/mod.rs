@@ -60,7 +60,7 @@ impl fmt::Display for Problem {
 
 /// Finds and starts the virtio devices on PCI, in ACPI, and on the kernel command line. Needs the heap, frames, [`acpi::init`],
 /// [`crate::ioapic::init`] and interrupt vectors.
-pub fn probe(command_line: &str) -> Devices {
+pub fn probe(command_line: &[u8]) -> Devices {
     let mut found = Devices::default();
     for function in crate::pci::scan() {
         if virtio_device_type(&function.info).is_some_and(wanted) {
