@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::kernel::{self, Kernel};
 use crate::machine_info::MachineInfo;
-use crate::power::refuse_boot;
+use crate::power::{heed_button, refuse_boot};
 use crate::start::{self, Program};
 use crate::{chart, console, files, network, selftest, trace};
 use alloc::sync::Arc;
@@ -69,6 +69,7 @@ pub fn start(info: &'static BootInfo, image: &Image) -> ! {
     // System calls work from here on.
     let futex = FutexTable::new(FUTEX_BUCKETS, Policy::seed(config.futex_spin_opens));
     kernel::install(Kernel { config, vfs, fds, futex, net, signals: ProcessSignals::new() });
+    heed_button();
     trace::start(&kernel::kernel().config).unwrap_or_else(|e| refuse_boot(format_args!("{e}")));
     // The program's first thread, or a test in its place.
     match &kernel::kernel().config.selftest {

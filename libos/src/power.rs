@@ -1,8 +1,10 @@
 //! The end of the machine, however it comes.
 
 use crate::console::{self, say};
+use crate::signals;
 use trapless_abi::flags::Signal;
-use trapless_platform::power;
+use trapless_platform::irq::{self, Softirq};
+use trapless_platform::{button, power};
 
 /// exit_group(2): the machine ends with the program.
 pub fn exit_process(status: i32) -> ! {
@@ -15,6 +17,20 @@ pub fn killed(signo: u32) -> ! {
     let name = u8::try_from(signo).ok().and_then(Signal::new).map_or("?", Signal::name);
     say!("trapless: the program was ended by {name}");
     exit_process(128 + signo as i32)
+}
+
+fn on_softirq() {
+    if button::pressed() {
+        signals::send_process(Signal::SIGTERM.number().into());
+    }
+}
+
+/// From now on the power button asks the program to end, as SIGTERM does.
+pub fn heed_button() {
+    irq::set_softirq(Softirq::POWER, on_softirq);
+    if button::listen().is_err() {
+        log::info!("no power button");
+    }
 }
 
 /// Switches the machine off.
