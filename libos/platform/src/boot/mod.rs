@@ -1,10 +1,15 @@
 //! From the loader to the first line of portable Rust.
 //!
-//! `pvh.s` brings the boot CPU into 64-bit mode; [`start_info`] copies what the loader says about the machine out of its way.
+//! `pvh.s` brings the boot CPU into 64-bit mode; [`start_info`] copies what the loader says about the machine out of its way;
+//! [`sections`] tells where the linker put what.
 
 pub mod early;
+mod sections;
 mod start_info;
 
+pub use sections::{
+    Section, Tls, boot_stack_guard, image_range, program_entry, program_range, program_sections, sections, tls,
+};
 pub use start_info::{BootInfo, Region, RegionKind};
 
 core::arch::global_asm!(include_str!("pvh.s"));
@@ -28,14 +33,4 @@ macro_rules! entry {
 #[doc(hidden)]
 pub fn take_start_info(address: u64) -> &'static BootInfo {
     start_info::take(address)
-}
-
-unsafe extern "C" {
-    static __image_start: u8;
-    static __image_end: u8;
-}
-
-/// The physical memory that the image lies in: first byte and first byte after it, both page aligned.
-pub fn image_range() -> (u64, u64) {
-    (&raw const __image_start as u64, &raw const __image_end as u64)
 }

@@ -54,7 +54,7 @@ impl AddressSpace {
         match advice {
             Madvice::MADV_DONTNEED => self.discard(range),
             Madvice::MADV_FREE => {
-                if self.areas.overlapping(range).any(|(_, area)| area.is_mapped() && area.shared) {
+                if self.has_shared(range) {
                     return Err(Errno::EINVAL);
                 }
                 self.discard(range);
@@ -70,6 +70,23 @@ impl AddressSpace {
             _ => {}
         }
         if self.is_mapped(range) { Ok(0) } else { Err(Errno::ENOMEM) }
+    }
+
+    /// What madvise(2) answers to MADV_FREE, without the advice being taken (yet).
+    ///
+    /// # Errors
+    /// EINVAL, ENOMEM.
+    pub fn check_free(&self, address: u64, len: u64) -> Outcome {
+        let range = range_arg(address, len).map_err(|_| Errno::EINVAL)?;
+        match range.is_empty() {
+            true => Ok(0),
+            false if self.has_shared(range) => Err(Errno::EINVAL),
+            false => self.check_mapped(address, len).map(|_| 0),
+        }
+    }
+
+    fn has_shared(&self, range: Range) -> bool {
+        self.areas.overlapping(range).any(|(_, area)| area.is_mapped() && area.shared)
     }
 
     /// Private pages of zeros from now on. Shared memory keeps its contents.

@@ -108,6 +108,11 @@ impl AddressSpace {
         self.brk
     }
 
+    /// Where the program break is.
+    pub fn program_break(&self) -> u64 {
+        self.brk
+    }
+
     fn move_break(&mut self, address: u64, available: u64) -> Result<(), Errno> {
         let old = page_up(self.brk).ok_or(Errno::ENOMEM)?;
         let new = page_up(address).ok_or(Errno::ENOMEM)?;

@@ -85,6 +85,12 @@ impl AddressSpace {
         self.areas.mapped_prefix(range) == range.end
     }
 
+    /// The range of a call that only looks at mapped pages (mincore(2)): EINVAL, or ENOMEM if there is a hole in it.
+    pub fn check_mapped(&self, address: u64, len: u64) -> Result<Range, Errno> {
+        let range = range_arg(address, len)?;
+        if self.is_mapped(range) { Ok(range) } else { Err(Errno::ENOMEM) }
+    }
+
     /// Starts a flush: what has become stale so far can be reused once the returned mark is given to [`AddressSpace::flushed`].
     pub fn begin_flush(&mut self) -> u64 {
         self.generation += 1;

@@ -1,0 +1,230 @@
+//! Physical memory, in frames of 4 KiB and blocks of 2 MiB.
+//!
+//! The free blocks are kept by [`Buddy`], under one lock with interrupts off: page faults allocate, so a holder must never wait for
+//! anything. In front of it every CPU has a small stock of single frames. Two budgets: programs ([`Budget::Program`]) are refused
+//! while the libos ([`Budget::Kernel`]) still has a reserve, so that a program that eats all memory gets ENOMEM from a libos that
+//! works.
+//!
+//! An address here is physical. The direct map makes it usable as a pointer: see [`crate::paging::phys_to_virt`].
+
+use crate::boot::{BootInfo, RegionKind, image_range};
+use crate::percpu::MAX_CPUS;
+use core::sync::atomic::{AtomicUsize, Ordering};
+use spin::Once;
+use spin::mutex::SpinMutex;
+use trapless_logic::mm::buddy::{self, Buddy};
+use x86_64::instructions::interrupts::without_interrupts;
+
+/// Bytes in a frame.
+pub const FRAME: u64 = 4096;
+/// Bytes in a 2 MiB block.
+pub const HUGE: u64 = 2 << 20;
+
+/// Frames a CPU keeps for itself at most, and moves to or from the common stock at once.
+const STOCK: usize = 32;
+const BATCH: usize = STOCK / 2;
+/// The page that other CPUs start in, which must lie below 1 MiB (Intel SDM vol. 3, 10.4.4).
+const TRAMPOLINE: u64 = 0x8000;
+
+/// Who pays for a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Budget {
+    /// The program's own pages: refused once only the reserve is left.
+    Program,
+    /// Page tables, stacks, the libos's heap, device buffers: may use the last frame.
+    Kernel,
+}
+
+/// One CPU's stock. A lock of its own, almost always free, so that nothing depends on which CPU really uses it.
+struct Stock {
+    frames: [u64; STOCK],
+    len: usize,
+}
+
+static BUDDY: Once<SpinMutex<Buddy<'static>>> = Once::new();
+static STOCKS: [SpinMutex<Stock>; MAX_CPUS] =
+    [const { SpinMutex::new(Stock { frames: [0; STOCK], len: 0 }) }; MAX_CPUS];
+
+/// Free frames, those in stocks included.
+static FREE: AtomicUsize = AtomicUsize::new(0);
+static TOTAL: AtomicUsize = AtomicUsize::new(0);
+static RESERVE: AtomicUsize = AtomicUsize::new(0);
+
+/// Takes over all usable memory of the machine except the image, page 0 and the page other CPUs start in.
+///
+/// Called once, while the boot page tables are active: the allocator's own bitmaps must lie in the first 4 GiB.
+/// The error is a message for the user.
+pub fn init(info: &'static BootInfo) -> Result<(), &'static str> {
+    let top = usable(info).map(|(_, end)| end).max().ok_or("the loader reports no usable memory")?;
+    let frames = (top / FRAME) as usize;
+    let words = buddy::storage_words(frames);
+    let bytes = (words as u64 * 8).next_multiple_of(FRAME);
+    let (_, image_end) = image_range();
+    let home = usable(info)
+        .map(|(start, end)| (start.max(image_end), end))
+        .find(|&(start, end)| start + bytes <= end.min(4 << 30))
+        .map(|(start, _)| start)
+        .ok_or("no room for the memory allocator after the image")?;
+    // SAFETY: usable memory behind the image, mapped by the boot page tables, and taken out of what is given to the allocator below.
+    let storage = unsafe { core::slice::from_raw_parts_mut(home as *mut u64, words) };
+    let mut buddy = Buddy::new(frames, storage);
+    let taken = [(0, FRAME), (TRAMPOLINE, TRAMPOLINE + FRAME), image_range(), (home, home + bytes)];
+    for (start, end) in usable(info) {
+        give(&mut buddy, start, end, &taken);
+    }
+    let free = buddy.free_frames();
+    FREE.store(free, Ordering::Relaxed);
+    TOTAL.store(free, Ordering::Relaxed);
+    RESERVE.store((free / 64).clamp(256, 8192), Ordering::Relaxed);
+    BUDDY.call_once(|| SpinMutex::new(buddy));
+    Ok(())
+}
+
+/// Usable regions, shrunk to whole frames.
+fn usable(info: &BootInfo) -> impl Iterator<Item = (u64, u64)> {
+    let regions = info.regions().iter().filter(|r| r.kind == RegionKind::Usable);
+    regions.map(|r| (r.start.next_multiple_of(FRAME), r.end & !(FRAME - 1))).filter(|(start, end)| start < end)
+}
+
+/// Gives `start..end` to the allocator, without the ranges in `taken`, which do not overlap each other.
+fn give(buddy: &mut Buddy<'_>, start: u64, end: u64, taken: &[(u64, u64)]) {
+    let mut at = start;
+    while at < end {
+        let next = taken.iter().filter(|t| t.1 > at && t.0 < end).min_by_key(|t| t.0);
+        let (hole, resume) = next.copied().unwrap_or((end, end));
+        if at < hole {
+            buddy.free_range((at / FRAME) as usize, (hole / FRAME) as usize);
+        }
+        at = resume;
+    }
+}
+
+/// The page below 1 MiB that is kept for starting other CPUs.
+pub fn trampoline_page() -> u64 {
+    TRAMPOLINE
+}
+
+/// Frames that are free now.
+pub fn free_frames() -> usize {
+    FREE.load(Ordering::Relaxed)
+}
+
+/// Frames that programs can still get.
+pub fn available_frames() -> usize {
+    free_frames().saturating_sub(RESERVE.load(Ordering::Relaxed))
+}
+
+/// Frames the machine has, without those of the image.
+pub fn total_frames() -> usize {
+    TOTAL.load(Ordering::Relaxed)
+}
+
+/// Takes one frame, contents undefined. Works with interrupts off.
+pub fn alloc(budget: Budget) -> Option<u64> {
+    if budget == Budget::Program && available_frames() == 0 {
+        return None;
+    }
+    without_interrupts(|| {
+        let mut stock = stock_of_this_cpu().lock();
+        if stock.len == 0 {
+            stock.refill();
+        }
+        stock.pop()
+    })
+    .or_else(steal)
+    .inspect(|_| {
+        FREE.fetch_sub(1, Ordering::Relaxed);
+    })
+}
+
+/// Takes an aligned block of 2 MiB, contents undefined.
+pub fn alloc_huge(budget: Budget) -> Option<u64> {
+    const FRAMES: usize = (HUGE / FRAME) as usize;
+    if budget == Budget::Program && available_frames() < FRAMES {
+        return None;
+    }
+    let first = with_buddy(|b| b.alloc(buddy::HUGE_ORDER))?;
+    FREE.fetch_sub(FRAMES, Ordering::Relaxed);
+    Some(first as u64 * FRAME)
+}
+
+/// Takes `count` adjacent frames (at most 8192, 32 MiB) on the kernel's budget, aligned to the next power of two of `count`; contents
+/// undefined. Meant for device buffers and large heap objects.
+pub fn alloc_contiguous(count: usize) -> Option<u64> {
+    let first = with_buddy(|b| b.alloc_contiguous(count))?;
+    FREE.fetch_sub(count, Ordering::Relaxed);
+    Some(first as u64 * FRAME)
+}
+
+/// Gives one frame back.
+///
+/// # Safety
+/// The frame came from [`alloc`] (or is part of a larger block from here), nobody uses it any more, and no CPU's TLB still has a
+/// translation to it outside the direct map.
+pub unsafe fn free(frame: u64) {
+    without_interrupts(|| {
+        let mut stock = stock_of_this_cpu().lock();
+        if stock.len == STOCK {
+            stock.drain(BATCH);
+        }
+        let at = stock.len;
+        stock.frames[at] = frame;
+        stock.len += 1;
+    });
+    FREE.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Gives `count` adjacent frames back.
+///
+/// # Safety
+/// As for [`free`], for every one of them.
+pub unsafe fn free_contiguous(first: u64, count: usize) {
+    let first = (first / FRAME) as usize;
+    with_buddy(|b| b.free_range(first, first + count));
+    FREE.fetch_add(count, Ordering::Relaxed);
+}
+
+fn stock_of_this_cpu() -> &'static SpinMutex<Stock> {
+    &STOCKS[crate::percpu::this().index() % MAX_CPUS]
+}
+
+fn with_buddy<R>(action: impl FnOnce(&mut Buddy<'static>) -> R) -> R {
+    let buddy = BUDDY.get().expect("frames::init comes first");
+    without_interrupts(|| action(&mut buddy.lock()))
+}
+
+/// When the common stock is empty: a frame out of any CPU's.
+#[cold]
+fn steal() -> Option<u64> {
+    without_interrupts(|| STOCKS.iter().find_map(|stock| stock.lock().pop()))
+}
+
+impl Stock {
+    fn pop(&mut self) -> Option<u64> {
+        self.len = self.len.checked_sub(1)?;
+        Some(self.frames[self.len])
+    }
+
+    fn refill(&mut self) {
+        with_buddy(|buddy| {
+            while self.len < BATCH
+                && let Some(frame) = buddy.alloc(0)
+            {
+                // The lowest address is taken first, so it goes to the far end and is used first.
+                self.frames[self.len] = frame as u64 * FRAME;
+                self.len += 1;
+            }
+        });
+        self.frames[..self.len].reverse();
+    }
+
+    fn drain(&mut self, count: usize) {
+        with_buddy(|buddy| {
+            for frame in &self.frames[..count] {
+                buddy.free((frame / FRAME) as usize, 0);
+            }
+        });
+        self.frames.copy_within(count.., 0);
+        self.len -= count;
+    }
+}

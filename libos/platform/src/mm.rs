@@ -1,0 +1,220 @@
+//! The program's memory calls: the plan ([`AddressSpace`]) and the page tables, changed together under one lock.
+//!
+//! Memory and addresses that leave are not reused before all TLBs have forgotten them. That takes an interrupt to every CPU, so they
+//! are collected, and one flush serves many calls ([`BATCH`]); only where the program could tell the difference it happens at once.
+
+use crate::frames;
+use crate::paging::{self, Retired, Touched};
+use crate::percpu;
+use crate::smp;
+use crate::stack;
+use crate::x86::X86;
+use alloc::vec::Vec;
+use core::mem;
+use core::sync::atomic::{AtomicUsize, Ordering};
+use trapless_abi::flags::{Madvice, MmapFlags, MremapFlags, Prot};
+use trapless_abi::{Errno, SysResult};
+use trapless_logic::mm::space::{AddressSpace, Area, Flush, MapRequest, Outcome};
+use trapless_logic::mm::{PAGE, Range};
+use trapless_logic::sync::Lock;
+
+/// Frames that wait for a flush at most: 4 MiB.
+const BATCH: usize = 1024;
+/// Frames that the libos must have left before a call may need page tables and heap.
+const MARGIN: usize = 128;
+
+struct Space {
+    plan: AddressSpace,
+    retired: Retired,
+}
+
+static SPACE: Lock<X86, Option<Space>> = Lock::new(None);
+/// Frames in [`Space::retired`], to be read without the lock.
+static WAITING: AtomicUsize = AtomicUsize::new(0);
+
+/// Sets up the address space. Needs [`paging::init`].
+pub fn init() {
+    let plan = AddressSpace::new(paging::WINDOW, paging::low_window(), paging::HEAP);
+    *SPACE.lock() = Some(Space { plan, retired: Retired::new() });
+}
+
+/// Changes the plan by `call`, the page tables by what that says, and flushes if that must not wait.
+fn change<R>(needs_tables: u64, call: impl FnOnce(&mut AddressSpace) -> R) -> Result<R, Errno> {
+    if frames::free_frames() < MARGIN + needs_tables as usize {
+        reclaim();
+        if frames::free_frames() < MARGIN + needs_tables as usize {
+            return Err(Errno::ENOMEM);
+        }
+    }
+    let mut touched = Touched::new();
+    let mut guard = SPACE.lock();
+    let space = guard.as_mut().expect("mm::init comes first");
+    let result = call(&mut space.plan);
+    let (edits, flush) = space.plan.edits();
+    for edit in edits {
+        paging::apply(*edit, &mut space.retired, &mut touched);
+    }
+    // While the lock keeps the caller on this CPU.
+    touched.forget();
+    let waiting = space.retired.frames();
+    WAITING.store(waiting, Ordering::Relaxed);
+    drop(guard);
+    let now = match flush {
+        Flush::Always => true,
+        Flush::IfTouched => touched.any(),
+        Flush::No => false,
+    };
+    if now || waiting > BATCH {
+        flush_all();
+    }
+    Ok(result)
+}
+
+/// Makes all CPUs forget old translations, then frees what waited for that.
+fn flush_all() {
+    let (retired, mark) = {
+        let mut guard = SPACE.lock();
+        let space = guard.as_mut().expect("mm::init comes first");
+        WAITING.store(0, Ordering::Relaxed);
+        (mem::take(&mut space.retired), space.plan.begin_flush())
+    };
+    let stacks = stack::trim();
+    percpu::preempt_disable();
+    x86_64::instructions::tlb::flush_all();
+    if retired.has_tables() {
+        smp::flush_tlb_others_now();
+    } else {
+        smp::flush_tlb_others();
+    }
+    percpu::preempt_enable();
+    if let Some(space) = SPACE.lock().as_mut() {
+        space.plan.flushed(mark);
+    }
+    // SAFETY: this CPU and all others have flushed since these were taken out of the tables.
+    unsafe {
+        retired.free();
+        stacks.release();
+    }
+}
+
+/// Frees what only waits for a flush. Returns whether that can have helped.
+pub fn reclaim() -> bool {
+    let waiting = WAITING.load(Ordering::Relaxed) > 0;
+    if waiting {
+        flush_all();
+    }
+    waiting
+}
+
+/// Pages that programs can still get, those that wait for a flush included.
+pub fn available_pages() -> u64 {
+    (frames::available_frames() + WAITING.load(Ordering::Relaxed)) as u64
+}
+
+/// mmap(2) of anonymous memory; a private mapping of a file is one that the caller fills afterwards.
+///
+/// # Errors
+/// EINVAL, ENOMEM, EPERM, EEXIST.
+pub fn mmap(request: &MapRequest) -> Outcome {
+    let call = || change(0, |plan| plan.mmap(request, available_pages()));
+    let start = match call()? {
+        // Freed addresses may be all that is missing.
+        Err(Errno::ENOMEM) if reclaim() => call()??,
+        result => result?,
+    };
+    if request.flags.contains(MmapFlags::MAP_POPULATE) && !request.flags.contains(MmapFlags::MAP_NONBLOCK) {
+        // It is no error if that cannot be done (mmap(2)).
+        let _ = populate(start, request.len, request.prot);
+    }
+    Ok(start)
+}
+
+/// munmap(2).
+///
+/// # Errors
+/// EINVAL, ENOMEM.
+pub fn munmap(address: u64, len: u64) -> Outcome {
+    change(0, |plan| plan.munmap(address, len))?
+}
+
+/// mprotect(2).
+///
+/// # Errors
+/// EINVAL, ENOMEM.
+pub fn mprotect(address: u64, len: u64, prot: Prot) -> Outcome {
+    change(0, |plan| plan.mprotect(address, len, prot, available_pages()))?
+}
+
+/// mremap(2).
+///
+/// # Errors
+/// EINVAL, EFAULT, ENOMEM.
+pub fn mremap(old: u64, old_len: u64, new_len: u64, flags: MremapFlags, new: u64) -> Outcome {
+    // Tables may be needed for all of the new place where it is not aligned like the old one.
+    let tables = (old_len.min(new_len) >> 21) + 2;
+    change(tables, |plan| plan.mremap(old, old_len, new_len, flags, new, available_pages()))?
+}
+
+/// brk(2) as the kernel has it: returns the program break, moved or not.
+pub fn brk(address: u64) -> u64 {
+    change(0, |plan| plan.brk(address, available_pages())).unwrap_or_else(|_| read(|plan| plan.program_break()))
+}
+
+/// madvise(2). MADV_FREE is put off for ever while memory is plentiful, which the man page allows.
+///
+/// # Errors
+/// EINVAL, ENOMEM, EFAULT (MADV_POPULATE_*).
+pub fn madvise(address: u64, len: u64, advice: Madvice) -> Outcome {
+    let plenty = frames::available_frames() > frames::total_frames() / 4;
+    match advice {
+        Madvice::MADV_FREE if plenty => read(|plan| plan.check_free(address, len)),
+        Madvice::MADV_POPULATE_READ | Madvice::MADV_POPULATE_WRITE => {
+            change(0, |plan| plan.madvise(address, len, advice))??;
+            let write = advice == Madvice::MADV_POPULATE_WRITE;
+            populate(address, len, if write { Prot::PROT_WRITE } else { Prot::PROT_READ })
+        }
+        _ => change(0, |plan| plan.madvise(address, len, advice))?,
+    }
+}
+
+/// mincore(2): for each page of the range, in order, 1 if it has memory behind it.
+///
+/// # Errors
+/// EINVAL, ENOMEM (a hole).
+pub fn mincore(address: u64, len: u64) -> SysResult<Vec<u8>> {
+    let range = read(|plan| plan.check_mapped(address, len))?;
+    let mut resident = Vec::new();
+    resident.try_reserve_exact((range.len() / PAGE) as usize).map_err(|_| Errno::ENOMEM)?;
+    resident.extend((range.start..range.end).step_by(PAGE as usize).map(|page| u8::from(paging::is_resident(page))));
+    Ok(resident)
+}
+
+/// Whether the range has no hole. False for one that is no range of pages.
+pub fn is_mapped(address: u64, len: u64) -> bool {
+    read(|plan| plan.check_mapped(address & !(PAGE - 1), len + address % PAGE)).is_ok()
+}
+
+/// Gives every page of a range memory now.
+fn populate(address: u64, len: u64, access: Prot) -> Outcome {
+    for page in (address..address.saturating_add(len)).step_by(PAGE as usize) {
+        paging::fill(page, access).map_err(|why| match why {
+            paging::Unfilled::Forbidden => Errno::EFAULT,
+            paging::Unfilled::OutOfMemory => Errno::ENOMEM,
+        })?;
+    }
+    Ok(0)
+}
+
+fn read<R>(look: impl FnOnce(&AddressSpace) -> R) -> R {
+    look(&SPACE.lock().as_ref().expect("mm::init comes first").plan)
+}
+
+/// Pages that the program has mapped, with memory behind them or not.
+pub fn mapped_pages() -> u64 {
+    read(AddressSpace::mapped_pages)
+}
+
+/// The first mapping that ends after `address`: for /proc/self/maps, which walks them one by one.
+pub fn area_after(address: u64) -> Option<(Range, Area)> {
+    read(|plan| plan.areas().find(|(range, _)| range.end > address))
+}

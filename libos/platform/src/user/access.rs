@@ -1,0 +1,117 @@
+//! The only instructions of the libos that may fault on C memory, and where each goes on if its fault cannot be settled.
+
+use crate::trap::TrapFrame;
+use core::arch::global_asm;
+
+// Plain loads and stores: string instructions are slow where code is emulated, and no faster where it is not.
+global_asm!(
+    ".text",
+    // user_copy(to: rdi, from: rsi, len: rdx) -> bytes not copied. The registers always describe what is left, so after a fault in
+    // a block the same bytes are tried one by one, and the count is exact.
+    ".balign 16",
+    "user_copy:",
+    "cmp rdx, 64",
+    "jb 3f",
+    "2:",
+    "movups xmm0, [rsi]",
+    "movups xmm1, [rsi + 16]",
+    "movups xmm2, [rsi + 32]",
+    "movups xmm3, [rsi + 48]",
+    "movups [rdi], xmm0",
+    "movups [rdi + 16], xmm1",
+    "movups [rdi + 32], xmm2",
+    "movups [rdi + 48], xmm3",
+    "add rsi, 64",
+    "add rdi, 64",
+    "sub rdx, 64",
+    "cmp rdx, 64",
+    "jae 2b",
+    "3:",
+    "cmp rdx, 8",
+    "jb user_copy_bytes",
+    "mov rax, [rsi]",
+    "mov [rdi], rax",
+    "add rsi, 8",
+    "add rdi, 8",
+    "sub rdx, 8",
+    "jmp 3b",
+    "user_copy_bytes:",
+    "test rdx, rdx",
+    "jz user_copy_end",
+    "mov al, [rsi]",
+    "mov [rdi], al",
+    "inc rsi",
+    "inc rdi",
+    "dec rdx",
+    "jmp user_copy_bytes",
+    "user_copy_end:",
+    "mov rax, rdx",
+    "ret",
+    // user_load(from: rdi, to: rsi) -> whether it worked.
+    "user_load:",
+    "mov eax, [rdi]",
+    "mov [rsi], eax",
+    "mov eax, 1",
+    "ret",
+    // user_exchange(at: rdi, old: rsi, new: edx) -> whether it worked; *old is what was there.
+    "user_exchange:",
+    "mov eax, [rsi]",
+    "lock cmpxchg [rdi], edx",
+    "mov [rsi], eax",
+    "mov eax, 1",
+    "ret",
+    "user_word_failed:",
+    "xor eax, eax",
+    "ret",
+    ".text",
+);
+
+unsafe extern "C" {
+    fn user_copy(to: *mut u8, from: *const u8, len: usize) -> usize;
+    fn user_copy_bytes();
+    fn user_copy_end();
+    fn user_load(from: *const u32, to: *mut u32) -> bool;
+    fn user_exchange(at: *mut u32, old: *mut u32, new: u32) -> bool;
+    fn user_word_failed();
+}
+
+/// Copies `len` bytes and returns how many were not copied.
+///
+/// # Safety
+/// One side belongs to the caller, the other is program memory, mapped or not.
+pub(super) unsafe fn copy(to: *mut u8, from: *const u8, len: usize) -> usize {
+    // SAFETY: by the caller; the routine follows the C calling convention.
+    unsafe { user_copy(to, from, len) }
+}
+
+/// Reads a word; false if there is none.
+///
+/// # Safety
+/// `from` is an aligned address of program memory, mapped or not; `to` belongs to the caller.
+pub(super) unsafe fn load(from: *const u32, to: *mut u32) -> bool {
+    // SAFETY: by the caller.
+    unsafe { user_load(from, to) }
+}
+
+/// Stores `new` if the word is `*old`, and sets `*old` to what it was; false if there is no word.
+///
+/// # Safety
+/// `at` is an aligned address of program memory, mapped or not; `old` belongs to the caller.
+pub(super) unsafe fn exchange(at: *mut u32, old: *mut u32, new: u32) -> bool {
+    // SAFETY: by the caller.
+    unsafe { user_exchange(at, old, new) }
+}
+
+/// If the fault happened in one of these routines, lets it go on with its error and returns true.
+pub(crate) fn resume_after_fault(frame: &mut TrapFrame) -> bool {
+    let (copy, bytes, end) =
+        (user_copy as *const () as u64, user_copy_bytes as *const () as u64, user_copy_end as *const () as u64);
+    let (load, failed) = (user_load as *const () as u64, user_word_failed as *const () as u64);
+    frame.rip = match frame.rip {
+        rip if (copy..bytes).contains(&rip) => bytes,
+        rip if (bytes..end).contains(&rip) => end,
+        rip if (load..failed).contains(&rip) => failed,
+        _ => return false,
+    };
+    true
+}
