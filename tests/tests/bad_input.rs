@@ -43,7 +43,7 @@ fn an_open_quote_is_reported() -> Result<()> {
 /// A flag that erl does not know is named before Erlang starts.
 #[test]
 fn an_unknown_emulator_flag_is_reported() -> Result<()> {
-    is_refused("unknown-flag", "-- +Q 1 -noshell".into(), &["+Q"])
+    is_refused("unknown-flag", "-- +I 1 -noshell".into(), &["+I"])
 }
 
 /// Erlang's own complaint about its arguments gets out, with a status.
