@@ -25,6 +25,8 @@ pub enum Command {
     Gdb(RunOptions),
     /// Boot the image again and again, and stop at the first boot that does not serve
     Soak(SoakOptions),
+    /// Run suites of OTP's own tests in the image and on Linux, and write down how they differ
+    Suites(SuitesOptions),
     /// Install what building, running and testing need on this machine
     Setup,
     /// What is checked before a change is taken: format, lints, all tests
@@ -117,6 +119,20 @@ pub struct SoakOptions {
     /// How often to boot
     #[arg(long, value_name = "N", default_value_t = 200)]
     pub boots: u32,
+}
+
+#[derive(Args)]
+pub struct SuitesOptions {
+    #[command(flatten)]
+    pub build: BuildOptions,
+    #[command(flatten)]
+    pub machine: MachineOptions,
+    /// Give up on a suite after so long
+    #[arg(long, value_name = "N", default_value_t = 30)]
+    pub minutes: u32,
+    /// The suites to run, such as stdlib:lists_SUITE; a selection when none is named
+    #[arg(value_name = "APPLICATION:SUITE")]
+    pub suites: Vec<String>,
 }
 
 #[derive(Args)]

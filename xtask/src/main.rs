@@ -11,6 +11,7 @@ mod run;
 mod setup;
 mod soak;
 mod sources_lock;
+mod suites;
 mod test;
 
 use std::process::ExitCode;
@@ -40,6 +41,7 @@ fn perform(command: Command) -> Result<u8> {
         Command::Test(options) => test::test(&options),
         Command::Gdb(options) => gdb::gdb(&options),
         Command::Soak(options) => soak::soak(&options),
+        Command::Suites(options) => suites::suites(&options),
         Command::Setup => setup::prepare(sources::host::Task::Test).map(|()| 0),
         Command::Ci => test::ci(),
         Command::Sources(options) => sources_lock::sources(&options).map(|()| 0),
