@@ -2,7 +2,9 @@
 
 use crate::platform::{Platform, TimerId};
 use crate::time::Instant;
-use crate::wait::{Observer, Ready};
+use crate::wait::Observer;
+#[cfg(not(loom))]
+use crate::wait::Ready;
 use alloc::sync::Arc;
 
 #[cfg(loom)]

@@ -41,26 +41,6 @@ struct Pipe<P: Platform> {
     made: Timespec,
 }
 
-impl<P: Platform> Pipe<P> {
-    /// Changes the state, then tells the ends what `change` says they may be waiting for: readers, writers.
-    fn update<T>(&self, change: impl FnOnce(&mut State) -> (T, Ready, Ready)) -> T {
-        #[cfg(loom)]
-        if crate::fake::mutant("pipe_notify_first") {
-            self.readers.notify(Ready::all());
-            self.writers.notify(Ready::all());
-            return change(&mut self.state.lock()).0;
-        }
-        let (result, readers, writers) = change(&mut self.state.lock());
-        if !readers.is_empty() {
-            self.readers.notify(readers);
-        }
-        if !writers.is_empty() {
-            self.writers.notify(writers);
-        }
-        result
-    }
-}
-
 /// Which end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
@@ -90,6 +70,27 @@ pub fn pipe<P: Platform>() -> (Arc<PipeEnd<P>>, Arc<PipeEnd<P>>) {
 }
 
 impl<P: Platform> PipeEnd<P> {
+    /// Changes the state, then tells the ends what `change` says they may be waiting for: readers, writers.
+    fn update<T>(&self, change: impl FnOnce(&mut State) -> (T, Ready, Ready)) -> T {
+        let pipe = &*self.pipe;
+        #[cfg(loom)]
+        if crate::fake::mutant("pipe_notify_first") {
+            match self.side {
+                Side::Read => pipe.writers.notify(Ready::all()),
+                Side::Write => pipe.readers.notify(Ready::all()),
+            }
+            return change(&mut pipe.state.lock()).0;
+        }
+        let (result, readers, writers) = change(&mut pipe.state.lock());
+        if !readers.is_empty() {
+            pipe.readers.notify(readers);
+        }
+        if !writers.is_empty() {
+            pipe.writers.notify(writers);
+        }
+        result
+    }
+
     /// Which end this is.
     pub fn side(&self) -> Side {
         self.side
@@ -107,7 +108,7 @@ impl<P: Platform> PipeEnd<P> {
             return Err(Errno::EINVAL);
         }
         let capacity = bytes.max(PIPE_BUF).next_power_of_two();
-        self.pipe.update(|state| match state.ring.set_capacity(capacity) {
+        self.update(|state| match state.ring.set_capacity(capacity) {
             Ok(()) => (Ok(capacity), Ready::empty(), Ready::WRITABLE),
             Err(e) => (Err(e), Ready::empty(), Ready::empty()),
         })
@@ -122,7 +123,7 @@ impl<P: Platform> File<P> for PipeEnd<P> {
         if to.remaining() == 0 {
             return Ok(0);
         }
-        self.pipe.update(|state| {
+        self.update(|state| {
             if state.ring.is_empty() {
                 let end = if state.writers == 0 { Ok(0) } else { Err(Errno::EAGAIN) };
                 return (end, Ready::empty(), Ready::empty());
@@ -140,7 +141,7 @@ impl<P: Platform> File<P> for PipeEnd<P> {
             return Err(Errno::EBADF);
         }
         let wanted = from.remaining();
-        self.pipe.update(|state| {
+        self.update(|state| {
             let none = Ready::empty();
             if wanted == 0 {
                 return (Ok(0), none, none);
@@ -217,7 +218,7 @@ impl<P: Platform> File<P> for PipeEnd<P> {
     }
 
     fn close(&self) {
-        self.pipe.update(|state| match self.side {
+        self.update(|state| match self.side {
             Side::Read => {
                 state.readers -= 1;
                 let gone = state.readers == 0;
