@@ -7,6 +7,7 @@ use crate::apt::{self, Failure};
 use crate::apt_list;
 use crate::cache;
 use crate::error::{Error, Result};
+use crate::host::{self, Task};
 use crate::lock::{File, Lock};
 use crate::progress::Progress;
 use crate::verify::verify;
@@ -67,6 +68,7 @@ fn from_archive(lock: &Lock, file: &File, roots: &[String], folder: &Path, progr
     if roots.is_empty() {
         return Err(Error::NoDebianArchive);
     }
+    host::require(Task::Fetch)?;
     progress.step(&format!("fetching {} ({:.1} MB)", file.name, file.size as f64 / 1e6));
     let temporary = cache::temporary_name(&path);
     let mut tried = Vec::new();

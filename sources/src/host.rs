@@ -85,11 +85,12 @@ impl Task {
         match self {
             Self::Fetch => vec![FETCH],
             Self::Unpack => vec![UNPACK],
-            Self::Musl => vec![FETCH, UNPACK, COMPILE],
-            Self::Otp => vec![FETCH, UNPACK, COMPILE, OTP],
-            Self::Image => vec![FETCH, UNPACK, COMPILE, OTP, IMAGE],
-            Self::Run => vec![FETCH, UNPACK, COMPILE, OTP, IMAGE, RUN],
-            Self::Test => vec![FETCH, UNPACK, COMPILE, OTP, IMAGE, RUN, TEST],
+            // Fetching is not among them: with the sources in the cache or in a folder it needs nothing.
+            Self::Musl => vec![UNPACK, COMPILE],
+            Self::Otp => vec![UNPACK, COMPILE, OTP],
+            Self::Image => vec![UNPACK, COMPILE, OTP, IMAGE],
+            Self::Run => vec![UNPACK, COMPILE, OTP, IMAGE, RUN],
+            Self::Test => vec![UNPACK, COMPILE, OTP, IMAGE, RUN, TEST],
         }
     }
 }

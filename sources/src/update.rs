@@ -8,6 +8,7 @@ use crate::apt_list;
 use crate::cache;
 use crate::error::{Error, Result};
 use crate::fetch::fetch;
+use crate::host::{self, Task};
 use crate::lock::Lock;
 use crate::progress::Progress;
 
@@ -40,6 +41,7 @@ impl fmt::Display for Change {
 /// [`Error::IndexAhead`] when the index names files the archive does not serve; else see [`Error`].
 pub fn update_lock(path: &Path, progress: &dyn Progress) -> Result<Change> {
     let old = Lock::read(path)?;
+    host::require(Task::Fetch)?;
     let archives = apt_list::archives(Path::new("/etc/apt"));
     if archives.main.is_empty() {
         return Err(Error::NoDebianArchive);
