@@ -6,6 +6,7 @@ mod interrupt;
 mod mmio;
 pub mod net;
 mod pci;
+mod ring;
 pub mod rng;
 
 use crate::acpi;

@@ -1,23 +1,17 @@
 //! The virtio network card (virtio 1.2, 5.1): one receive and one transmit queue of 256 buffers each.
 //!
 //! Built on `virtio-drivers`' queues rather than on its network driver, which notifies the device for every frame, cannot mask
-//! interrupts, and has no way to more features. Notification suppression is by the ring flags (2.7.7, 2.7.10), not by
-//! `VIRTIO_F_EVENT_IDX`, which the queue type cannot mask with.
+//! interrupts, and has no way to more features.
 
-use super::device::{Device, Doorbell, Error};
-use super::hal::{Buffers, DmaHal};
+use super::device::{Device, Error};
+use super::ring::{Direction, Ring};
 use crate::irq::Softirq;
 use alloc::boxed::Box;
 use bitflags::bitflags;
 use core::sync::atomic::{Ordering, fence};
 use trapless_logic::net::NetDevice;
-use virtio_drivers::queue::VirtQueue;
 use virtio_drivers::transport::{SomeTransport, Transport};
 
-/// Buffers, and so descriptors, per queue. A power of two.
-const QUEUE_LEN: usize = 256;
-/// Bytes per buffer: the header and a frame, and a whole fraction of a page, so that none crosses one.
-const BUFFER_LEN: usize = 2048;
 /// Bytes of the header before each frame (5.1.6); without the last field in devices that predate virtio 1.0.
 const HEADER_LEN: usize = 12;
 const LEGACY_HEADER_LEN: usize = 10;
@@ -39,8 +33,6 @@ bitflags! {
         const VERSION_1 = 1 << 32;
     }
 }
-
-type Queue = VirtQueue<DmaHal, QUEUE_LEN>;
 
 /// What the card has done so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,111 +64,6 @@ pub struct VirtioNet {
     counters: Counters,
 }
 
-/// A queue with its buffers and its doorbell.
-struct Ring {
-    queue: Queue,
-    buffers: Buffers,
-    doorbell: Doorbell,
-    /// Which buffer the device has under which token (first descriptor). All chains are one descriptor long.
-    owner: [u16; QUEUE_LEN],
-    /// Buffers that the device does not have; `free[..free_len]` counts.
-    free: [u16; QUEUE_LEN],
-    free_len: usize,
-    /// Buffers were added since the doorbell was last considered.
-    dirty: bool,
-    /// The device has given back what it did not have: it is not listened to any more.
-    broken: bool,
-}
-
-/// No buffer under this token.
-const NOBODY: u16 = u16::MAX;
-
-impl Ring {
-    fn new(device: &mut Device, index: u16) -> Result<Ring, Error> {
-        let queue = Queue::new(&mut device.transport, index, false, false)?;
-        device.assign_vector(index)?;
-        Ok(Ring {
-            queue,
-            buffers: Buffers::new(QUEUE_LEN, BUFFER_LEN).ok_or(Error::NoMemory)?,
-            doorbell: device.doorbell(index)?,
-            owner: [NOBODY; QUEUE_LEN],
-            free: core::array::from_fn(|i| i as u16),
-            free_len: QUEUE_LEN,
-            dirty: false,
-            broken: false,
-        })
-    }
-
-    /// Takes a buffer that the device does not have.
-    fn take(&mut self) -> Option<usize> {
-        self.free_len = self.free_len.checked_sub(1)?;
-        Some(self.free[self.free_len].into())
-    }
-
-    fn put_back(&mut self, buffer: usize) {
-        self.free[self.free_len] = buffer as u16;
-        self.free_len += 1;
-    }
-
-    /// Hands `buffer`, which was taken, to the device: to be written, or to be read for `len` bytes.
-    fn hand_over(&mut self, buffer: usize, readable: Option<usize>) {
-        // SAFETY: the buffer was taken, so the device does not have it; from here on nobody touches it until `reclaim` returns it.
-        let added = unsafe {
-            let bytes = self.buffers.get(buffer);
-            match readable {
-                Some(len) => self.queue.add(&[&bytes[..len]], &mut []),
-                None => self.queue.add(&[], &mut [bytes]),
-            }
-        };
-        match added {
-            Ok(token) => {
-                self.owner[usize::from(token)] = buffer as u16;
-                self.dirty = true;
-            }
-            // Cannot be: there are as many descriptors as buffers.
-            Err(_) => self.put_back(buffer),
-        }
-    }
-
-    /// Whether [`Ring::reclaim`] would return a buffer.
-    fn pending(&self) -> bool {
-        !self.broken && self.queue.can_pop()
-    }
-
-    /// The next buffer that the device is done with, and how many bytes it has written.
-    fn reclaim(&mut self, readable: bool) -> Option<(usize, usize)> {
-        let token = self.queue.peek_used().filter(|_| !self.broken)?;
-        let Some(&buffer) = self.owner.get(usize::from(token)).filter(|&&buffer| buffer != NOBODY) else {
-            self.broken = true;
-            return None;
-        };
-        let buffer = usize::from(buffer);
-        // SAFETY: the same buffer as was added under this token; the queue only looks at its place and length.
-        let popped = unsafe {
-            let bytes = self.buffers.get(buffer);
-            if readable {
-                self.queue.pop_used(token, &[bytes], &mut [])
-            } else {
-                self.queue.pop_used(token, &[], &mut [bytes])
-            }
-        };
-        self.owner[usize::from(token)] = NOBODY;
-        Some((buffer, popped.ok()? as usize))
-    }
-
-    /// Rings the doorbell if buffers were added and the device wants to hear.
-    fn kick(&mut self) {
-        if core::mem::take(&mut self.dirty) {
-            // The device clears its "do not tell me" flag and then looks at the ring once more; so we must have written the ring for
-            // sure before we read the flag (2.7.13.4.1).
-            fence(Ordering::SeqCst);
-            if self.queue.should_notify() {
-                self.doorbell.ring();
-            }
-        }
-    }
-}
-
 impl VirtioNet {
     /// Takes the card over and starts it, interrupts off: the first [`NetDevice::rearm`] turns them on.
     ///
@@ -186,8 +73,8 @@ impl VirtioNet {
         device.attach_interrupt(Softirq::NET)?;
         let features = device.negotiate(Features::all())?;
         let modern = features.contains(Features::VERSION_1);
-        let receiver = Ring::new(&mut device, RECEIVE)?;
-        let transmitter = Ring::new(&mut device, TRANSMIT)?;
+        let receiver = Ring::new(&mut device, RECEIVE, Direction::ToDriver)?;
+        let transmitter = Ring::new(&mut device, TRANSMIT, Direction::ToDevice)?;
         let mac = if features.contains(Features::MAC) {
             device.transport.read_consistent(|| device.transport.read_config_space(0))?
         } else {
@@ -206,7 +93,7 @@ impl VirtioNet {
         });
         net.disarm();
         while let Some(buffer) = net.receiver.take() {
-            net.receiver.hand_over(buffer, None);
+            net.receiver.hand_over_whole(buffer);
         }
         net.receiver.kick();
         Ok(net)
@@ -220,14 +107,14 @@ impl VirtioNet {
     /// Asks the device not to interrupt. It may still do so once: the hint takes effect when it looks.
     fn disarm(&mut self) {
         if core::mem::take(&mut self.armed) {
-            self.receiver.queue.set_dev_notify(false);
-            self.transmitter.queue.set_dev_notify(false);
+            self.receiver.interrupts(false);
+            self.transmitter.interrupts(false);
         }
     }
 
     /// Takes back the buffers of frames that are sent.
     fn reclaim_sent(&mut self) {
-        while let Some((buffer, _)) = self.transmitter.reclaim(true) {
+        while let Some((buffer, _)) = self.transmitter.reclaim() {
             self.transmitter.put_back(buffer);
         }
     }
@@ -243,12 +130,12 @@ impl NetDevice for VirtioNet {
 
     fn receive(&mut self, f: &mut dyn FnMut(&mut [u8])) -> bool {
         self.disarm();
-        while let Some((buffer, written)) = self.receiver.reclaim(false) {
+        while let Some((buffer, written)) = self.receiver.reclaim() {
             // SAFETY: the device has just given this buffer back.
-            let bytes = unsafe { self.receiver.buffers.get(buffer) };
+            let bytes = unsafe { self.receiver.bytes(buffer) };
             let frame = bytes.get_mut(self.header_len..written).filter(|frame| !frame.is_empty());
             let usable = frame.map(&mut *f).is_some();
-            self.receiver.hand_over(buffer, None);
+            self.receiver.hand_over_whole(buffer);
             if usable {
                 self.counters.received += 1;
                 return true;
@@ -272,16 +159,16 @@ impl NetDevice for VirtioNet {
         self.starved = false;
         let whole = self.header_len + len;
         // SAFETY: the buffer was just taken, so the device does not have it.
-        let bytes = unsafe { self.transmitter.buffers.get(buffer) };
+        let bytes = unsafe { self.transmitter.bytes(buffer) };
         // The header was zeroed with the memory and nothing ever writes to it.
         fill(&mut bytes[self.header_len..whole]);
-        self.transmitter.hand_over(buffer, Some(whole));
+        self.transmitter.hand_over(buffer, whole);
         self.counters.transmitted += 1;
         true
     }
 
     fn can_transmit(&self) -> bool {
-        self.transmitter.free_len > 0 || self.transmitter.pending()
+        self.transmitter.has_room() || self.transmitter.pending()
     }
 
     fn kick(&mut self) {
@@ -292,9 +179,9 @@ impl NetDevice for VirtioNet {
     fn rearm(&mut self) -> bool {
         self.kick();
         self.armed = true;
-        self.receiver.queue.set_dev_notify(true);
+        self.receiver.interrupts(true);
         if self.starved {
-            self.transmitter.queue.set_dev_notify(true);
+            self.transmitter.interrupts(true);
         }
         // What came before the device could see the flags makes no interrupt: look once more, after they are out for sure.
         fence(Ordering::SeqCst);
