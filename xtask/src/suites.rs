@@ -131,7 +131,8 @@ fn in_image(machine: &Machine, application: &str, suite: &str, patience: Duratio
 fn on_linux(erts: &Erts, disk: &Path, application: &str, suite: &str, patience: Duration) -> Result<Outcomes> {
     let root = disk.join("otp");
     let logs = disk.join("tmp").join(suite);
-    let bin = root.join("bin");
+    // Linux can run the programs that Erlang starts there.
+    let bin = erts.otp.join(format!("erts-{}/bin", erts.erts_version));
     let output: PathBuf = repository().join(format!("target/trapless-logs/linux-{suite}.log"));
     let file = File::create(&output).with_context(|| format!("cannot make {}", output.display()))?;
     let mut command = Command::new(&erts.beam_linux);
@@ -142,7 +143,7 @@ fn on_linux(erts: &Erts, disk: &Path, application: &str, suite: &str, patience: 
         .arg(&bin)
         .args(["-progname", "erl", "--", "-home"])
         .arg(disk);
-    command.args(["--", "-boot"]).arg(bin.join("start"));
+    command.args(["--", "-boot"]).arg(root.join("bin/start"));
     command.args(arguments(&root.to_string_lossy(), application, suite, &logs.to_string_lossy()));
     command.env("BINDIR", &bin).env("ERL_CRASH_DUMP_BYTES", "0").current_dir(disk);
     command.stdin(Stdio::null()).stderr(file.try_clone()?).stdout(file);
