@@ -10,7 +10,7 @@ use alloc::sync::Arc;
 use trapless_logic::futex::{FutexTable, Policy};
 use trapless_logic::signal::ProcessSignals;
 use trapless_platform::boot::BootInfo;
-use trapless_platform::{acpi, clock, entropy, frames, heap, ioapic, paging, sched, serial, smp, virtio};
+use trapless_platform::{acpi, clock, entropy, frames, ioapic, mm, paging, sched, serial, smp, virtio};
 
 /// Buckets of the futex table.
 const FUTEX_BUCKETS: usize = 256;
@@ -32,12 +32,14 @@ pub fn start(info: &'static BootInfo, image: &Image) -> ! {
     smp::init_early();
     // Words can be heard.
     serial::init();
-    // Memory: frames, then the libos's heap on them, then page tables with rights.
+    // Memory: frames (the libos's heap grows on them), then page tables with rights, then the program's address space.
     frames::init(info).unwrap_or_else(|e| refuse_boot(format_args!("{e}")));
-    heap::init();
     paging::init(info);
+    mm::init();
     // What the user wants, or a clear complaint.
-    let config = Config::parse(info.cmdline()).unwrap_or_else(|e| refuse_boot(format_args!("{e}")));
+    let line = core::str::from_utf8(info.cmdline())
+        .unwrap_or_else(|_| refuse_boot(format_args!("the kernel command line is not UTF-8")));
+    let config = Config::parse(line).unwrap_or_else(|e| refuse_boot(format_args!("{e}")));
     console::start_log(config.log);
     // The firmware's description of the machine, its clock, and guarded stacks; interrupts are on from here.
     acpi::init(info.rsdp());

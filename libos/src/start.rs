@@ -10,6 +10,7 @@ use trapless_abi::SysResult;
 use trapless_abi::flags::{MmapFlags, Prot};
 use trapless_abi::structs::Sigset;
 use trapless_logic::erl_args::ErlArgs;
+use trapless_logic::mm::space::MapRequest;
 use trapless_logic::platform::Platform;
 use trapless_logic::stack_image::{self, at};
 use trapless_platform::thread::{self, UserEntry};
@@ -72,7 +73,7 @@ pub fn environment(config: &Config, from_erl: Vec<(String, String)>) -> Vec<Stri
 pub fn first_thread(argv: &[String], envp: &[String]) -> SysResult<()> {
     let prot = Prot::PROT_READ | Prot::PROT_WRITE;
     let flags = MmapFlags::MAP_PRIVATE | MmapFlags::MAP_ANONYMOUS | MmapFlags::MAP_STACK;
-    let stack = mm::mmap(0, STACK, prot, flags)?;
+    let stack = mm::mmap(&MapRequest { address: 0, len: STACK, prot, flags })?;
     // Overflow faults: the lowest page is out of bounds.
     mm::mprotect(stack, 4096, Prot::empty())?;
     // The loaded image has no program headers; the C library wants the one of the TLS template.

@@ -5,7 +5,7 @@ use crate::console::say;
 use crate::dispatch;
 use core::fmt;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use trapless_abi::table::{NR_MAX, ROWS, name, row};
+use trapless_abi::table::{NR_MAX, ROWS, name};
 use trapless_abi::trace::{Call, Returned};
 use trapless_platform::clock;
 use trapless_platform::x86::X86;
@@ -46,8 +46,8 @@ impl fmt::Display for UnknownCall<'_> {
         write!(f, "trace={}: neither a system call nor an area (all, ", self.0)?;
         let mut last = "";
         for row in ROWS {
-            if row.area() != last {
-                last = row.area();
+            if row.area != last {
+                last = row.area;
                 write!(f, "{last} ")?;
             }
         }
@@ -59,7 +59,7 @@ impl fmt::Display for UnknownCall<'_> {
 fn select(list: &str) -> Result<(), UnknownCall<'_>> {
     for word in list.split(',').filter(|w| !w.is_empty() && *w != "none") {
         let mut any = false;
-        for row in ROWS.iter().filter(|r| word == "all" || r.name == word || r.area() == word) {
+        for row in ROWS.iter().filter(|r| word == "all" || r.name == word || r.area == word) {
             COUNTERS[usize::from(row.number)].traced.store(true, Ordering::Relaxed);
             any = true;
         }
@@ -96,9 +96,8 @@ pub fn around(nr: usize, registers: [usize; 6], call: impl FnOnce([usize; 6]) ->
     }
     if counter.traced.load(Ordering::Relaxed) {
         let thread = X86::current();
-        if let Some(row) = row(nr) {
-            say!("[{:>4} {:.6}] {} = {}", thread.id(), start as f64 / 1e9, Call::new(row, &registers), Returned(result));
-        }
+        let call = Call { number: nr, registers };
+        say!("[{:>4} {:.6}] {call} = {}", thread.id(), start as f64 / 1e9, Returned(result));
     }
     result
 }
@@ -108,7 +107,7 @@ pub fn around(nr: usize, registers: [usize; 6], call: impl FnOnce([usize; 6]) ->
 pub fn absent(nr: usize) {
     ABSENT.fetch_add(1, Ordering::Relaxed);
     if COUNTERS[nr].errors.fetch_add(1, Ordering::Relaxed) == 0 {
-        log::warn!("system call {} ({nr}) is not there: ENOSYS", name(nr).unwrap_or("?"));
+        log::warn!("system call {} ({nr}) is not there: ENOSYS", name(nr));
     }
 }
 

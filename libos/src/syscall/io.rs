@@ -261,10 +261,10 @@ pub fn timerfd_gettime(fd: Fd, curr_value: Out<Itimerspec>) -> SysResult {
 
 /// What is left until the next expiration, and the interval.
 fn itimerspec(setting: Setting) -> Itimerspec {
-    let left = setting.next.map(|at| (at - X86::now()).as_nanos() as i64).unwrap_or(0);
+    let left = setting.next.map(|at| (at - X86::now()).as_nanos() as u64).unwrap_or(0);
     Itimerspec {
         it_value: Timespec::from_nanos(left),
-        it_interval: Timespec::from_nanos(setting.interval.as_nanos() as i64),
+        it_interval: Timespec::from_nanos(setting.interval.as_nanos() as u64),
     }
 }
 

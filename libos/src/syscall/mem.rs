@@ -1,9 +1,9 @@
 //! The program's address space: mmap(2) and relatives. The plan of it is in `trapless_logic::mm`, the page tables are the platform's.
 
 use crate::kernel::open_file;
-use crate::user::Put;
 use trapless_abi::table::types::*;
 use trapless_abi::{Errno, SysResult};
+use trapless_logic::mm::space::MapRequest;
 use trapless_platform::mm;
 
 /// Turns an address into a result.
@@ -12,9 +12,9 @@ fn address(result: SysResult<u64>) -> SysResult {
 }
 
 pub fn mmap(addr: UserPtr, length: Len, prot: Prot, flags: MmapFlags, fd: Fd, offset: Offset) -> SysResult {
-    let (wish, len) = (addr.addr() as u64, length.0 as u64);
+    let request = MapRequest { address: addr.addr() as u64, len: length.0 as u64, prot, flags };
     if flags.contains(MmapFlags::MAP_ANONYMOUS) {
-        return address(mm::mmap(wish, len, prot, flags));
+        return address(mm::mmap(&request));
     }
     let file = open_file(fd)?;
     let at = u64::try_from(offset.0).ok().filter(|at| at % 4096 == 0).ok_or(Errno::EINVAL)?;
@@ -30,13 +30,14 @@ pub fn mmap(addr: UserPtr, length: Len, prot: Prot, flags: MmapFlags, fd: Fd, of
         return Err(if file.writable() { Errno::ENODEV } else { Errno::EACCES });
     }
     // A mapping that is only read cannot be told from a copy, as long as nobody writes to the file.
-    let start = mm::mmap(wish, len, prot | Prot::PROT_READ | Prot::PROT_WRITE, flags)?;
+    let filled = MapRequest { prot: prot | Prot::PROT_READ | Prot::PROT_WRITE, ..request };
+    let start = mm::mmap(&filled)?;
     let fill = || {
         file.file.read_at(at, &mut crate::user::buffer(start as usize, length))?;
-        mm::mprotect(start, len, prot)
+        mm::mprotect(start, request.len, prot)
     };
     fill().inspect_err(|_| {
-        let _ = mm::munmap(start, len);
+        let _ = mm::munmap(start, request.len);
     })?;
     Ok(start as usize)
 }
@@ -72,12 +73,8 @@ pub fn mincore(addr: UserPtr, length: Len, vec: Out<u8>) -> SysResult {
     if addr.addr() % 4096 != 0 {
         return Err(Errno::EINVAL);
     }
-    let mut at = vec;
-    address(mm::mincore(addr.addr() as u64, length.0 as u64, &mut |resident| {
-        at.put(&u8::from(resident))?;
-        at = at.at(1);
-        Ok(())
-    }))
+    let resident = mm::mincore(addr.addr() as u64, length.0 as u64)?;
+    trapless_platform::user::copy_out(vec.addr(), &resident).map(|()| 0)
 }
 
 /// ENOMEM if the range has a hole, as all the calls below say.

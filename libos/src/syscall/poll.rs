@@ -154,7 +154,7 @@ pub fn select(
     let count = wait_sets(nfds, [readfds, writefds, exceptfds], deadline)?;
     if let Some(deadline) = deadline {
         // Linux tells how much of the limit is left.
-        timeout.put(&Timeval::from_nanos((deadline - X86::now()).as_nanos() as i64))?;
+        timeout.put(&Timeval::from_nanos((deadline - X86::now()).as_nanos() as u64))?;
     }
     Ok(count)
 }

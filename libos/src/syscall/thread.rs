@@ -11,6 +11,7 @@ use trapless_abi::table::types::*;
 use trapless_abi::{Errno, SysResult};
 use trapless_logic::futex::WakeOp;
 use trapless_logic::platform::Platform;
+use trapless_logic::sched::SLICE_NS;
 use trapless_logic::time::{Instant, duration_from_timespec};
 use trapless_platform::thread::Thread;
 use trapless_platform::x86::X86;
@@ -180,7 +181,7 @@ pub fn sched_get_priority_min(policy: SchedPolicy) -> SysResult {
 
 pub fn sched_rr_get_interval(pid: Tid, tp: Out<Timespec>) -> SysResult {
     find(pid)?;
-    tp.put(&Timespec::from_nanos(sched::SLICE.as_nanos() as i64)).map(|()| 0)
+    tp.put(&Timespec::from_nanos(SLICE_NS)).map(|()| 0)
 }
 
 pub fn prctl(option: Prctl, arg2: Usize, _arg3: Usize, _arg4: Usize, _arg5: Usize) -> SysResult {
