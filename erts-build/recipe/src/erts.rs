@@ -134,15 +134,12 @@ fn once(marker: &Path, hash: &str, work: impl FnOnce() -> Result<()>) -> Result<
 /// Brings the emulator's three forms from the build tree into `folder`, with a manifest of their hashes.
 fn collect(otp: &Otp<'_>, flavor: Flavor, folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).map_err(io(folder))?;
-    let program = otp.emulator(flavor.name());
-    let mut object = program.clone().into_os_string();
-    object.push(".o");
+    let (program, object) = otp.emulator(flavor.name());
     let copy = |what: &str, options: &[&str], from: &Path, to: &str| {
         let mut command = hermetic("objcopy", folder);
         command.args(options).arg(from).arg(folder.join(to));
         Step { what, log: &otp.logs.join("objcopy.log"), log_size: 1 }.run(&mut command, otp.progress)
     };
-    let object = PathBuf::from(object);
     copy("stripping the emulator's object", &["--strip-debug"], &object, "beam.o")?;
     copy("keeping its debug information", &["--compress-debug-sections"], &object, "beam-debug.o")?;
     copy("stripping the emulator for the host", &["--strip-debug"], &program, "beam.smp")?;
@@ -156,9 +153,7 @@ fn collect(otp: &Otp<'_>, flavor: Flavor, folder: &Path) -> Result<()> {
         let installed = bin.join(name);
         fs::copy(folder.join("beam.smp"), &installed).map_err(io(&installed))?;
     }
-    for path in [&program, &object] {
-        fs::remove_file(path).map_err(io(path))?;
-    }
+    otp.discard(flavor.name())?;
 
     let mut manifest = String::new();
     for name in ["beam.o", "beam-debug.o", "beam.smp"] {

@@ -128,9 +128,21 @@ impl Otp<'_> {
         self.step("making OTP's start scripts", "install", 1, &mut install)
     }
 
-    /// Where the build leaves the emulator of `flavor`; the partial object lies beside it.
-    pub fn emulator(&self, flavor: &str) -> PathBuf {
-        self.tree.join(format!("bin/{TRIPLET}/beam.{flavor}"))
+    /// Where the build leaves the emulator of `flavor`: the program and, beside it, the partial object it was linked from.
+    pub fn emulator(&self, flavor: &str) -> (PathBuf, PathBuf) {
+        let bin = self.tree.join("bin").join(TRIPLET);
+        (bin.join(format!("beam.{flavor}")), bin.join(format!("beam.{flavor}.o")))
+    }
+
+    /// Deletes what nobody needs once the emulator of `flavor` has been taken out of the tree: some 300 MB.
+    pub fn discard(&self, flavor: &str) -> Result<()> {
+        let (program, object) = self.emulator(flavor);
+        let archive = self.tree.join("bin").join(TRIPLET).join("libbeam.a");
+        for path in [program, object, archive] {
+            fs::remove_file(&path).map_err(io(&path))?;
+        }
+        let objects = self.tree.join(format!("erts/emulator/obj/{TRIPLET}/opt/{flavor}"));
+        fs::remove_dir_all(&objects).map_err(io(&objects))
     }
 
     pub fn command(&self, program: &str) -> Command {
