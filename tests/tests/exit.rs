@@ -6,7 +6,7 @@ use trapless_tests::{
     exit::Exit,
     image,
     machine::{Kind, Machine},
-    vm::Vm,
+    vm::{READY, Vm},
 };
 
 /// Runs a piece of Erlang until the machine ends.
@@ -71,6 +71,20 @@ fn a_missing_program_is_a_clean_error() -> Result<()> {
                 io:format(\"port ~p cmd ~p~n\", [R, S]), halt(9).";
     let console = ends_with("missing-program", Kind::Q35, code, 9)?;
     ensure!(console.contains("port {'EXIT',{eno"), "open_port did not fail as it should:\n{console}");
+    Ok(())
+}
+
+/// The machine's power button asks Erlang to stop, which it does in order.
+#[test]
+fn the_power_button_stops_in_order() -> Result<()> {
+    for kind in [Kind::Q35, Kind::Pc] {
+        let mut vm = Vm::boot(&format!("power-button-{kind}"), &Machine { kind, ..Machine::new(image()) })?;
+        vm.wait_for(READY)?;
+        vm.monitor()?.command("system_powerdown", serde_json::json!({}))?;
+        vm.wait_for("SIGTERM received - shutting down")?;
+        let exit = vm.wait_exit()?;
+        ensure!(exit == Exit::Halted(0), vm.fail(&format!("it ended with {exit:?}")));
+    }
     Ok(())
 }
 
