@@ -15,6 +15,10 @@ use core::any::Any;
 use trapless_abi::structs::Stat;
 use trapless_abi::{Errno, SysResult};
 
+/// Takes one directory entry: inode number, position after it, `d_type`, name; false stops the listing, and the entry counts as not
+/// taken.
+pub type Emit<'a> = dyn FnMut(u64, u64, u8, &[u8]) -> bool + 'a;
+
 /// An open object: a regular file, directory, device, pipe end, socket, eventfd, timerfd or epoll instance.
 ///
 /// The default methods answer what Linux answers for an object that has no such operation.
@@ -67,7 +71,7 @@ pub trait File<P: Platform>: Any + Send + Sync {
 
     /// Directory entries from the opaque position `from` on (getdents64(2)): calls `emit(ino, next_position, d_type, name)` for each
     /// until it returns false. ENOTDIR for anything but a directory.
-    fn list(&self, from: u64, emit: &mut dyn FnMut(u64, u64, u8, &[u8]) -> bool) -> SysResult<()> {
+    fn list(&self, from: u64, emit: &mut Emit<'_>) -> SysResult<()> {
         let _ = (from, emit);
         Err(Errno::ENOTDIR)
     }
@@ -278,7 +282,7 @@ impl<P: Platform> OpenFile<P> {
     }
 
     /// Continues a directory listing at the current offset and moves it: see [`File::list`].
-    pub fn list(&self, emit: &mut dyn FnMut(u64, u64, u8, &[u8]) -> bool) -> SysResult<()> {
+    pub fn list(&self, emit: &mut Emit<'_>) -> SysResult<()> {
         let mut offset = self.offset.lock();
         let mut at = *offset;
         self.file.list(at, &mut |ino, next, kind, name| {

@@ -248,7 +248,7 @@ fn fionread_counts() {
 fn a_large_write_blocks_until_it_is_done() {
     let (reader, writer): Ends = pipe();
     let (reader, writer) = (OpenFile::<Fake>::new(reader, 0), OpenFile::<Fake>::new(writer, O_WRONLY));
-    let data: Vec<u8> = (0..300_000u32).map(|n| (n * 31 >> 3) as u8).collect();
+    let data: Vec<u8> = (0..300_000u32).map(|n| ((n * 31) >> 3) as u8).collect();
     let expected = data.clone();
     let thread = thread::spawn(move || writer.write_blocking(&mut &data[..], None));
     let mut all = Vec::new();

@@ -1,9 +1,9 @@
 //! Nodes for objects that are open: devices, and the links of `/proc/self/fd`.
 
-use super::node::{Emit, Kind, Node};
+use super::node::{Kind, Node};
 use super::{At, Vfs};
 use crate::fd::FdTable;
-use crate::file::{File, OpenFile, anonymous_inode};
+use crate::file::{Emit, File, OpenFile, anonymous_inode};
 use crate::platform::Platform;
 use crate::sync::Lock;
 use alloc::format;
@@ -228,7 +228,7 @@ impl<P: Platform> File<P> for OpenDirectory<P> {
         Err(Errno::EISDIR)
     }
 
-    fn list(&self, from: u64, emit: &mut dyn FnMut(u64, u64, u8, &[u8]) -> bool) -> SysResult<()> {
+    fn list(&self, from: u64, emit: &mut Emit<'_>) -> SysResult<()> {
         self.0.list(from, emit)
     }
 

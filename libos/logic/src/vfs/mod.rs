@@ -25,7 +25,7 @@ pub mod tty;
 mod walk;
 
 pub use fds::{FdDirectory, FileNode};
-pub use node::{Change, Emit, Kind, New, Node, same};
+pub use node::{Change, Kind, New, Node, same};
 pub use open::PathOnly;
 pub use text::{Text, TextNode};
 pub use tmpfs::{Inode, Name, Tmpfs};

@@ -1,6 +1,6 @@
 //! What a name in the file system leads to.
 
-use crate::file::File;
+use crate::file::{Emit, File};
 use crate::platform::Platform;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -118,9 +118,6 @@ impl Change {
         Ok(Self { atime: time(atime)?, mtime: time(mtime)?, ..Self::default() })
     }
 }
-
-/// Tells about one directory entry: inode number, position after it, `d_type`, name; false stops the listing.
-pub type Emit<'a> = dyn FnMut(u64, u64, u8, &[u8]) -> bool + 'a;
 
 /// A file, directory, link or device. Names handed to a node are single components, at most [`super::limits::NAME_MAX`] bytes, and
 /// never `.` or `..`: the walk sees to that.

@@ -5,7 +5,7 @@ use super::node::{Kind, New, Node};
 use super::walk::{Follow, Last};
 use super::{At, Vfs};
 use crate::data::{Sink, Source};
-use crate::file::{File, OpenFile};
+use crate::file::{Emit, File, OpenFile};
 use crate::platform::Platform;
 use alloc::sync::Arc;
 use core::any::Any;
@@ -122,7 +122,7 @@ impl<P: Platform> File<P> for PathOnly<P> {
         Err(Errno::EBADF)
     }
 
-    fn list(&self, _from: u64, _emit: &mut dyn FnMut(u64, u64, u8, &[u8]) -> bool) -> SysResult<()> {
+    fn list(&self, _from: u64, _emit: &mut Emit<'_>) -> SysResult<()> {
         Err(Errno::EBADF)
     }
 

@@ -19,6 +19,10 @@ pub enum Follow {
 }
 
 /// The last component of a path.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one at a time, on the stack: a box would be an allocation for each walk"
+)]
 pub enum Last {
     /// A name in the parent directory.
     Name(FileName),
@@ -97,84 +101,75 @@ pub fn walk<P: Platform>(
     // The rest of the way once a link's text is part of it.
     let mut spliced: Vec<u8>;
     let mut rest = path;
-    let mut links = 0;
-    let mut at = if rest[0] == b'/' { root.clone() } else { start };
+    let mut at = if path[0] == b'/' { root.clone() } else { start };
     let mut last = Last::Root;
+    let mut links = 0;
     loop {
-        rest = without_slashes(rest);
-        if rest.is_empty() {
-            if at.kind() != Kind::Directory {
-                return Err(Errno::ENOTDIR);
-            }
-            return Ok(Found { parent: at.clone(), last, slash: false, node: Some(at) });
-        }
-        let (name, after) = split(rest);
-        let is_last = without_slashes(after).is_empty();
+        let (name, after) = split(without_slashes(rest));
         match name {
-            b"." | b".." => {
-                if at.kind() != Kind::Directory {
-                    return Err(Errno::ENOTDIR);
-                }
-                last = Last::Dot;
-                if name == b".." {
-                    last = Last::DotDot;
-                    if !same(&at, root) {
-                        at = at.parent().unwrap_or_else(|| root.clone());
-                    }
-                }
-                rest = after;
+            b"" | b"." | b".." if at.kind() != Kind::Directory => return Err(Errno::ENOTDIR),
+            b"" => return Ok(Found { parent: at.clone(), last, slash: false, node: Some(at) }),
+            b"." => {
+                (last, rest) = (Last::Dot, after);
+                continue;
+            }
+            b".." => {
+                at = parent(root, at);
+                (last, rest) = (Last::DotDot, after);
                 continue;
             }
             _ => {}
         }
+        let end = without_slashes(after).is_empty();
+        let found = |at, node| found(at, name, after, node);
         if name.len() > NAME_MAX {
             return Err(Errno::ENAMETOOLONG);
         }
         let node = match at.lookup(name) {
             Ok(node) => node,
-            Err(Errno::ENOENT) if is_last => {
-                let last = Last::Name(FileName::new(name)?);
-                return Ok(Found { parent: at, last, slash: !after.is_empty(), node: None });
-            }
+            Err(Errno::ENOENT) if end => return found(at, None),
             Err(e) => return Err(e),
         };
-        let kind = node.kind();
-        let take = is_last && (follow == Follow::Never || (follow == Follow::No && after.is_empty()));
-        if kind == Kind::Symlink && !take {
+        let itself = end && (follow == Follow::Never || (follow == Follow::No && after.is_empty()));
+        if node.kind() == Kind::Symlink && !itself {
             links += 1;
             if links > MAX_LINKS {
                 return Err(Errno::ELOOP);
             }
-            if let Some(target) = node.jump() {
-                if is_last {
-                    let last = Last::Name(FileName::new(name)?);
-                    return Ok(Found { parent: at, last, slash: !after.is_empty(), node: Some(target) });
+            match node.jump() {
+                Some(target) if end => return found(at, Some(target)),
+                Some(target) => (at, rest) = (target, after),
+                None => {
+                    let text = node.readlink()?;
+                    if *text.first().ok_or(Errno::ENOENT)? == b'/' {
+                        at = root.clone();
+                    }
+                    spliced = splice(text, after)?;
+                    (last, rest) = (Last::Root, &spliced);
                 }
-                at = target;
-                rest = after;
-                continue;
             }
-            let text = node.readlink()?;
-            match text.first() {
-                None => return Err(Errno::ENOENT),
-                Some(b'/') => at = root.clone(),
-                Some(_) => {}
-            }
-            last = Last::Dot;
-            spliced = splice(text, after)?;
-            rest = &spliced;
-            continue;
-        }
-        if is_last {
-            let last = Last::Name(FileName::new(name)?);
-            return Ok(Found { parent: at, last, slash: !after.is_empty(), node: Some(node) });
-        }
-        if kind != Kind::Directory {
+        } else if end {
+            return found(at, Some(node));
+        } else if node.kind() != Kind::Directory {
             return Err(Errno::ENOTDIR);
+        } else {
+            (at, rest) = (node, after);
         }
-        at = node;
-        rest = after;
     }
+}
+
+fn found<P: Platform>(
+    parent: Arc<dyn Node<P>>,
+    name: &[u8],
+    after: &[u8],
+    node: Option<Arc<dyn Node<P>>>,
+) -> SysResult<Found<P>> {
+    Ok(Found { parent, last: Last::Name(FileName::new(name)?), slash: !after.is_empty(), node })
+}
+
+/// The directory above; the root's is the root.
+fn parent<P: Platform>(root: &Arc<dyn Node<P>>, at: Arc<dyn Node<P>>) -> Arc<dyn Node<P>> {
+    if same(&at, root) { at } else { at.parent().unwrap_or_else(|| root.clone()) }
 }
 
 /// A link's text with the rest of the path behind it (which is empty or begins with a slash). ENOMEM.

@@ -4,7 +4,7 @@ use super::super::node::{Kind, Node};
 use super::content::Piece;
 use super::inode::Inode;
 use crate::data::{Sink, Source};
-use crate::file::File;
+use crate::file::{Emit, File};
 use crate::platform::Platform;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -127,7 +127,7 @@ impl<P: Platform> File<P> for Inode<P> {
         Node::truncate(self, size)
     }
 
-    fn list(&self, from: u64, emit: &mut dyn FnMut(u64, u64, u8, &[u8]) -> bool) -> SysResult<()> {
+    fn list(&self, from: u64, emit: &mut Emit<'_>) -> SysResult<()> {
         Node::list(self, from, emit)
     }
 

@@ -1,11 +1,11 @@
 //! One node of a [`super::Tmpfs`]: its attributes and what it holds.
 
 use super::super::limits::{NAME_MAX, PERMISSIONS};
-use super::super::node::{Change, Emit, Kind, New, Node, same};
+use super::super::node::{Change, Kind, New, Node, same};
 use super::content::Content;
 use super::entries::{Entries, Name};
 use super::{NODE_COST, Super};
-use crate::file::File;
+use crate::file::{Emit, File};
 use crate::platform::Platform;
 use crate::sync::Lock;
 use alloc::sync::Arc;
