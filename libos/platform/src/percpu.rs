@@ -8,7 +8,7 @@ use crate::ring::Ring;
 use crate::thread::Thread;
 use core::arch::asm;
 use core::mem::offset_of;
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use x86_64::VirtAddr;
 use x86_64::registers::model_specific::GsBase;
 
@@ -65,6 +65,8 @@ pub struct PerCpu {
     pub timer_at: AtomicU64,
     /// When the running thread was last switched to, ns.
     pub switched_at: AtomicU64,
+    /// Its virtual run time then, ns.
+    pub vruntime: AtomicI64,
     /// TLB generation that this CPU has caught up with, see [`crate::smp::tlb`].
     pub tlb_seen: AtomicU64,
     /// This CPU runs no thread and will catch up before it does.
@@ -128,6 +130,7 @@ impl PerCpu {
             slice_armed: AtomicBool::new(false),
             timer_at: AtomicU64::new(u64::MAX),
             switched_at: AtomicU64::new(0),
+            vruntime: AtomicI64::new(0),
             tlb_seen: AtomicU64::new(0),
             tlb_lazy: AtomicBool::new(false),
             ring: Ring::new(),
@@ -149,6 +152,22 @@ impl PerCpu {
     pub fn install(&'static self) {
         self.this.store(core::ptr::from_ref(self).cast_mut(), Ordering::Relaxed);
         GsBase::write(VirtAddr::from_ptr(self));
+    }
+
+    /// Switches to a thread so far.
+    pub fn switches(&self) -> u64 {
+        self.stats.switches.load(Ordering::Relaxed)
+    }
+
+    /// Nanoseconds halted for want of work so far.
+    pub fn idle_ns(&self) -> u64 {
+        self.stats.idle_ns.load(Ordering::Relaxed)
+    }
+
+    /// The virtual run time at `now` ns of the thread that runs; None if there is none.
+    pub fn running_vruntime(&self, now: u64) -> Option<i64> {
+        let ran = now.saturating_sub(self.switched_at.load(Ordering::Relaxed));
+        (!self.current.load(Ordering::Relaxed).is_null()).then(|| self.vruntime.load(Ordering::Relaxed) + ran as i64)
     }
 
     /// Logical index.

@@ -19,8 +19,12 @@ use crate::thread::{self, Thread};
 use crate::x86::X86;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use core::time::Duration;
 use trapless_abi::SysResult;
-use trapless_logic::sched::{IdleSet, RunQueue};
+use trapless_logic::sched::{IdleSet, RunQueue, SLICE_NS};
+
+/// How long a thread may run while others wait for its CPU (sched_rr_get_interval(2)).
+pub const SLICE: Duration = Duration::from_nanos(SLICE_NS);
 
 /// Why a thread leaves its CPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +69,11 @@ pub fn online_mask() -> u64 {
 /// CPUs that halt for want of work at this moment, as a bit mask.
 pub fn idle_mask() -> u64 {
     IDLE.snapshot()
+}
+
+/// The virtual run time that a new thread starts with on CPU `cpu`.
+pub(crate) fn floor_of(cpu: usize) -> i64 {
+    queue(cpu).floor()
 }
 
 /// Threads that wait for CPU `cpu`.

@@ -2,7 +2,7 @@
 //!
 //! On every CPU threads load every register with random values (general registers, flags with DF, MXCSR, x87 state, vector registers,
 //! FS base), fill the memory below their stack pointer, spin for a while and compare. Meanwhile others send interrupts as fast as they
-//! can, force preemption, arm timers, flush TLBs and (if the caller provides them) take page faults.
+//! can, force preemption, arm timers, flush TLBs and take page faults.
 
 mod block;
 mod routine;
@@ -10,15 +10,18 @@ mod routine;
 use crate::percpu::{self, pending};
 use crate::thread;
 use crate::x86::X86;
-use crate::{clock, context, sched, smp};
+use crate::{clock, context, mm, sched, smp};
 use alloc::boxed::Box;
 use block::{Block, Random};
+use core::fmt;
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use core::time::Duration;
 #[cfg(feature = "mutants")]
 pub(crate) use routine::contains as in_routine;
 use spin::Once;
-use trapless_abi::SysResult;
+use trapless_abi::flags::{MmapFlags, Prot};
+use trapless_abi::{Errno, SysResult};
+use trapless_logic::mm::space::MapRequest;
 use trapless_logic::platform::Platform;
 use trapless_logic::sync::Lock;
 
@@ -26,6 +29,10 @@ use trapless_logic::sync::Lock;
 const SPINNERS_PER_CPU: usize = 2;
 /// Largest number of turns a thread spins with its registers loaded.
 const MAX_TURNS: u64 = 20_000;
+/// Mismatches after which nothing more is to be learnt.
+const ENOUGH: u64 = 1000;
+/// Pages that a thread faults in at a time.
+const FAULTS: u64 = 16;
 /// Bytes of a test thread's stack.
 const STACK: usize = 32 << 10;
 
@@ -70,8 +77,36 @@ pub struct Report {
     pub traps: u64,
     /// Threads preempted meanwhile.
     pub preemptions: u64,
+    /// Page faults taken meanwhile.
+    pub page_faults: u64,
+    /// Why the test could not run, or not with all its threads.
+    pub failed: Option<Errno>,
     /// The first mismatch: where, what was expected, what was there.
     pub first: Option<(&'static str, u64, u64)>,
+}
+
+impl Report {
+    /// Whether the test ran and found nothing.
+    pub fn passed(&self) -> bool {
+        self.failed.is_none() && self.mismatches == 0 && self.rounds > 0 && self.preemptions > 0
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} mismatches in {} rounds; {} traps, {} preemptions, {} page faults",
+            self.mismatches, self.rounds, self.traps, self.preemptions, self.page_faults
+        )?;
+        if let Some(error) = self.failed {
+            write!(f, "; could not run: {error}")?;
+        }
+        if let Some((place, expected, found)) = self.first {
+            write!(f, "; first: {place} was {expected:#x}, became {found:#x}")?;
+        }
+        Ok(())
+    }
 }
 
 static STOP: AtomicBool = AtomicBool::new(false);
@@ -82,20 +117,16 @@ static FIRST: Once<(&'static str, u64, u64)> = Once::new();
 /// One run at a time.
 static BUSY: Lock<X86, bool> = Lock::new(false);
 
-/// Runs the test for `time`, from a thread. `page_fault` is called over and over by threads of their own; it should cause page faults
-/// and leave no trace.
-///
-/// # Errors
-/// Those of starting threads; EBUSY if the test runs already.
-pub fn run(time: Duration, page_fault: Option<fn()>) -> SysResult<Report> {
+/// Runs the test for `time`, from a thread. A second run at the same time fails at once.
+pub fn run(time: Duration) -> Report {
     if core::mem::replace(&mut *BUSY.lock(), true) {
-        return Err(trapless_abi::Errno::EBUSY);
+        return Report { failed: Some(Errno::EBUSY), ..Report::default() };
     }
     let before = totals();
-    let started = start(page_fault);
+    let started = start();
     if started.is_ok() {
         let end = X86::now() + time;
-        while X86::now() < end && MISMATCHES.load(Ordering::Relaxed) < 1000 {
+        while X86::now() < end && MISMATCHES.load(Ordering::Relaxed) < ENOUGH {
             X86::park(Some(end.min(X86::now() + Duration::from_millis(100))));
         }
     }
@@ -105,26 +136,28 @@ pub fn run(time: Duration, page_fault: Option<fn()>) -> SysResult<Report> {
     }
     STOP.store(false, Ordering::SeqCst);
     *BUSY.lock() = false;
-    started?;
     let after = totals();
-    Ok(Report {
+    Report {
         rounds: ROUNDS.swap(0, Ordering::SeqCst),
         mismatches: MISMATCHES.swap(0, Ordering::SeqCst),
         traps: after.0 - before.0,
         preemptions: after.1 - before.1,
+        page_faults: after.2 - before.2,
+        failed: started.err(),
         first: FIRST.get().copied(),
-    })
+    }
 }
 
-/// Traps and preemptions of all CPUs so far.
-fn totals() -> (u64, u64) {
-    percpu::all().fold((0, 0), |(traps, preemptions), cpu| {
+/// Traps, preemptions and page faults of all CPUs so far.
+fn totals() -> (u64, u64, u64) {
+    percpu::all().fold((0, 0, 0), |(traps, preemptions, faults), cpu| {
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        (traps + of(&cpu.stats.traps), preemptions + of(&cpu.stats.preemptions))
+        let s = &cpu.stats;
+        (traps + of(&s.traps), preemptions + of(&s.preemptions), faults + of(&s.page_faults))
     })
 }
 
-fn start(page_fault: Option<fn()>) -> SysResult<()> {
+fn start() -> SysResult<()> {
     let cpus = percpu::cpu_count();
     let spawn = |name: &str, entry: fn(usize), arg: usize| -> SysResult<()> {
         RUNNING.fetch_add(1, Ordering::SeqCst);
@@ -143,10 +176,8 @@ fn start(page_fault: Option<fn()>) -> SysResult<()> {
     for i in 0..cpus {
         spawn("napper", napper, i)?;
     }
-    if let Some(fault) = page_fault {
-        for _ in 0..cpus.div_ceil(2) {
-            spawn("faulter", faulter, fault as usize)?;
-        }
+    for i in 0..cpus.div_ceil(2) {
+        spawn("faulter", faulter, i)?;
     }
     Ok(())
 }
@@ -204,11 +235,19 @@ fn napper(seed: usize) {
     RUNNING.fetch_sub(1, Ordering::SeqCst);
 }
 
-fn faulter(fault: usize) {
-    // SAFETY: `start` passed a fn().
-    let fault: fn() = unsafe { core::mem::transmute(fault) };
+/// Maps memory, touches every page of it and unmaps it: page faults, and TLB flushes on all CPUs.
+fn faulter(_seed: usize) {
+    let (prot, flags) = (Prot::PROT_READ | Prot::PROT_WRITE, MmapFlags::MAP_PRIVATE | MmapFlags::MAP_ANONYMOUS);
     while !STOP.load(Ordering::Relaxed) {
-        fault();
+        let Ok(base) = mm::mmap(&MapRequest { address: 0, len: FAULTS * 4096, prot, flags }) else {
+            X86::park(Some(X86::now() + Duration::from_millis(1)));
+            continue;
+        };
+        for page in 0..FAULTS {
+            // SAFETY: inside the mapping just made, which nobody else knows.
+            unsafe { ((base + page * 4096) as *mut u64).write_volatile(page) };
+        }
+        let _ = mm::munmap(base, FAULTS * 4096);
     }
     RUNNING.fetch_sub(1, Ordering::SeqCst);
 }

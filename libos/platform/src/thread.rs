@@ -14,7 +14,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
 use core::cell::{Cell, UnsafeCell};
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use spin::Once;
 use trapless_logic::sched::{Ids, ParkState};
 use trapless_logic::sync::Lock;
@@ -39,8 +39,8 @@ pub struct Thread {
     pub(crate) last_cpu: AtomicU32,
     on_cpu: AtomicBool,
     cpu_ns: AtomicU64,
-    /// How much of its slice the thread has used, ns.
-    pub(crate) slice_used: AtomicU64,
+    /// Virtual run time, in the reckoning of `last_cpu`'s queue (see [`trapless_logic::sched::RunQueue`]).
+    pub(crate) vruntime: AtomicI64,
     attention: AtomicBool,
     /// The libos's own data about the thread.
     pub ext: Once<Box<dyn Any + Send + Sync>>,
@@ -160,14 +160,19 @@ impl Thread {
         self.context.get()
     }
 
-    pub(crate) fn arrive(&self, cpu: usize) {
+    pub(crate) fn arrive(&self, cpu: usize, vruntime: i64) {
+        self.vruntime.store(vruntime, Ordering::Relaxed);
         self.last_cpu.store(cpu as u32, Ordering::Relaxed);
         self.on_cpu.store(true, Ordering::Relaxed);
     }
 
-    pub(crate) fn depart(&self, ran_ns: u64) {
+    /// Notes that the thread has left its CPU after `ran_ns`; returns its virtual run time.
+    pub(crate) fn depart(&self, ran_ns: u64) -> i64 {
         self.on_cpu.store(false, Ordering::Relaxed);
         self.cpu_ns.store(self.cpu_ns.load(Ordering::Relaxed) + ran_ns, Ordering::Relaxed);
+        let vruntime = self.vruntime.load(Ordering::Relaxed) + ran_ns as i64;
+        self.vruntime.store(vruntime, Ordering::Relaxed);
+        vruntime
     }
 
     pub(crate) fn take_farewell(&self) -> Option<Farewell> {

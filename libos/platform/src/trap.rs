@@ -61,6 +61,7 @@ const STUB_SIZE: usize = 16;
 global_asm!(
     ".text",
     ".balign 16",
+    ".globl trap_stubs",
     "trap_stubs:",
     ".set vector, 0",
     ".rept 256",

@@ -3,9 +3,9 @@
 use crate::percpu::{self, count};
 use crate::sched::{self, Reason};
 use crate::thread::{self, Thread};
-use crate::{clock, smp};
+use crate::{clock, entropy, smp};
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicPtr, Ordering, fence};
+use core::sync::atomic::{Ordering, fence};
 use trapless_logic::platform::{Platform, TimerId};
 use trapless_logic::time::Instant;
 use trapless_logic::wait::Observer;
@@ -14,13 +14,6 @@ use x86_64::instructions::interrupts;
 /// This machine.
 #[derive(Debug)]
 pub struct X86;
-
-static RANDOM: AtomicPtr<()> = AtomicPtr::new(core::ptr::null_mut());
-
-/// Sets where [`Platform::random`] gets its bytes: a generator that was seeded from [`crate::entropy`].
-pub fn set_random_source(source: fn(&mut [u8])) {
-    RANDOM.store(source as *mut (), Ordering::Release);
-}
 
 impl Platform for X86 {
     type Thread = Arc<Thread>;
@@ -114,10 +107,6 @@ impl Platform for X86 {
     }
 
     fn random(buf: &mut [u8]) {
-        let source = RANDOM.load(Ordering::Acquire);
-        assert!(!source.is_null(), "random bytes are wanted before there is a source");
-        // SAFETY: set_random_source stored a function of this type.
-        let source: fn(&mut [u8]) = unsafe { core::mem::transmute(source) };
-        source(buf);
+        entropy::fill(buf);
     }
 }

@@ -5,12 +5,11 @@ mod ids;
 mod park;
 mod place;
 mod queue;
+mod share;
 
 pub use idle::IdleSet;
 pub use ids::Ids;
 pub use park::{Commit, ParkState};
-pub use place::{Situation, place};
+pub use place::{Situation, lighter, place};
 pub use queue::RunQueue;
-
-/// Nanoseconds a thread may run while others wait for its CPU: 100 Hz.
-pub const SLICE_NS: u64 = 10_000_000;
+pub use share::{GRAIN_NS, SLICE_NS, slice_end};

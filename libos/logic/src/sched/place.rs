@@ -1,4 +1,4 @@
-//! Which CPU's queue a thread that wakes up goes to.
+//! Which CPU's queue a thread goes to.
 
 /// What the decision depends on. CPU sets are bit masks.
 #[derive(Clone, Copy, Debug)]
@@ -15,13 +15,18 @@ pub struct Situation {
     pub idle: u64,
 }
 
-/// The CPU whose queue the thread joins.
+/// CPUs in a set, in order.
+fn members(set: u64) -> impl Iterator<Item = usize> {
+    (0..64).filter(move |cpu| set >> cpu & 1 != 0)
+}
+
+/// The CPU whose queue a thread that wakes up joins; `load` tells how many threads wait for a CPU.
 ///
 /// An interrupt to another CPU costs more than most work it announces, so a waker with nothing else to do takes the thread itself.
-/// Then: the last CPU if it is idle, any other idle CPU, and if all are busy the last one.
-pub fn place(s: &Situation) -> usize {
-    let allowed = |cpu: usize| s.allowed >> cpu & 1 != 0;
-    if s.here_free && allowed(s.here) {
+/// Then: the last CPU if it is idle, any other idle CPU, and if all are busy the one with the shortest queue, the last one by
+/// preference.
+pub fn place(s: &Situation, load: impl Fn(usize) -> usize) -> usize {
+    if s.here_free && s.allowed >> s.here & 1 != 0 {
         return s.here;
     }
     let idle = s.idle & s.allowed;
@@ -31,47 +36,59 @@ pub fn place(s: &Situation) -> usize {
     if idle != 0 {
         return idle.trailing_zeros() as usize;
     }
-    if allowed(s.last) {
-        return s.last;
-    }
-    if allowed(s.here) { s.here } else { s.allowed.trailing_zeros() as usize }
+    members(s.allowed).min_by_key(|&cpu| (load(cpu), cpu != s.last, cpu != s.here)).unwrap_or(s.here)
+}
+
+/// Where a thread whose slice on CPU `here` is over should go instead of back into that queue: a CPU in `allowed` with a queue that is
+/// shorter by two or more (moving it for one would only swap the two CPUs' places).
+pub fn lighter(here: usize, allowed: u64, load: impl Fn(usize) -> usize) -> Option<usize> {
+    let mine = load(here);
+    let best = members(allowed & !(1 << here)).min_by_key(|&cpu| load(cpu))?;
+    (load(best) + 2 <= mine).then_some(best)
 }
 
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 
-    const BASE: Situation = Situation { last: 2, here: 0, here_free: false, allowed: u64::MAX, idle: 0 };
+    const BASE: Situation = Situation { last: 2, here: 0, here_free: false, allowed: 0b1111, idle: 0 };
 
     #[test]
     fn a_free_waker_takes_the_thread() {
-        assert_eq!(place(&Situation { here_free: true, idle: 0b100, ..BASE }), 0);
-        assert_eq!(place(&Situation { here_free: true, idle: 0b100, allowed: !1, ..BASE }), 2);
+        assert_eq!(place(&Situation { here_free: true, idle: 0b100, ..BASE }, |_| 0), 0);
+        assert_eq!(place(&Situation { here_free: true, idle: 0b100, allowed: 0b1110, ..BASE }, |_| 0), 2);
     }
 
     #[test]
     fn the_last_cpu_before_other_idle_ones() {
-        assert_eq!(place(&Situation { idle: 0b1110, ..BASE }), 2);
-        assert_eq!(place(&Situation { idle: 0b1010, ..BASE }), 1);
+        assert_eq!(place(&Situation { idle: 0b1110, ..BASE }, |_| 0), 2);
+        assert_eq!(place(&Situation { idle: 0b1010, ..BASE }, |_| 0), 1);
     }
 
     #[test]
-    fn never_a_forbidden_cpu() {
+    fn the_shortest_queue_if_all_are_busy() {
+        assert_eq!(place(&BASE, |_| 3), 2);
+        assert_eq!(place(&BASE, |cpu| [3, 1, 2, 3][cpu]), 1);
+        assert_eq!(place(&BASE, |cpu| [1, 2, 2, 1][cpu]), 0);
+    }
+
+    #[test]
+    fn never_a_forbidden_cpu_and_a_busy_one_only_for_want_of_an_idle_one() {
         for idle in 0..16u64 {
             for allowed in 1..16u64 {
                 for (last, here, here_free) in [(2, 0, false), (2, 0, true), (0, 3, false), (1, 1, true)] {
-                    let cpu = place(&Situation { last, here, here_free, allowed, idle });
+                    let cpu = place(&Situation { last, here, here_free, allowed, idle }, |cpu| cpu);
                     assert!(allowed >> cpu & 1 != 0, "{idle:b} {allowed:b} {last} {here} -> {cpu}");
+                    assert!(idle & allowed == 0 || idle >> cpu & 1 != 0 || (here_free && cpu == here));
                 }
             }
         }
     }
 
     #[test]
-    fn a_busy_cpu_only_if_no_allowed_one_is_idle() {
-        for idle in 1..16u64 {
-            let cpu = place(&Situation { idle, ..BASE });
-            assert!(idle >> cpu & 1 != 0);
-        }
+    fn a_thread_moves_only_for_an_advantage() {
+        assert_eq!(lighter(0, 0b11, |cpu| [2, 0][cpu]), Some(1));
+        assert_eq!(lighter(0, 0b11, |cpu| [1, 0][cpu]), None);
+        assert_eq!(lighter(0, 0b01, |cpu| [9, 0][cpu]), None);
     }
 }

@@ -1,6 +1,7 @@
 //! From one thread to the next.
 
-use super::{ONLINE, QUEUES, Reason, idle, make_runnable, queue, timers};
+use super::wake::{make_runnable, move_to};
+use super::{Reason, idle, online_mask, queue, timers};
 use crate::context;
 use crate::percpu::{self, PerCpu, count, offset, pending};
 use crate::ring::Event;
@@ -9,7 +10,7 @@ use crate::{clock, irq};
 use alloc::sync::Arc;
 use core::arch::naked_asm;
 use core::sync::atomic::Ordering;
-use trapless_logic::sched::{Commit, SLICE_NS};
+use trapless_logic::sched::{Commit, lighter, slice_end};
 use x86_64::instructions::interrupts;
 
 /// Rounds of softirqs before a waiting thread gets its turn.
@@ -47,36 +48,31 @@ pub(crate) extern "C" fn enter(reason: u64) -> ! {
 
 /// Puts away the thread that has just left.
 fn finish(cpu: &PerCpu, thread: Arc<Thread>, reason: Reason) {
-    let ran = clock::now_ns().saturating_sub(cpu.switched_at.load(Ordering::Relaxed));
-    thread.depart(ran);
+    let here = cpu.index();
+    let now = clock::now_ns();
+    let vruntime = thread.depart(now.saturating_sub(cpu.switched_at.load(Ordering::Relaxed)));
     cpu.ring.note(Event::Leave, thread.id().into(), reason as u64);
-    cpu.slice_armed.store(false, Ordering::SeqCst);
-    let used = thread.slice_used.load(Ordering::Relaxed) + ran;
-    thread.slice_used.store(used, Ordering::Relaxed);
+    let slice_over = cpu.slice_armed.swap(false, Ordering::SeqCst) && now >= cpu.slice_end.load(Ordering::Relaxed);
     match reason {
         Reason::Preempted => {
             count(&cpu.stats.preemptions);
-            if thread.affinity() >> cpu.index() & 1 == 0 {
+            if thread.affinity() >> here & 1 == 0 {
                 make_runnable(thread);
-            } else if used >= SLICE_NS {
-                thread.slice_used.store(0, Ordering::Relaxed);
-                queue(cpu.index()).push_back(thread);
+            } else if !slice_over {
+                queue(here).push_front(thread, vruntime);
+            } else if let Some(target) = lighter(here, thread.affinity() & online_mask(), |cpu| queue(cpu).len()) {
+                // This CPU has a timer running because it has too much to do; the others need none to get their share.
+                move_to(thread, target);
             } else {
-                queue(cpu.index()).push_front(thread);
+                queue(here).push(thread, vruntime);
             }
         }
-        Reason::Yield => {
-            thread.slice_used.store(0, Ordering::Relaxed);
-            queue(cpu.index()).push_back(thread);
-        }
-        Reason::Park => {
-            thread.slice_used.store(0, Ordering::Relaxed);
-            match thread.park.commit() {
-                // From here on the thread may run elsewhere; this only drops our handle.
-                Commit::Parked => drop(thread),
-                Commit::GoOn => queue(cpu.index()).push_front(thread),
-            }
-        }
+        Reason::Yield => queue(here).push_last(thread, vruntime),
+        Reason::Park => match thread.park.commit() {
+            // From here on the thread may run elsewhere; this only drops our handle.
+            Commit::Parked => drop(thread),
+            Commit::GoOn => queue(here).push_front(thread, vruntime),
+        },
         Reason::Exit => {
             cpu.ring.note(Event::Exit, thread.id().into(), 0);
             if let Some((farewell, args)) = thread.take_farewell() {
@@ -94,7 +90,7 @@ extern "C" fn run() -> ! {
         let cpu = percpu::this();
         let left_over = settle(cpu);
         match next(cpu) {
-            Some(thread) => switch_to(cpu, thread, left_over),
+            Some((thread, vruntime)) => switch_to(cpu, thread, vruntime, left_over),
             None if left_over => {}
             None => idle::wait(cpu),
         }
@@ -118,47 +114,49 @@ fn settle(cpu: &PerCpu) -> bool {
     cpu.pending.load(Ordering::SeqCst) != 0
 }
 
-/// The next thread for this CPU: its own, else one that waits elsewhere.
-fn next(cpu: &PerCpu) -> Option<Arc<Thread>> {
+/// The next thread for this CPU: its own, else one that waits elsewhere; with its virtual run time.
+fn next(cpu: &PerCpu) -> Option<(Arc<Thread>, i64)> {
     let here = cpu.index();
     queue(here).pop().or_else(|| steal(cpu))
 }
 
 /// Takes a thread from the queue of another CPU.
-fn steal(cpu: &PerCpu) -> Option<Arc<Thread>> {
+fn steal(cpu: &PerCpu) -> Option<(Arc<Thread>, i64)> {
     let here = cpu.index();
     let count_all = percpu::cpu_count();
     for step in 1..count_all {
-        let victim = &QUEUES[(here + step) % count_all].0;
-        if let Some(thread) = victim.steal(|t| t.affinity() >> here & 1 != 0) {
+        let victim = queue((here + step) % count_all);
+        if let Some((thread, lag)) = victim.steal(|t| t.affinity() >> here & 1 != 0) {
             count(&cpu.stats.steals);
-            return Some(thread);
+            return Some((thread, queue(here).floor() + lag));
         }
     }
     None
 }
 
 /// Resumes `thread`; comes back only if something became pending in the last moment, with the thread put back.
-fn switch_to(cpu: &'static PerCpu, thread: Arc<Thread>, left_over: bool) {
+fn switch_to(cpu: &'static PerCpu, thread: Arc<Thread>, vruntime: i64, left_over: bool) {
     let here = cpu.index();
-    if thread.affinity() >> here & 1 == 0 && thread.affinity() & ONLINE.load(Ordering::Relaxed) != 0 {
+    if thread.affinity() >> here & 1 == 0 && thread.affinity() & online_mask() != 0 {
         return make_runnable(thread);
     }
     interrupts::disable();
     if !left_over && cpu.pending.load(Ordering::SeqCst) != 0 {
-        return queue(here).push_front(thread);
+        return queue(here).push_front(thread, vruntime);
     }
     let now = clock::now_ns();
-    let used = thread.slice_used.load(Ordering::Relaxed);
-    cpu.slice_end.store(now + SLICE_NS.saturating_sub(used), Ordering::Relaxed);
     // Disarmed first, looked second: a waker that adds to the queue looks at the flag after it has done so.
     cpu.slice_armed.store(false, Ordering::SeqCst);
-    cpu.slice_armed.store(!queue(here).is_empty(), Ordering::SeqCst);
+    if let Some(first) = queue(here).first() {
+        cpu.slice_end.store(slice_end(now, now, vruntime, first), Ordering::Relaxed);
+        cpu.slice_armed.store(true, Ordering::SeqCst);
+    }
     let soonest = if left_over { now + BREATHER_NS } else { u64::MAX };
     timers::program(cpu, now, soonest);
     cpu.switched_at.store(now, Ordering::Relaxed);
+    cpu.vruntime.store(vruntime, Ordering::Relaxed);
     count(&cpu.stats.switches);
-    thread.arrive(here);
+    thread.arrive(here, vruntime);
     // SAFETY: the context is this CPU's to read now (INV-CTX-1).
     cpu.ring.note(Event::Run, thread.id().into(), unsafe { (*thread.context()).frame.rip });
     let context = thread.context();

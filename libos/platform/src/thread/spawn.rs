@@ -10,7 +10,7 @@ use crate::trap::{RFLAGS_INITIAL, TrapFrame};
 use alloc::sync::Arc;
 use core::alloc::Layout;
 use core::cell::{Cell, UnsafeCell};
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use spin::Once;
 use trapless_abi::{Errno, SysResult};
 use trapless_logic::sched::ParkState;
@@ -94,7 +94,7 @@ fn prepare(entry: &UserEntry, name: Name, stack: Option<Stack>, kernel: bool) ->
         last_cpu: AtomicU32::new(here),
         on_cpu: AtomicBool::new(false),
         cpu_ns: AtomicU64::new(0),
-        slice_used: AtomicU64::new(0),
+        vruntime: AtomicI64::new(sched::floor_of(here as usize)),
         attention: AtomicBool::new(false),
         ext: Once::new(),
         _xsave: area,
