@@ -20,6 +20,10 @@ use trapless_logic::sync::Lock;
 
 /// Frames that wait for a flush at most: 4 MiB.
 const BATCH: usize = 1024;
+/// Bytes of addresses that wait for a flush at most: they cost page tables.
+const BATCH_ADDRESSES: u64 = 64 << 20;
+/// The same as a number of ranges: they cost time to look through.
+const BATCH_RANGES: usize = 256;
 /// Frames that the libos must have left before a call may need page tables and heap.
 const MARGIN: usize = 128;
 
@@ -58,13 +62,14 @@ fn change<R>(needs_tables: u64, call: impl FnOnce(&mut AddressSpace) -> R) -> Re
     touched.forget();
     let waiting = space.retired.frames();
     WAITING.store(waiting, Ordering::Relaxed);
+    let (ranges, addresses) = space.plan.stale();
     drop(guard);
     let now = match flush {
         Flush::Always => true,
         Flush::IfTouched => touched.any(),
         Flush::No => false,
     };
-    if now || waiting > BATCH {
+    if now || waiting > BATCH || addresses > BATCH_ADDRESSES || ranges > BATCH_RANGES {
         flush_all();
     }
     Ok(result)

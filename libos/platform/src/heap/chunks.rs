@@ -1,9 +1,9 @@
 //! Objects too large for a pool.
 //!
-//! A chunk is an aligned block of frames with a first-fit list over it, whose head sits at the chunk's start: an object finds its
+//! Up to a page, they are a frame. A chunk is an aligned block of frames with a first-fit list over it, whose head sits at the chunk's start: an object finds its
 //! chunk by rounding its address down. Objects of more than half a chunk are blocks of frames of their own.
 
-use crate::frames::{self, FRAME};
+use crate::frames::{self, Budget, FRAME};
 use crate::paging::{phys_to_virt, virt_to_phys_direct};
 use crate::x86::X86;
 use core::alloc::Layout;
@@ -41,6 +41,11 @@ pub fn chunk_bytes() -> usize {
     BYTES.load(Ordering::Relaxed)
 }
 
+/// Whether an object is one frame.
+fn is_page(layout: Layout) -> bool {
+    layout.size() <= FRAME as usize && layout.align() <= FRAME as usize
+}
+
 /// Whether an object gets frames of its own.
 fn is_large(layout: Layout) -> bool {
     layout.size() > SHARED || layout.align() > FRAME as usize
@@ -52,6 +57,11 @@ fn frames_for(layout: Layout) -> usize {
 
 /// Memory for `layout`.
 pub fn alloc(layout: Layout) -> Option<NonNull<u8>> {
+    if is_page(layout) {
+        let frame = frames::alloc(Budget::Kernel)?;
+        BYTES.fetch_add(FRAME as usize, Ordering::Relaxed);
+        return NonNull::new(phys_to_virt(frame));
+    }
     if is_large(layout) {
         let count = frames_for(layout);
         let first = frames::alloc_contiguous(count)?;
@@ -70,6 +80,11 @@ pub fn alloc(layout: Layout) -> Option<NonNull<u8>> {
 /// # Safety
 /// `at` came from [`alloc`] with the same layout and is not used any more.
 pub unsafe fn free(at: NonNull<u8>, layout: Layout) {
+    if is_page(layout) {
+        BYTES.fetch_sub(FRAME as usize, Ordering::Relaxed);
+        // SAFETY: the frame was taken for this object alone, and is only known through the direct map.
+        return unsafe { frames::free(virt_to_phys_direct(at.as_ptr())) };
+    }
     if is_large(layout) {
         let count = frames_for(layout);
         BYTES.fetch_sub(count * FRAME as usize, Ordering::Relaxed);
@@ -94,7 +109,10 @@ impl Chunks {
         while let Some(mut chunk) = next {
             // SAFETY: listed chunks are live, and the lock is held.
             let chunk = unsafe { chunk.as_mut() };
-            if let Ok(at) = chunk.heap.allocate_first_fit(layout) {
+            // Looking through the list of a chunk that cannot have the room is what would take time.
+            if chunk.heap.free() >= layout.size()
+                && let Ok(at) = chunk.heap.allocate_first_fit(layout)
+            {
                 return Some(at);
             }
             next = chunk.next;

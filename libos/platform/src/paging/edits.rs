@@ -97,14 +97,13 @@ pub fn apply(edit: Edit, retired: &mut Retired, touched: &mut Touched) {
     }
 }
 
-/// `range` extended to the tables that have no use once it is unmapped: all of `gap` up to the next border of a table.
+/// `range`, extended over all of the surrounding GiB if nothing is left in that: tables that small mappings leave behind serve the next
+/// ones, and go with the last of them.
 fn whole_tables(range: Range, gap: Range) -> Range {
-    let around = |span: u64| {
-        let end = range.end.checked_next_multiple_of(span).unwrap_or(range.end);
-        Range::new(range.start & !(span - 1), end)
-    };
-    let gib = around(span(3));
-    if gap.covers(gib) { gib } else { around(span(2)).intersection(gap) }
+    let gib = span(3);
+    let end = range.end.checked_next_multiple_of(gib).unwrap_or(range.end);
+    let around = Range::new(range.start & !(gib - 1), end);
+    if range.len() >= HUGE_PAGE && gap.covers(around) { around } else { range }
 }
 
 struct Editor<'a> {

@@ -5,7 +5,7 @@ use super::table::Table;
 use crate::frames::{self, FRAME, HUGE};
 use alloc::vec::Vec;
 
-/// Pages, large pages and tables that wait for a TLB flush, and how many frames that is at least.
+/// Pages, large pages and tables that wait for a TLB flush, and about how many frames that is.
 #[derive(Debug, Default)]
 pub struct Retired {
     /// Entries with the level they had: they say what is to be freed.
@@ -24,8 +24,7 @@ impl Retired {
     pub(super) fn take(&mut self, entry: Entry, level: u8) {
         let table = entry.is_table(level);
         if table || entry.is_page(level) {
-            // A table counts as half full.
-            self.frames += if table { 256 } else { 1 << (9 * (level - 1)) };
+            self.frames += count(entry, level);
             self.tables |= table;
             self.list.push((entry, level));
         }
@@ -55,6 +54,18 @@ impl Retired {
             // SAFETY: by the caller; the entry was taken out of its table, so it is the only owner.
             unsafe { free_entry(entry, level) };
         }
+    }
+}
+
+/// Frames that an entry owns. Tables above the lowest count as full.
+fn count(entry: Entry, level: u8) -> usize {
+    match (entry.is_table(level), level) {
+        (false, _) => 1 << (9 * (level - 1)),
+        // SAFETY: just taken out of the tree, and not freed before everybody knows.
+        (true, 2) => {
+            unsafe { Table::at(entry.address()) }.slots().iter().filter(|slot| slot.get().is_page(1)).count() + 1
+        }
+        (true, _) => 1 << (9 * (level - 1)),
     }
 }
 

@@ -45,6 +45,8 @@ pub struct AddressSpace {
     brk: u64,
     /// Counts flushes; freed addresses carry the count of their time.
     generation: u64,
+    /// Ranges and bytes that became stale since the last flush began.
+    stale: (usize, u64),
     edits: Vec<Edit>,
     flush: Flush,
 }
@@ -60,6 +62,7 @@ impl AddressSpace {
             brk: heap.start,
             heap,
             generation: 0,
+            stale: (0, 0),
             edits: Vec::new(),
             flush: Flush::No,
         }
@@ -93,8 +96,14 @@ impl AddressSpace {
 
     /// Starts a flush: what has become stale so far can be reused once the returned mark is given to [`AddressSpace::flushed`].
     pub fn begin_flush(&mut self) -> u64 {
+        self.stale = (0, 0);
         self.generation += 1;
         self.generation - 1
+    }
+
+    /// How many ranges, and how many bytes of addresses, were freed since the last flush began: an upper bound.
+    pub fn stale(&self) -> (usize, u64) {
+        self.stale
     }
 
     /// Every TLB was flushed after the call of [`AddressSpace::begin_flush`] that returned `mark`.
@@ -135,6 +144,7 @@ impl AddressSpace {
             let range = range.intersection(window);
             if !range.is_empty() && self.areas.overlaps_mapped(range) {
                 self.areas.set_stale(range, self.generation);
+                self.stale = (self.stale.0 + 1, self.stale.1.saturating_add(range.len()));
                 let gap = self.areas.gap_around(range, window);
                 self.edits.push(Edit::Unmap { range, gap });
             }
