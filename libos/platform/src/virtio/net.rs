@@ -53,8 +53,8 @@ pub struct Counters {
 pub struct VirtioNet {
     // Kept because dropping it would reset the device.
     _transport: SomeTransport<'static>,
-    receiver: Ring,
-    transmitter: Ring,
+    receiver: Box<Ring>,
+    transmitter: Box<Ring>,
     mac: [u8; 6],
     header_len: usize,
     /// Interrupts are on (for reception at least).

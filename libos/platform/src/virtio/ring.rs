@@ -4,6 +4,7 @@
 
 use super::device::{Device, Doorbell, Error};
 use super::hal::{Buffers, DmaHal};
+use alloc::boxed::Box;
 use core::sync::atomic::{Ordering, fence};
 use virtio_drivers::queue::VirtQueue;
 
@@ -42,10 +43,12 @@ pub(super) struct Ring {
 
 impl Ring {
     /// Queue `index` of a device whose features are agreed, with all its buffers free.
-    pub(super) fn new(device: &mut Device, index: u16, direction: Direction) -> Result<Ring, Error> {
+    // Not inlined: its tables pass over the stack on their way to the heap, and the boot stack is small.
+    #[inline(never)]
+    pub(super) fn new(device: &mut Device, index: u16, direction: Direction) -> Result<Box<Ring>, Error> {
         let queue = VirtQueue::new(&mut device.transport, index, false, false)?;
         device.assign_vector(index)?;
-        Ok(Ring {
+        Ok(Box::new(Ring {
             queue,
             buffers: Buffers::new(LEN, BUFFER_LEN).ok_or(Error::NoMemory)?,
             doorbell: device.doorbell(index)?,
@@ -55,7 +58,7 @@ impl Ring {
             free_len: LEN,
             dirty: false,
             broken: false,
-        })
+        }))
     }
 
     /// Asks the device to interrupt, or not to. It may still do so once: the hint takes effect when it looks.
