@@ -9,6 +9,7 @@
 
 use crate::boot::{BootInfo, RegionKind, image_range};
 use crate::percpu::MAX_CPUS;
+use core::fmt;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use spin::Once;
 use spin::mutex::SpinMutex;
@@ -23,6 +24,8 @@ pub const HUGE: u64 = 2 << 20;
 /// Frames a CPU keeps for itself at most, and moves to or from the common stock at once.
 const STOCK: usize = 32;
 const BATCH: usize = STOCK / 2;
+/// Memory that the libos must find behind the image to do anything at all, bytes.
+const LEAST: u64 = 4 << 20;
 /// The page that other CPUs start in, which must lie below 1 MiB (Intel SDM vol. 3, 10.4.4).
 const TRAMPOLINE: u64 = 0x8000;
 
@@ -50,21 +53,60 @@ static FREE: AtomicUsize = AtomicUsize::new(0);
 static TOTAL: AtomicUsize = AtomicUsize::new(0);
 static RESERVE: AtomicUsize = AtomicUsize::new(0);
 
+/// What the machine lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TooSmall {
+    /// The loader said nothing about memory.
+    Unknown,
+    /// Bytes that are needed at least, and bytes there are.
+    Bytes {
+        /// Where memory has to reach.
+        needs: u64,
+        /// Where it ends.
+        has: u64,
+    },
+}
+
+impl fmt::Display for TooSmall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mib = |bytes: u64| bytes.div_ceil(1 << 20);
+        match *self {
+            Self::Unknown => f.write_str("the loader does not say what memory there is"),
+            Self::Bytes { needs, has } => {
+                write!(
+                    f,
+                    "needs at least {} MiB of memory, has {} MiB (QEMU: -m {}M)",
+                    mib(needs),
+                    mib(has),
+                    mib(needs)
+                )
+            }
+        }
+    }
+}
+
 /// Takes over all usable memory of the machine except the image, page 0 and the page other CPUs start in.
 ///
-/// Called once, while the boot page tables are active: the allocator's own bitmaps must lie in the first 4 GiB.
-/// The error is a message for the user.
-pub fn init(info: &'static BootInfo) -> Result<(), &'static str> {
-    let top = usable(info).map(|(_, end)| end).max().ok_or("the loader reports no usable memory")?;
+/// Called once, while the boot page tables are active: the allocator's own bitmaps must lie in the first 4 GiB. Uses nothing beyond
+/// the libos's own part of the image before it is sure that there is memory.
+///
+/// # Errors
+/// [`TooSmall`], which prints itself for the user.
+pub fn init(info: &'static BootInfo) -> Result<(), TooSmall> {
+    let (image_start, image_end) = image_range();
+    let low = usable(info).find(|&(start, end)| start <= image_start && image_start < end).ok_or(TooSmall::Unknown)?;
+    if low.1 < image_end + LEAST {
+        return Err(TooSmall::Bytes { needs: image_end + LEAST, has: low.1 });
+    }
+    let top = usable(info).map(|(_, end)| end).max().ok_or(TooSmall::Unknown)?;
     let frames = (top / FRAME) as usize;
     let words = buddy::storage_words(frames);
     let bytes = (words as u64 * 8).next_multiple_of(FRAME);
-    let (_, image_end) = image_range();
     let home = usable(info)
         .map(|(start, end)| (start.max(image_end), end))
         .find(|&(start, end)| start + bytes <= end.min(4 << 30))
         .map(|(start, _)| start)
-        .ok_or("no room for the memory allocator after the image")?;
+        .ok_or(TooSmall::Bytes { needs: image_end + LEAST + bytes, has: low.1 })?;
     // SAFETY: usable memory behind the image, mapped by the boot page tables, and taken out of what is given to the allocator below.
     let storage = unsafe { core::slice::from_raw_parts_mut(home as *mut u64, words) };
     let mut buddy = Buddy::new(frames, storage);
