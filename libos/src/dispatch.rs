@@ -5,11 +5,11 @@
 
 use crate::{signals, syscall, trace};
 use core::sync::atomic::{AtomicPtr, Ordering};
-use trapless_abi::table::{
-    NR_MAX, SYS_clock_nanosleep, SYS_epoll_pwait, SYS_epoll_pwait2, SYS_epoll_wait, SYS_nanosleep, SYS_pause, SYS_poll, SYS_ppoll,
-    SYS_pselect6, SYS_rt_sigsuspend, SYS_rt_sigtimedwait, SYS_select,
-};
 use trapless_abi::table::types::*;
+use trapless_abi::table::{
+    NR_MAX, SYS_clock_nanosleep, SYS_epoll_pwait, SYS_epoll_pwait2, SYS_epoll_wait, SYS_nanosleep, SYS_pause, SYS_poll,
+    SYS_ppoll, SYS_pselect6, SYS_rt_sigsuspend, SYS_rt_sigtimedwait, SYS_select,
+};
 use trapless_abi::{Errno, SysResult, to_raw};
 
 /// A row's entry, with the C calling convention.

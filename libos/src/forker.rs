@@ -1,9 +1,9 @@
 //! fork(2) as ERTS uses it: once, to start its forker. See [`trapless_logic::forker`].
 
+use crate::kernel::Open;
 use alloc::sync::{Arc, Weak};
 use trapless_abi::{Errno, SysResult};
 use trapless_logic::forker::next_request;
-use trapless_logic::socket::unix::UnixSocket;
 use trapless_logic::sync::Lock;
 use trapless_platform::thread;
 use trapless_platform::x86::X86;
@@ -14,13 +14,13 @@ const STACK: usize = 32 * 1024;
 const FORKER_PID: usize = 2;
 
 /// The second end of the newest socket pair: the one a child would keep.
-static NEWEST: Lock<X86, Option<Weak<UnixSocket<X86>>>> = Lock::new(None);
+static NEWEST: Lock<X86, Option<Weak<Open>>> = Lock::new(None);
 
 /// An end on its way to the service that is being started.
-static HANDOVER: Lock<X86, Option<Arc<UnixSocket<X86>>>> = Lock::new(None);
+static HANDOVER: Lock<X86, Option<Arc<Open>>> = Lock::new(None);
 
 /// Notes a socket pair: if fork(2) follows, its second end is the forker's.
-pub fn remember(end: &Arc<UnixSocket<X86>>) {
+pub fn remember(end: &Arc<Open>) {
     let old = NEWEST.lock().replace(Arc::downgrade(end));
     drop(old);
 }
@@ -38,8 +38,9 @@ pub fn fork() -> SysResult {
 /// The service: every program is unknown.
 fn serve(_: usize) {
     let Some(end) = HANDOVER.lock().take() else { return };
+    let Some(socket) = end.file.as_socket() else { return };
     loop {
-        match next_request(&*end) {
+        match next_request(socket) {
             Ok(Some(request)) => {
                 // ERTS may have closed the port meanwhile; then nobody waits for the answer.
                 let _ = request.refuse(Errno::ENOENT);

@@ -34,7 +34,7 @@ pub fn start(info: &'static BootInfo, image: &Image) -> ! {
     serial::init();
     // Memory: frames (the libos's heap grows on them), then page tables with rights, then the program's address space.
     frames::init(info).unwrap_or_else(|e| refuse_boot(format_args!("{e}")));
-    paging::init(info);
+    paging::init(info).unwrap_or_else(|e| refuse_boot(format_args!("{e}")));
     mm::init();
     // What the user wants, or a clear complaint.
     let line = core::str::from_utf8(info.cmdline())
@@ -64,7 +64,8 @@ pub fn start(info: &'static BootInfo, image: &Image) -> ! {
     let (argv, from_erl) = start::arguments(&config, &image.program);
     let envp = start::environment(&config, from_erl);
     let system = Arc::new(MachineInfo::new(&config, &argv, &envp));
-    let (vfs, fds) = files::mount(image.rootfs, &config, &tty, &system).unwrap_or_else(|e| refuse_boot(format_args!("{e}")));
+    let (vfs, fds) =
+        files::mount(image.rootfs, &config, &tty, &system).unwrap_or_else(|e| refuse_boot(format_args!("{e}")));
     chart::mark("file system");
     log::info!("{} of {} CPUs, {} MiB free", cpus.running, cpus.listed, frames::free_frames() / 256);
     image.contents.iter().for_each(|(name, hash)| log::info!("{name} {hash}"));

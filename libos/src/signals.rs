@@ -1,8 +1,8 @@
 //! Signals in flight: sending them, waking who takes them, and running handlers at the edge of a system call.
 
 use crate::kernel::kernel;
-use crate::task::{self, PID};
 use crate::power;
+use crate::task::{self, PID};
 use alloc::sync::Arc;
 use trapless_abi::SysResult;
 use trapless_abi::structs::{Mcontext, Siginfo, Sigset, Ucontext};

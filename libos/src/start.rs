@@ -24,9 +24,8 @@ const BINDIR: &str = "/otp/bin";
 
 /// Emulator flags that suit a machine with nothing below it: one mapping for JIT code, and no busy waiting for work, since more
 /// virtual CPUs than host cores is a normal case. Flags of the user come later and win.
-const EMULATOR_FLAGS: &[&str] = &[
-    "-JMsingle", "true", "-sbwt", "none", "-sbwtdcpu", "none", "-sbwtdio", "none", "-swt", "very_high",
-];
+const EMULATOR_FLAGS: &[&str] =
+    &["-JMsingle", "true", "-sbwt", "none", "-sbwtdcpu", "none", "-sbwtdio", "none", "-swt", "very_high"];
 
 /// Bytes of the first thread's stack, as Linux's default RLIMIT_STACK.
 const STACK: u64 = 8 << 20;
@@ -54,10 +53,18 @@ pub fn arguments(config: &Config, program: &Program) -> (Vec<String>, Vec<(Strin
 
 /// The program's environment; settings of the command line win.
 pub fn environment(config: &Config, from_erl: Vec<(String, String)>) -> Vec<String> {
-    let mut environment: Vec<String> =
-        ["BINDIR=/otp/bin", "ROOTDIR=/otp", "EMU=beam", "PROGNAME=erl", "HOME=/root", "LANG=C.UTF-8", "TERM=xterm", "PATH=/otp/bin"]
-            .map(ToOwned::to_owned)
-            .into();
+    let mut environment: Vec<String> = [
+        "BINDIR=/otp/bin",
+        "ROOTDIR=/otp",
+        "EMU=beam",
+        "PROGNAME=erl",
+        "HOME=/root",
+        "LANG=C.UTF-8",
+        "TERM=xterm",
+        "PATH=/otp/bin",
+    ]
+    .map(ToOwned::to_owned)
+    .into();
     for setting in from_erl.iter().map(|(n, v)| alloc::format!("{n}={v}")).chain(config.environment.iter().cloned()) {
         let name = setting.split('=').next().unwrap_or_default();
         environment.retain(|old| old.split('=').next() != Some(name));

@@ -2,7 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::AtomicUsize;
 use trapless_abi::structs::Sigset;
 use trapless_logic::platform::Platform;
 use trapless_logic::signal::ThreadSignals;
@@ -48,12 +48,4 @@ pub fn current<R>(f: impl FnOnce(&Arc<Thread>, &Task) -> R) -> R {
     let thread = X86::current();
     let task = of(&thread).unwrap_or_else(|| panic!("a libos thread made a system call"));
     f(&thread, task)
-}
-
-/// Tells the futex word of a thread that ends: pthread_join(3) sleeps there.
-pub fn announce_end(task: &Task) {
-    let word = task.clear_child_tid.swap(0, Ordering::AcqRel);
-    if word != 0 && trapless_platform::user::write(word, &0u32).is_ok() {
-        crate::kernel::kernel().futex.wake(word, 1, u32::MAX);
-    }
 }

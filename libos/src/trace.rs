@@ -7,9 +7,9 @@ use core::fmt;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use trapless_abi::table::{NR_MAX, ROWS, name};
 use trapless_abi::trace::{Call, Returned};
+use trapless_logic::platform::Platform;
 use trapless_platform::clock;
 use trapless_platform::x86::X86;
-use trapless_logic::platform::Platform;
 
 /// Buckets of a latency histogram: powers of two of nanoseconds.
 const BUCKETS: usize = 32;

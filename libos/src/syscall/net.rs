@@ -86,8 +86,8 @@ pub fn socketpair(domain: AddressFamily, kind: SockType, protocol: Protocol, sv:
     }
     let (a, b) = UnixSocket::<X86>::pair(style(kind.kind)?);
     let status = O_RDWR | (kind.flags.bits() & O_NONBLOCK);
-    let files = [Open::new(a, status), Open::new(b.clone(), status)];
-    crate::forker::remember(&b);
+    let files = [Open::new(a, status), Open::new(b, status)];
+    crate::forker::remember(&files[1]);
     publish_pair(files, kind.flags.contains(SockFlags::SOCK_CLOEXEC), sv)
 }
 
@@ -132,8 +132,7 @@ pub fn accept4(sockfd: Fd, addr: Out<Sockaddr>, addrlen: InOut<u32>, flags: Sock
         // The number comes first: without one the connection stays in the backlog.
         let number = kernel().fds.reserve()?;
         let limit = socket.receive_timeout();
-        let (connection, peer) =
-            blocking(file, MsgFlags::empty(), Ready::READABLE, limit, || socket.accept())?;
+        let (connection, peer) = blocking(file, MsgFlags::empty(), Ready::READABLE, limit, || socket.accept())?;
         return_address(&peer, addr, addrlen)?;
         let status = O_RDWR | (flags.bits() & O_NONBLOCK);
         let open = Open::new(connection, status);
@@ -287,7 +286,8 @@ fn receive(file: &Open, socket: &dyn Socket<X86>, to: &mut dyn Sink, flags: MsgF
         return Err(Errno::EAGAIN);
     }
     let all = flags.contains(MsgFlags::MSG_WAITALL) && !flags.contains(MsgFlags::MSG_PEEK) && socket.kind().1 == 1;
-    let mut once = || blocking(file, flags, Ready::READABLE, socket.receive_timeout(), || socket.recv(to, object_flags));
+    let mut once =
+        || blocking(file, flags, Ready::READABLE, socket.receive_timeout(), || socket.recv(to, object_flags));
     let mut received = once()?;
     let mut more = all && received.len > 0;
     while more {
@@ -392,13 +392,7 @@ pub fn sendmmsg(sockfd: Fd, msgvec: InOut<MmsgHdr>, vlen: U32, flags: MsgFlags) 
     Ok(vlen.0.min(UIO_MAXIOV) as usize)
 }
 
-pub fn recvmmsg(
-    sockfd: Fd,
-    msgvec: InOut<MmsgHdr>,
-    vlen: U32,
-    flags: MsgFlags,
-    timeout: InOut<Timespec>,
-) -> SysResult {
+pub fn recvmmsg(sockfd: Fd, msgvec: InOut<MmsgHdr>, vlen: U32, flags: MsgFlags, timeout: InOut<Timespec>) -> SysResult {
     let limit = timeout.get_opt()?;
     let limit = limit.map(|t| trapless_logic::time::duration_from_timespec(t.tv_sec, t.tv_nsec)).transpose()?;
     let deadline = limit.map(|d| X86::now() + d);
@@ -410,7 +404,10 @@ pub fn recvmmsg(
             Err(e) if i == 0 => return Err(e),
             Err(_) => return Ok(i),
         }
-        each.set(MsgFlags::MSG_DONTWAIT, each.contains(MsgFlags::MSG_DONTWAIT) || flags.contains(MsgFlags::MSG_WAITFORONE));
+        each.set(
+            MsgFlags::MSG_DONTWAIT,
+            each.contains(MsgFlags::MSG_DONTWAIT) || flags.contains(MsgFlags::MSG_WAITFORONE),
+        );
         // As in Linux the limit is looked at between messages only (recvmmsg(2), BUGS).
         if deadline.is_some_and(|d| X86::now() >= d) {
             return Ok(i + 1);

@@ -84,11 +84,7 @@ type Sets = [InOut<FdSet>; 3];
 
 /// What each set asks for, and what counts as an answer (select(2), "Correspondence between select() and poll()").
 const ASKED: [Ready; 3] = [Ready::READABLE.union(Ready::RDBAND), Ready::WRITABLE.union(Ready::WRBAND), Ready::PRI];
-const ANSWER: [Ready; 3] = [
-    ASKED[0].union(Ready::HUP).union(Ready::ERR),
-    ASKED[1].union(Ready::ERR),
-    Ready::PRI,
-];
+const ANSWER: [Ready; 3] = [ASKED[0].union(Ready::HUP).union(Ready::ERR), ASKED[1].union(Ready::ERR), Ready::PRI];
 
 fn wait_sets(nfds: I32, sets: Sets, deadline: Option<Instant>) -> SysResult {
     let nfds = usize::try_from(nfds.0).map_err(|_| Errno::EINVAL)?.min(FD_SETSIZE);

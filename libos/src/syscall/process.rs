@@ -185,3 +185,8 @@ pub fn getresgid(rgid: Out<u32>, egid: Out<u32>, sgid: Out<u32>) -> SysResult {
 pub fn getgroups(size: I32, _list: Out<u32>) -> SysResult {
     if size.0 < 0 { Err(Errno::EINVAL) } else { Ok(0) }
 }
+
+/// See [`crate::forker`].
+pub fn fork() -> SysResult {
+    crate::forker::fork()
+}
