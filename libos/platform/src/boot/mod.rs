@@ -3,7 +3,6 @@
 //! `pvh.s` brings the boot CPU into 64-bit mode; [`start_info`] copies what the loader says about the machine out of its way;
 //! [`sections`] tells where the linker put what.
 
-pub mod early;
 mod sections;
 mod start_info;
 
