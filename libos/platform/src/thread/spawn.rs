@@ -90,7 +90,7 @@ fn prepare(entry: &UserEntry, name: Name, stack: Option<Stack>, kernel: bool) ->
         park: ParkState::new_parked(),
         context: UnsafeCell::new(context),
         farewell: Cell::new(None),
-        affinity: AtomicU64::new(sched::online_mask()),
+        affinity: AtomicU64::new(u64::MAX),
         last_cpu: AtomicU32::new(here),
         on_cpu: AtomicBool::new(false),
         cpu_ns: AtomicU64::new(0),
