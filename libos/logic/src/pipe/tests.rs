@@ -189,7 +189,10 @@ fn readers_see_the_end_only_once_all_writers_are_gone() {
 #[test]
 fn writing_without_readers_is_epipe() {
     let (reader, writer): Ends = pipe();
+    let second = reader.clone().reopen().unwrap();
     reader.close();
+    assert_eq!(write(&writer, 1), Ok(1));
+    second.close();
     assert_eq!(write(&writer, 1), Err(Errno::EPIPE));
     assert_eq!(write(&writer, 0), Ok(0));
     assert_eq!(writer.ready(), Ready::WRITABLE | Ready::ERR);

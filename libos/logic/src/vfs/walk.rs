@@ -1,7 +1,7 @@
 //! From a path to a node: path_resolution(7).
 
 use super::limits::{MAX_LINKS, NAME_MAX, PATH_MAX};
-use super::node::{Kind, Node, same};
+use super::node::{Kind, Node};
 use crate::platform::Platform;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -114,7 +114,7 @@ pub fn walk<P: Platform>(
                 continue;
             }
             b".." => {
-                at = parent(root, at);
+                at = at.parent().unwrap_or_else(|| root.clone());
                 (last, rest) = (Last::DotDot, after);
                 continue;
             }
@@ -165,11 +165,6 @@ fn found<P: Platform>(
     node: Option<Arc<dyn Node<P>>>,
 ) -> SysResult<Found<P>> {
     Ok(Found { parent, last: Last::Name(FileName::new(name)?), slash: !after.is_empty(), node })
-}
-
-/// The directory above; the root's is the root.
-fn parent<P: Platform>(root: &Arc<dyn Node<P>>, at: Arc<dyn Node<P>>) -> Arc<dyn Node<P>> {
-    if same(&at, root) { at } else { at.parent().unwrap_or_else(|| root.clone()) }
 }
 
 /// A link's text with the rest of the path behind it (which is empty or begins with a slash). ENOMEM.

@@ -125,6 +125,20 @@ fn appends_are_atomic() {
     assert_eq!(counts, [0, 50, 50, 50, 50]);
 }
 
+/// Larger than what is written in one step.
+#[test]
+fn large_writes_are_seamless() {
+    let fs = Tmpfs::<Fake>::new(1, 64 << 20);
+    let (file, appending) = (open(&fs, &[], O_RDWR), open(&fs, &[], O_RDWR | O_APPEND));
+    let data: Vec<u8> = (0..700_000u32).map(|n| (n ^ (n >> 8)) as u8).collect();
+    assert_eq!(file.write(&mut &data[..]), Ok(data.len()));
+    assert_eq!(appending.write(&mut &data[..]), Ok(data.len()));
+    assert_eq!(appending.seek(0, 1), Ok(2 * data.len() as u64));
+    let mut back = Vec::with_capacity(3 * data.len());
+    assert_eq!(file.file.read_at(0, &mut back), Ok(2 * data.len()));
+    assert!(back[..data.len()] == data && back[data.len()..] == data);
+}
+
 /// Memory that ends, on one side or the other.
 struct Ends(usize);
 
