@@ -10,6 +10,9 @@ use std::process::ExitCode;
 
 mod post_link;
 
+/// The environment variable that names another program.
+const PROGRAM: &str = "TRAPLESS_PROGRAM";
+
 fn main() -> ExitCode {
     if let Some(role) = post_link::role() {
         return role.run();
@@ -18,7 +21,10 @@ fn main() -> ExitCode {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     let script = root.join("link/image.ld");
 
-    let wrapper = post_link::install(&out, &root.join("image.elf"));
+    let program = program();
+    // Only the image with ERTS in it is the product.
+    let image = if program.is_some() { out.join("image.elf") } else { root.join("image.elf") };
+    let wrapper = post_link::install(&out, &image);
     let mut args = vec![
         "-nostartfiles".to_owned(),
         "-nostdlib".to_owned(),
@@ -29,7 +35,7 @@ fn main() -> ExitCode {
         format!("-Wl,-T,{}", script.display()),
         "-Wl,--build-id=none,-z,max-page-size=4096,-z,norelro,--no-warn-rwx-segments".to_owned(),
     ];
-    args.extend(c_side());
+    args.extend(c_side(program));
     for arg in args {
         println!("cargo::rustc-link-arg-bins={arg}");
     }
@@ -44,11 +50,19 @@ fn metadata(key: &str) -> String {
     env::var(format!("DEP_{key}")).unwrap_or_else(|_| panic!("no {key} from the build script that makes it"))
 }
 
-/// The link arguments for ERTS and musl, in one group because they need each other.
-fn c_side() -> Vec<String> {
+/// The object file that takes the place of ERTS, if there is one (README.md, "Another program").
+fn program() -> Option<String> {
+    println!("cargo::rerun-if-env-changed={PROGRAM}");
+    let path = env::var_os(PROGRAM)?.into_string().expect("a path that cargo can pass on");
+    println!("cargo::rerun-if-changed={path}");
+    Some(path)
+}
+
+/// The link arguments for the program and musl, in one group because they need each other.
+fn c_side(program: Option<String>) -> Vec<String> {
     println!("cargo::rustc-env=TRAPLESS_ROOTFS_CPIO={}", metadata("TRAPLESS_ROOTFS_CPIO"));
     vec![
-        metadata("TRAPLESS_ERTS_BEAM"),
+        program.unwrap_or_else(|| metadata("TRAPLESS_ERTS_BEAM")),
         "-Wl,--whole-archive".to_owned(),
         metadata("TRAPLESS_MUSL_CRT1"),
         "-Wl,--no-whole-archive".to_owned(),

@@ -13,7 +13,10 @@ static ROOTFS: [u8; include_bytes!(env!("TRAPLESS_ROOTFS_CPIO")).len()] = *inclu
 
 static IMAGE: Image = Image {
     rootfs: &ROOTFS,
-    program: Program { arguments: rootfs::ARGUMENTS, default_arguments: rootfs::DEFAULT_ARGUMENTS },
+    program: match option_env!("TRAPLESS_PROGRAM") {
+        None => Program::Erts { arguments: rootfs::ARGUMENTS, default_arguments: rootfs::DEFAULT_ARGUMENTS },
+        Some(_) => Program::Plain { name: "program" },
+    },
     contents: &[
         ("otp", erts_build::OTP_VERSION),
         ("erts flavor", erts_build::FLAVOR),

@@ -32,22 +32,44 @@ const STACK: u64 = 8 << 20;
 
 /// What the image says about the program in it.
 #[derive(Clone, Copy, Debug)]
-pub struct Program {
-    /// `init` arguments before the user's.
-    pub arguments: &'static [&'static str],
-    /// `init` arguments when the user gave none.
-    pub default_arguments: &'static [&'static str],
+pub enum Program {
+    /// Erlang's runtime system.
+    Erts {
+        /// `init` arguments before the user's.
+        arguments: &'static [&'static str],
+        /// `init` arguments when the user gave none.
+        default_arguments: &'static [&'static str],
+    },
+    /// Any other C program: what follows `--` are its arguments, as they stand there.
+    Plain {
+        /// Its `argv[0]`.
+        name: &'static str,
+    },
 }
 
-/// The program's argument vector.
+/// The program's argument vector, and what it adds to the environment.
 pub fn arguments(config: &Config, program: &Program) -> (Vec<String>, Vec<(String, String)>) {
+    match *program {
+        Program::Erts { arguments, default_arguments } => erts_arguments(config, arguments, default_arguments),
+        Program::Plain { name } => {
+            let words = config.erl.iter().flatten().cloned();
+            (core::iter::once(name.to_owned()).chain(words).collect(), Vec::new())
+        }
+    }
+}
+
+fn erts_arguments(
+    config: &Config,
+    arguments: &[&str],
+    default_arguments: &[&str],
+) -> (Vec<String>, Vec<(String, String)>) {
     let erl = match &config.erl {
         None => ErlArgs::default(),
         Some(words) => ErlArgs::parse(words).unwrap_or_else(|e| refuse_boot(format_args!("erl arguments: {e}"))),
     };
     let environment = erl.environment.clone();
     let opening = ["--", "-root", ROOT, "-bindir", BINDIR, "-progname", "erl", "--", "-home", "/root", "--"];
-    let baked = if config.erl.is_some() { program.arguments } else { program.default_arguments };
+    let baked = if config.erl.is_some() { arguments } else { default_arguments };
     (erl.argv("beam.smp", EMULATOR_FLAGS, &opening, baked), environment)
 }
 
@@ -88,6 +110,7 @@ pub fn first_thread(argv: &[String], envp: &[String]) -> SysResult<()> {
     user::copy_out(headers as usize, tls_program_header().as_bytes())?;
     let mut random = [0; 16];
     X86::random(&mut random);
+    let name = argv.first().map_or("", String::as_str);
     let argv: Vec<&[u8]> = argv.iter().map(String::as_bytes).collect();
     let envp: Vec<&[u8]> = envp.iter().map(String::as_bytes).collect();
     let auxv = [
@@ -109,7 +132,7 @@ pub fn first_thread(argv: &[String], envp: &[String]) -> SysResult<()> {
     // `_start_c(sp)` is called, so its return address lies below the image; there is no way back.
     let entry = UserEntry { rip: boot::program_entry(), rsp: image.sp - 8, rdi: image.sp, rsi: 0, fs_base: 0 };
     let thread = thread::prepare_user(&entry)?;
-    thread.set_name(b"beam.smp");
+    thread.set_name(name.as_bytes());
     Task::new(Sigset(0), 0).attach(&thread);
     sched::start(&thread);
     Ok(())
