@@ -133,6 +133,9 @@ impl AddressSpace {
 }
 
 /// ENOMEM if a mapping needs more memory than there can be.
+///
+/// An arena for generated code, writable and executable at once, counts as a reservation: a JIT asks for tens of MiB and fills a few.
 pub(super) fn charge(prot: Prot, noreserve: bool, len: u64, available: u64) -> Result<(), Errno> {
-    if prot.contains(Prot::PROT_WRITE) && !noreserve && len / PAGE > available { Err(Errno::ENOMEM) } else { Ok(()) }
+    let reservation = noreserve || !prot.contains(Prot::PROT_WRITE) || prot.contains(Prot::PROT_EXEC);
+    if !reservation && len / PAGE > available { Err(Errno::ENOMEM) } else { Ok(()) }
 }

@@ -69,6 +69,7 @@ fn only_what_must_have_memory_is_charged() {
     assert_eq!(call(&mut space, RW, ANON), Err(Errno::ENOMEM));
     let reserved = call(&mut space, Prot::empty(), ANON).unwrap();
     assert!(call(&mut space, RW, ANON | MmapFlags::MAP_NORESERVE).is_ok());
+    assert!(call(&mut space, RW | Prot::PROT_EXEC, ANON).is_ok());
     assert_eq!(space.mprotect(reserved, 5 * PAGE, RW, few), Err(Errno::ENOMEM));
     assert_eq!(space.mprotect(reserved, 4 * PAGE, RW, few), Ok(0));
     assert_eq!(space.brk(HEAP.start + 5 * PAGE, few), HEAP.start);
