@@ -30,10 +30,10 @@ pub fn start(card: Option<Box<VirtioNet>>, config: &Config) -> Arc<NetStack<X86>
     }
     let card = card.map(|card| card as Box<dyn NetDevice>);
     let stack = STACK.call_once(|| NetStack::new(card, config.addressing)).clone();
-    stack.on_lease(Box::new(|lease| match lease {
+    stack.on_lease(|lease: Option<&Lease>| match lease {
         Some(lease) => configured(lease),
         None => log::warn!("the network address was lost"),
-    }));
+    });
     irq::set_softirq(Softirq::NET, on_softirq);
     irq::raise(Softirq::NET);
     stack
