@@ -39,17 +39,17 @@ impl<P: Platform> Vfs<P> {
         {
             return Err(Errno::EINVAL);
         }
-        let (node, created) = if flags.contains(OpenFlags::O_CREAT) {
+        let node = if flags.contains(OpenFlags::O_CREAT) {
             self.open_or_create(at, path, flags, mode)?
         } else {
             let follow = if flags.contains(OpenFlags::O_NOFOLLOW) { Follow::No } else { Follow::Yes };
-            (self.walk(at, path, follow)?.existing()?, false)
+            self.walk(at, path, follow)?.existing()?
         };
         check(node.kind(), flags)?;
         let file: Arc<dyn File<P>> = if flags.contains(OpenFlags::O_PATH) {
             Arc::new(PathOnly { node })
         } else {
-            if flags.contains(OpenFlags::O_TRUNC) && node.kind() == Kind::Regular && !created {
+            if flags.contains(OpenFlags::O_TRUNC) && node.kind() == Kind::Regular {
                 node.truncate(0)?;
             }
             node.open(flags)?
@@ -57,14 +57,8 @@ impl<P: Platform> Vfs<P> {
         Ok(OpenFile::new(file, (flags - AT_OPEN).bits()))
     }
 
-    /// The node for O_CREAT, and whether it is new.
-    fn open_or_create(
-        &self,
-        at: &At<'_, P>,
-        path: &[u8],
-        flags: OpenFlags,
-        mode: u32,
-    ) -> SysResult<(Arc<dyn Node<P>>, bool)> {
+    /// The node for O_CREAT.
+    fn open_or_create(&self, at: &At<'_, P>, path: &[u8], flags: OpenFlags, mode: u32) -> SysResult<Arc<dyn Node<P>>> {
         let exclusive = flags.contains(OpenFlags::O_EXCL);
         let follow = if exclusive || flags.contains(OpenFlags::O_NOFOLLOW) { Follow::No } else { Follow::Yes };
         loop {
@@ -73,14 +67,14 @@ impl<P: Platform> Vfs<P> {
                 return Err(Errno::EISDIR);
             }
             if let Some(node) = found.node {
-                return if exclusive { Err(Errno::EEXIST) } else { Ok((node, false)) };
+                return if exclusive { Err(Errno::EEXIST) } else { Ok(node) };
             }
             let Last::Name(name) = found.last else { return Err(Errno::EISDIR) };
             let new = New::File(self.masked(mode & PERMISSIONS));
             match found.parent.create(name.bytes(), new) {
                 // Somebody else was faster: it is an existing file by now.
                 Err(Errno::EEXIST) if !exclusive => {}
-                created => return Ok((created?, true)),
+                created => return created,
             }
         }
     }

@@ -253,3 +253,54 @@ fn the_umask() {
     assert_eq!(stat(&vfs, "/m").unwrap().st_mode, 0o040_700);
     assert_eq!(stat(&vfs, "/m/f").unwrap().st_mode, 0o100_600);
 }
+
+/// A directory in which somebody else makes the file between the first look and the attempt to make it.
+struct Late(Arc<Inode<Fake>>, std::sync::atomic::AtomicBool);
+
+impl Node<Fake> for Late {
+    fn kind(&self) -> Kind {
+        Kind::Directory
+    }
+    fn ino(&self) -> u64 {
+        self.0.ino()
+    }
+    fn stat(&self) -> SysResult<trapless_abi::structs::Stat> {
+        Node::stat(&*self.0)
+    }
+    fn lookup(&self, name: &[u8]) -> SysResult<Arc<dyn Node<Fake>>> {
+        if self.1.swap(false, Ordering::Relaxed) { Err(Errno::ENOENT) } else { self.0.lookup(name) }
+    }
+    fn create(self: Arc<Self>, name: &[u8], new: New<'_, Fake>) -> SysResult<Arc<dyn Node<Fake>>> {
+        self.0.clone().create(name, new)
+    }
+    fn statfs(&self) -> trapless_abi::structs::Statfs {
+        self.0.statfs()
+    }
+    fn open(self: Arc<Self>, _flags: OpenFlags) -> SysResult<Arc<dyn crate::file::File<Fake>>> {
+        Err(Errno::EISDIR)
+    }
+}
+
+#[test]
+fn somebody_else_is_faster() {
+    let root = Tmpfs::<Fake>::new(1, 1 << 20).root();
+    root.clone().create(b"f", New::File(0o644)).unwrap();
+    let vfs = || Vfs::new(Arc::new(Late(root.clone(), true.into())));
+    assert_eq!(open(&vfs(), "/f", OpenFlags::O_CREAT).err(), None);
+    assert_eq!(open(&vfs(), "/f", OpenFlags::O_CREAT | OpenFlags::O_EXCL).err(), Some(Errno::EEXIST));
+}
+
+#[test]
+fn one_of_many_makes_the_file() {
+    let vfs = sample();
+    let threads: Vec<_> = (0..4)
+        .map(|_| {
+            let vfs = vfs.clone();
+            let make = move |n| open(&vfs, &std::format!("/d/{n}"), OpenFlags::O_CREAT | OpenFlags::O_EXCL).map(drop);
+            std::thread::spawn(move || (0..500).map(make).collect::<Vec<_>>())
+        })
+        .collect();
+    let results: Vec<_> = threads.into_iter().flat_map(|t| t.join().unwrap()).collect();
+    assert_eq!(results.iter().filter(|r| r.is_ok()).count(), 500);
+    assert!(results.iter().all(|r| matches!(r, Ok(()) | Err(Errno::EEXIST))));
+}

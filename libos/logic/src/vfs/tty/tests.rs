@@ -172,6 +172,19 @@ fn raw_mode() {
 }
 
 #[test]
+fn lines_that_wait_become_bytes_and_then_one_line() {
+    let (_, tty) = terminal();
+    tty.input(b"abc\rdef\rg");
+    raw(&tty, 1, 0);
+    assert_eq!(read(&tty, 2).unwrap(), "ab");
+    tty.input(b"h");
+    change_modes(&tty, |t| t.c_lflag |= ICANON);
+    assert_eq!(read(&tty, 99).unwrap(), "c\ndef\ngh");
+    tty.input(b"i\n");
+    assert_eq!(read(&tty, 99).unwrap(), "i\n");
+}
+
+#[test]
 fn least_number_of_bytes() {
     let (_, tty) = terminal();
     raw(&tty, 3, 0);
