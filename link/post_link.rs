@@ -92,11 +92,17 @@ fn output_of(args: &[OsString]) -> Option<PathBuf> {
     args.get(at + 1).map(PathBuf::from)
 }
 
-/// Copies the image under a temporary name first, so that nobody ever boots half of one.
-fn publish(output: &Path, image: &Path) -> std::io::Result<()> {
+/// Copies the image, without its line tables, under a temporary name first, so that nobody ever boots half of one. The linker's output
+/// keeps them, for gdb and backtraces.
+fn publish(output: &Path, image: &Path) -> Result<(), String> {
     let half = image.with_extension(format!("elf.{}", std::process::id()));
-    fs::copy(output, &half)?;
-    fs::rename(&half, image)
+    let stripped = Command::new("objcopy").arg("--strip-debug").arg(output).arg(&half).status();
+    match stripped {
+        Ok(status) if status.success() => {}
+        Ok(status) => return Err(format!("objcopy: {status}")),
+        Err(error) => return Err(format!("objcopy (Debian: binutils): {error}")),
+    }
+    fs::rename(&half, image).map_err(|error| error.to_string())
 }
 
 fn fail(message: &str) -> ExitCode {
