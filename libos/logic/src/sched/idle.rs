@@ -25,9 +25,26 @@ impl IdleSet {
     }
 
     /// By `cpu` itself: from now on wakers may claim it. It looks at the queues after this.
-    pub fn enter(&self, cpu: usize) {
+    fn enter(&self, cpu: usize) {
         self.0.fetch_or(1 << cpu, Ordering::SeqCst);
         fence(Ordering::SeqCst);
+    }
+
+    /// By `cpu` itself: enters the set, then calls `work` to look at the run queues. True if the CPU may halt now, provided that it is
+    /// still [undisturbed](IdleSet::undisturbed) when interrupts are off; false if there is work, and it is out of the set again.
+    pub fn prepare(&self, cpu: usize, work: impl FnOnce() -> bool) -> bool {
+        #[cfg(loom)]
+        if crate::fake::mutant("idle_looks_first") {
+            let work = work();
+            self.enter(cpu);
+            return !work;
+        }
+        self.enter(cpu);
+        if work() {
+            self.leave(cpu);
+            return false;
+        }
+        true
     }
 
     /// By `cpu` itself: it is awake.

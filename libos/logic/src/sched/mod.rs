@@ -2,6 +2,8 @@
 
 mod idle;
 mod ids;
+#[cfg(all(test, loom))]
+mod model;
 mod park;
 mod place;
 mod queue;

@@ -10,9 +10,7 @@ use x86_64::instructions::interrupts;
 /// Halts until there may be something to do. See [`trapless_logic::sched::IdleSet`] for why no wake-up is missed.
 pub(super) fn wait(cpu: &'static PerCpu) {
     let here = cpu.index();
-    IDLE.enter(here);
-    if somebody_waits_for(here) {
-        IDLE.leave(here);
+    if !IDLE.prepare(here, || somebody_waits_for(here)) {
         return;
     }
     interrupts::disable();
