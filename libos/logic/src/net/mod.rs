@@ -1,5 +1,27 @@
 //! The network: frames in, frames out, and the stack between them and the sockets.
+//!
+//! smoltcp is the TCP/IP engine. Around it this module adds what a program expects of an operating system: listen backlogs
+//! (`admission`: sockets are made when a SYN comes), connections that outlive close(2) (`conn`), loopback (`wire`), and the
+//! socket calls ([`tcp`], [`udp`]).
+//!
+//! Lock order: a socket's own state, then the stack, then wait queues.
 
+mod address;
+mod admission;
+mod conn;
 pub mod device;
+mod events;
+mod lease;
+mod options;
+mod ports;
+mod stack;
+pub mod tcp;
+#[cfg(all(test, not(loom)))]
+mod tests;
+pub mod udp;
+mod wire;
 
 pub use device::NetDevice;
+pub use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
+pub use lease::{Addressing, InterfaceInfo, Lease};
+pub use stack::NetStack;

@@ -1,0 +1,267 @@
+//! Socket options that TCP and UDP sockets keep (socket(7), ip(7), tcp(7)).
+
+use alloc::vec::Vec;
+use core::time::Duration;
+use trapless_abi::{Errno, SysResult};
+
+/// SOL_SOCKET.
+pub(super) const SOL_SOCKET: i32 = 1;
+/// IPPROTO_IP.
+pub(super) const IPPROTO_IP: i32 = 0;
+/// IPPROTO_TCP.
+pub(super) const IPPROTO_TCP: i32 = 6;
+
+/// Names at SOL_SOCKET.
+pub(super) mod so {
+    pub const REUSEADDR: i32 = 2;
+    pub const TYPE: i32 = 3;
+    pub const ERROR: i32 = 4;
+    pub const DONTROUTE: i32 = 5;
+    pub const BROADCAST: i32 = 6;
+    pub const SNDBUF: i32 = 7;
+    pub const RCVBUF: i32 = 8;
+    pub const KEEPALIVE: i32 = 9;
+    pub const OOBINLINE: i32 = 10;
+    pub const PRIORITY: i32 = 12;
+    pub const LINGER: i32 = 13;
+    pub const REUSEPORT: i32 = 15;
+    pub const RCVLOWAT: i32 = 18;
+    pub const SNDLOWAT: i32 = 19;
+    pub const RCVTIMEO: i32 = 20;
+    pub const SNDTIMEO: i32 = 21;
+    pub const TIMESTAMP: i32 = 29;
+    pub const ACCEPTCONN: i32 = 30;
+    pub const PROTOCOL: i32 = 38;
+    pub const DOMAIN: i32 = 39;
+}
+
+/// Names at IPPROTO_IP.
+mod ip {
+    pub const TOS: i32 = 1;
+    pub const TTL: i32 = 2;
+    pub const RECVTTL: i32 = 12;
+    pub const RECVTOS: i32 = 13;
+    pub const MULTICAST_TTL: i32 = 33;
+    pub const MULTICAST_LOOP: i32 = 34;
+}
+
+/// Names at IPPROTO_TCP.
+pub(super) mod tcp_opt {
+    pub const NODELAY: i32 = 1;
+    pub const MAXSEG: i32 = 2;
+    pub const CORK: i32 = 3;
+    pub const KEEPIDLE: i32 = 4;
+    pub const KEEPINTVL: i32 = 5;
+    pub const KEEPCNT: i32 = 6;
+    pub const USER_TIMEOUT: i32 = 18;
+}
+
+/// The values.
+#[derive(Clone, Debug)]
+pub(super) struct Options {
+    pub(super) reuse: bool,
+    pub(super) keepalive: bool,
+    pub(super) nodelay: bool,
+    /// Seconds of silence before the first keep-alive probe.
+    pub(super) keepidle: i32,
+    /// Seconds between keep-alive probes.
+    pub(super) keepintvl: i32,
+    /// Unanswered keep-alive probes that end a connection.
+    pub(super) keepcnt: i32,
+    /// Datagrams may go to broadcast addresses.
+    pub(super) broadcast: bool,
+    pub(super) ttl: u8,
+    /// SO_LINGER in seconds.
+    pub(super) linger: Option<i32>,
+    pub(super) rcvtimeo: Option<Duration>,
+    pub(super) sndtimeo: Option<Duration>,
+    /// TCP_USER_TIMEOUT in milliseconds, 0: the system's.
+    pub(super) user_timeout: i32,
+    /// The socket has the options of tcp(7).
+    tcp: bool,
+    /// Integers that are only remembered: nothing in the stack depends on them.
+    kept: Vec<((i32, i32), i32)>,
+}
+
+impl Options {
+    pub(super) fn new(buffer: usize) -> Self {
+        let buffer = buffer as i32;
+        Self {
+            reuse: false,
+            keepalive: false,
+            nodelay: false,
+            keepidle: 7200,
+            keepintvl: 75,
+            keepcnt: 9,
+            broadcast: false,
+            ttl: 64,
+            linger: None,
+            rcvtimeo: None,
+            sndtimeo: None,
+            user_timeout: 0,
+            tcp: false,
+            kept: alloc::vec![
+                ((SOL_SOCKET, so::DONTROUTE), 0),
+                ((SOL_SOCKET, so::SNDBUF), buffer),
+                ((SOL_SOCKET, so::RCVBUF), buffer),
+                ((SOL_SOCKET, so::OOBINLINE), 0),
+                ((SOL_SOCKET, so::PRIORITY), 0),
+                ((SOL_SOCKET, so::REUSEPORT), 0),
+                ((SOL_SOCKET, so::RCVLOWAT), 1),
+                ((SOL_SOCKET, so::TIMESTAMP), 0),
+                ((IPPROTO_IP, ip::TOS), 0),
+                ((IPPROTO_IP, ip::RECVTTL), 0),
+                ((IPPROTO_IP, ip::RECVTOS), 0),
+                ((IPPROTO_IP, ip::MULTICAST_TTL), 1),
+                ((IPPROTO_IP, ip::MULTICAST_LOOP), 1),
+            ],
+        }
+    }
+
+    /// The options that only a TCP socket has.
+    pub(super) fn with_tcp(mut self) -> Self {
+        self.tcp = true;
+        self.kept.push(((IPPROTO_TCP, tcp_opt::CORK), 0));
+        self
+    }
+
+    /// setsockopt(2). ENOPROTOOPT for unknown options, EINVAL for short or absurd values.
+    pub(super) fn set(&mut self, level: i32, name: i32, value: &[u8]) -> SysResult<()> {
+        let word = |at: usize| value.get(4 * at..4 * at + 4).and_then(|b| b.try_into().ok()).map(i32::from_ne_bytes);
+        match (level, name) {
+            (SOL_SOCKET, so::TYPE | so::ERROR | so::ACCEPTCONN | so::PROTOCOL | so::DOMAIN | so::SNDLOWAT) => {
+                return Err(Errno::ENOPROTOOPT);
+            }
+            (SOL_SOCKET, so::RCVTIMEO) => self.rcvtimeo = timeval(value)?,
+            (SOL_SOCKET, so::SNDTIMEO) => self.sndtimeo = timeval(value)?,
+            (SOL_SOCKET, so::LINGER) => {
+                let (on, seconds) = (word(0).ok_or(Errno::EINVAL)?, word(1).ok_or(Errno::EINVAL)?);
+                self.linger = (on != 0).then_some(seconds);
+            }
+            _ => {
+                // ip(7) takes single bytes for its options too.
+                let number = match (word(0), value.first()) {
+                    (Some(number), _) => number,
+                    (None, Some(&byte)) if level == IPPROTO_IP => i32::from(byte),
+                    _ => return Err(Errno::EINVAL),
+                };
+                self.set_int(level, name, number)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn set_int(&mut self, level: i32, name: i32, number: i32) -> SysResult<()> {
+        match (level, name) {
+            (IPPROTO_TCP, _) if !self.tcp => return Err(Errno::ENOPROTOOPT),
+            (SOL_SOCKET, so::REUSEADDR) => self.reuse = number != 0,
+            (SOL_SOCKET, so::KEEPALIVE) => self.keepalive = number != 0,
+            (SOL_SOCKET, so::BROADCAST) => self.broadcast = number != 0,
+            (IPPROTO_TCP, tcp_opt::NODELAY) => self.nodelay = number != 0,
+            (IPPROTO_TCP, tcp_opt::KEEPIDLE) if (1..=32767).contains(&number) => self.keepidle = number,
+            (IPPROTO_TCP, tcp_opt::KEEPINTVL) if (1..=32767).contains(&number) => self.keepintvl = number,
+            (IPPROTO_TCP, tcp_opt::KEEPCNT) if (1..=127).contains(&number) => self.keepcnt = number,
+            (IPPROTO_TCP, tcp_opt::USER_TIMEOUT) if number >= 0 => self.user_timeout = number,
+            (IPPROTO_TCP, tcp_opt::KEEPIDLE | tcp_opt::KEEPINTVL | tcp_opt::KEEPCNT | tcp_opt::USER_TIMEOUT) => {
+                return Err(Errno::EINVAL);
+            }
+            (IPPROTO_IP, ip::TTL) => match number {
+                -1 => self.ttl = 64,
+                1..=255 => self.ttl = number as u8,
+                _ => return Err(Errno::EINVAL),
+            },
+            _ => {
+                let kept = self.kept.iter_mut().find(|(key, _)| *key == (level, name)).ok_or(Errno::ENOPROTOOPT)?;
+                kept.1 = match (level, name) {
+                    // Linux doubles buffer sizes for its own bookkeeping and programs know it (socket(7)).
+                    (SOL_SOCKET, so::SNDBUF | so::RCVBUF) => number.clamp(1024, 1 << 22) * 2,
+                    _ => number,
+                };
+            }
+        }
+        Ok(())
+    }
+
+    /// getsockopt(2) for what is kept here. ENOPROTOOPT.
+    pub(super) fn get(&self, level: i32, name: i32) -> SysResult<Vec<u8>> {
+        let number = match (level, name) {
+            (SOL_SOCKET, so::RCVTIMEO) => return Ok(timeval_bytes(self.rcvtimeo)),
+            (SOL_SOCKET, so::SNDTIMEO) => return Ok(timeval_bytes(self.sndtimeo)),
+            (SOL_SOCKET, so::LINGER) => {
+                let words = [i32::from(self.linger.is_some()), self.linger.unwrap_or(0)];
+                return Ok(words.iter().flat_map(|w| w.to_ne_bytes()).collect());
+            }
+            (SOL_SOCKET, so::REUSEADDR) => self.reuse.into(),
+            (SOL_SOCKET, so::KEEPALIVE) => self.keepalive.into(),
+            (SOL_SOCKET, so::BROADCAST) => self.broadcast.into(),
+            (SOL_SOCKET, so::SNDLOWAT) => 1,
+            (IPPROTO_IP, ip::TTL) => self.ttl.into(),
+            (IPPROTO_TCP, _) if !self.tcp => return Err(Errno::ENOPROTOOPT),
+            (IPPROTO_TCP, tcp_opt::NODELAY) => self.nodelay.into(),
+            (IPPROTO_TCP, tcp_opt::KEEPIDLE) => self.keepidle,
+            (IPPROTO_TCP, tcp_opt::KEEPINTVL) => self.keepintvl,
+            (IPPROTO_TCP, tcp_opt::KEEPCNT) => self.keepcnt,
+            (IPPROTO_TCP, tcp_opt::USER_TIMEOUT) => self.user_timeout,
+            (IPPROTO_TCP, tcp_opt::MAXSEG) => 1460,
+            _ => self.kept.iter().find(|(key, _)| *key == (level, name)).ok_or(Errno::ENOPROTOOPT)?.1,
+        };
+        Ok(number.to_ne_bytes().to_vec())
+    }
+}
+
+/// A `struct timeval`; zero means no limit (socket(7)). EINVAL, EDOM.
+fn timeval(value: &[u8]) -> SysResult<Option<Duration>> {
+    let word = |at: usize| value.get(8 * at..8 * at + 8).and_then(|b| b.try_into().ok()).map(i64::from_ne_bytes);
+    let (sec, usec) = (word(0).ok_or(Errno::EINVAL)?, word(1).ok_or(Errno::EINVAL)?);
+    if !(0..1_000_000).contains(&usec) {
+        return Err(Errno::EDOM);
+    }
+    let limit = Duration::from_secs(sec.max(0) as u64) + Duration::from_micros(usec as u64);
+    Ok((!limit.is_zero()).then_some(limit))
+}
+
+fn timeval_bytes(limit: Option<Duration>) -> Vec<u8> {
+    let limit = limit.unwrap_or_default();
+    let words = [limit.as_secs() as i64, i64::from(limit.subsec_micros())];
+    words.iter().flat_map(|w| w.to_ne_bytes()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_are_remembered_and_unknown_options_refused() {
+        let mut o = Options::new(65536).with_tcp();
+        o.set(SOL_SOCKET, so::PRIORITY, &3i32.to_ne_bytes()).unwrap();
+        assert_eq!(o.get(SOL_SOCKET, so::PRIORITY).unwrap(), 3i32.to_ne_bytes());
+        assert_eq!(o.set(SOL_SOCKET, 9999, &[0; 4]), Err(Errno::ENOPROTOOPT));
+        assert_eq!(o.set(SOL_SOCKET, so::KEEPALIVE, &[1]), Err(Errno::EINVAL));
+    }
+
+    #[test]
+    fn linger_and_timeouts_have_structures() {
+        let mut o = Options::new(65536);
+        o.set(SOL_SOCKET, so::LINGER, &[1, 0, 0, 0, 5, 0, 0, 0]).unwrap();
+        assert_eq!(o.linger, Some(5));
+        let limit = Some(Duration::from_micros(1_500_000));
+        o.set(SOL_SOCKET, so::RCVTIMEO, &timeval_bytes(limit)).unwrap();
+        assert_eq!(o.rcvtimeo, limit);
+        assert_eq!(o.set(SOL_SOCKET, so::RCVTIMEO, &[0; 8]), Err(Errno::EINVAL));
+    }
+
+    #[test]
+    fn buffer_sizes_are_doubled_as_linux_does() {
+        let mut o = Options::new(65536);
+        o.set(SOL_SOCKET, so::RCVBUF, &4096i32.to_ne_bytes()).unwrap();
+        assert_eq!(o.get(SOL_SOCKET, so::RCVBUF).unwrap(), 8192i32.to_ne_bytes());
+    }
+
+    #[test]
+    fn a_bad_ttl_is_einval() {
+        let mut o = Options::new(65536);
+        assert_eq!(o.set(IPPROTO_IP, 2, &0i32.to_ne_bytes()), Err(Errno::EINVAL));
+        o.set(IPPROTO_IP, 2, &[7]).unwrap();
+        assert_eq!(o.ttl, 7);
+    }
+}

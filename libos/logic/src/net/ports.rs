@@ -1,0 +1,126 @@
+//! Which local ports are taken, and by whom (ip(7), SO_REUSEADDR in socket(7)).
+
+use crate::platform::Platform;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use smoltcp::wire::Ipv4Address;
+use trapless_abi::{Errno, SysResult};
+
+/// The range of ports for sockets that did not ask for one (ip(7), ip_local_port_range).
+const EPHEMERAL: core::ops::RangeInclusive<u16> = 32768..=60999;
+
+/// One socket's claim to a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Binding {
+    /// The port, never 0.
+    pub(super) port: u16,
+    /// The address; None for all of them (INADDR_ANY).
+    pub(super) address: Option<Ipv4Address>,
+    /// SO_REUSEADDR was set when the socket was bound.
+    pub(super) shareable: bool,
+}
+
+impl Binding {
+    /// Whether both stand for some common address.
+    pub(super) fn overlaps(&self, port: u16, address: Option<Ipv4Address>) -> bool {
+        self.port == port && (self.address.is_none() || address.is_none() || self.address == address)
+    }
+}
+
+/// The ports of one protocol.
+#[derive(Default)]
+pub(super) struct Ports {
+    taken: BTreeMap<u16, Vec<Binding>>,
+    next: u16,
+}
+
+impl Ports {
+    /// Nothing is taken. Free ports are given out from a random place on, so that a peer that remembers the last boot's connections
+    /// does not see them again.
+    pub(super) fn new<P: Platform>() -> Self {
+        let mut start = [0; 2];
+        P::random(&mut start);
+        let count = EPHEMERAL.end() - EPHEMERAL.start() + 1;
+        Self { taken: BTreeMap::new(), next: EPHEMERAL.start() + u16::from_ne_bytes(start) % count }
+    }
+
+    /// Takes a port for an address, or a free port for 0. EADDRINUSE, ENOBUFS.
+    pub(super) fn take(&mut self, port: u16, address: Option<Ipv4Address>, shareable: bool) -> SysResult<Binding> {
+        let port = if port == 0 { self.free_port()? } else { port };
+        let conflict = |held: &Binding| held.overlaps(port, address) && !(held.shareable && shareable);
+        if self.taken.get(&port).is_some_and(|held| held.iter().any(conflict)) {
+            return Err(Errno::EADDRINUSE);
+        }
+        self.share(Binding { port, address, shareable })
+    }
+
+    /// Adds a claim without asking: a connection that a listening socket accepted has the listener's port. ENOBUFS.
+    pub(super) fn share(&mut self, binding: Binding) -> SysResult<Binding> {
+        let held = self.taken.entry(binding.port).or_default();
+        held.try_reserve(1).map_err(|_| Errno::ENOBUFS)?;
+        held.push(binding);
+        Ok(binding)
+    }
+
+    /// Gives a claim back.
+    pub(super) fn give(&mut self, binding: Binding) {
+        if let Some(held) = self.taken.get_mut(&binding.port) {
+            if let Some(at) = held.iter().position(|b| *b == binding) {
+                held.swap_remove(at);
+            }
+            if held.is_empty() {
+                self.taken.remove(&binding.port);
+            }
+        }
+    }
+
+    /// The next port of the range nobody uses; going round makes quick reuse unlikely.
+    fn free_port(&mut self) -> SysResult<u16> {
+        for _ in EPHEMERAL {
+            let port = self.next.clamp(*EPHEMERAL.start(), *EPHEMERAL.end());
+            self.next = if port == *EPHEMERAL.end() { *EPHEMERAL.start() } else { port + 1 };
+            if !self.taken.contains_key(&port) {
+                return Ok(port);
+            }
+        }
+        Err(Errno::EADDRINUSE)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_is_shared_only_if_all_agree() {
+        let mut ports = Ports::default();
+        let first = ports.take(80, None, true).unwrap();
+        let second = ports.take(80, None, true).unwrap();
+        assert_eq!(ports.take(80, None, false), Err(Errno::EADDRINUSE));
+        ports.give(first);
+        ports.give(second);
+        assert!(ports.take(80, None, false).is_ok());
+        assert_eq!(ports.take(80, None, true), Err(Errno::EADDRINUSE));
+    }
+
+    #[test]
+    fn different_addresses_do_not_conflict() {
+        let mut ports = Ports::default();
+        let (a, b) = (Some(Ipv4Address::new(127, 0, 0, 1)), Some(Ipv4Address::new(10, 0, 0, 1)));
+        ports.take(80, a, false).unwrap();
+        ports.take(80, b, false).unwrap();
+        assert_eq!(ports.take(80, a, false), Err(Errno::EADDRINUSE));
+        assert_eq!(ports.take(80, None, false), Err(Errno::EADDRINUSE));
+    }
+
+    #[test]
+    fn free_ports_differ_until_all_are_taken() {
+        let mut ports = Ports::default();
+        let first = ports.take(0, None, true).unwrap().port;
+        assert_ne!(ports.take(0, None, true).unwrap().port, first);
+        for _ in 2..EPHEMERAL.count() {
+            ports.take(0, None, true).unwrap();
+        }
+        assert_eq!(ports.take(0, None, true), Err(Errno::EADDRINUSE));
+    }
+}

@@ -1,0 +1,237 @@
+//! TCP sockets (tcp(7)).
+//!
+//! A [`TcpSocket`] is what a descriptor stands for. Its connection, once there is one, belongs to the stack and outlives it: what was
+//! written before close(2) still arrives.
+
+mod open;
+mod status;
+mod transfer;
+
+use super::address::sock_addr;
+use super::admission::ListenKey;
+use super::conn::TCP_BUFFER;
+use super::events::Events;
+use super::options::{IPPROTO_TCP, Options, SOL_SOCKET, so};
+use super::ports::Binding;
+use super::stack::NetStack;
+use crate::data::{Sink, Source};
+use crate::eventfd::anonymous_stat;
+use crate::file::{File, IoctlArg, OpenFile};
+use crate::platform::Platform;
+use crate::socket::{Control, MsgFlags, Received, Shutdown, SockAddr, Socket};
+use crate::sync::Lock;
+use crate::wait::{Ready, WaitQueue};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::any::Any;
+use core::net::{Ipv4Addr, SocketAddrV4};
+use core::task::Waker;
+use core::time::Duration;
+use smoltcp::iface::SocketHandle;
+use trapless_abi::structs::Stat;
+use trapless_abi::{Errno, SysResult};
+
+/// AF_INET, SOCK_STREAM.
+const KIND: (i32, i32, i32) = (2, 1, IPPROTO_TCP);
+
+/// A connection, from connect(2) or accept(2) to close(2).
+struct Open {
+    handle: SocketHandle,
+    local: SocketAddrV4,
+    peer: SocketAddrV4,
+    /// The handshake goes on.
+    connecting: bool,
+    /// connect(2) has reported success (the second success is EISCONN).
+    reported: bool,
+    /// The connection has ended, in whatever way.
+    over: bool,
+}
+
+enum Phase {
+    /// Neither listens nor has a connection.
+    Idle,
+    /// connect(2) failed: as idle, but with an end to report.
+    Failed,
+    Listening(ListenKey),
+    Open(Open),
+}
+
+/// A socket's state. Locked before the stack.
+struct Core {
+    phase: Phase,
+    /// The port while there is no connection, which takes it over.
+    binding: Option<Binding>,
+    options: Options,
+    /// What SO_ERROR or the next call reports, once.
+    error: Option<Errno>,
+    shut_read: bool,
+    shut_write: bool,
+}
+
+/// A TCP socket over IPv4.
+pub struct TcpSocket<P: Platform> {
+    stack: Arc<NetStack<P>>,
+    core: Lock<P, Core>,
+    events: Arc<Events<P>>,
+    waker: Waker,
+}
+
+impl<P: Platform> TcpSocket<P> {
+    /// socket(2).
+    pub fn new(stack: Arc<NetStack<P>>) -> Arc<Self> {
+        Self::with(stack, Phase::Idle, Options::new(TCP_BUFFER).with_tcp())
+    }
+
+    fn with(stack: Arc<NetStack<P>>, phase: Phase, options: Options) -> Arc<Self> {
+        let (events, waker) = Events::new();
+        let core = Core { phase, binding: None, options, error: None, shut_read: false, shut_write: false };
+        Arc::new(Self { stack, core: Lock::new(core), events, waker })
+    }
+}
+
+impl<P: Platform> Socket<P> for TcpSocket<P> {
+    fn kind(&self) -> (i32, i32, i32) {
+        KIND
+    }
+
+    fn bind(&self, address: &SockAddr) -> SysResult<()> {
+        self.do_bind(address)
+    }
+
+    fn listen(&self, backlog: usize) -> SysResult<()> {
+        self.do_listen(backlog)
+    }
+
+    fn accept(&self) -> SysResult<(Arc<dyn Socket<P>>, SockAddr)> {
+        let (socket, peer) = self.do_accept()?;
+        Ok((socket, sock_addr(peer)))
+    }
+
+    fn connect(&self, address: &SockAddr) -> SysResult<()> {
+        self.do_connect(address)
+    }
+
+    fn local(&self) -> SysResult<SockAddr> {
+        let core = self.core.lock();
+        let local = match (&core.phase, core.binding) {
+            (Phase::Open(open), _) => open.local,
+            (_, Some(b)) => SocketAddrV4::new(b.address.unwrap_or(Ipv4Addr::UNSPECIFIED), b.port),
+            (_, None) => SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0),
+        };
+        Ok(sock_addr(local))
+    }
+
+    fn peer(&self) -> SysResult<SockAddr> {
+        self.settled(|core, _| match &core.phase {
+            Phase::Open(open) if !open.connecting && !open.over => Ok(sock_addr(open.peer)),
+            _ => Err(Errno::ENOTCONN),
+        })
+    }
+
+    fn send(
+        &self,
+        from: &mut dyn Source,
+        _: Option<&SockAddr>,
+        _: &mut Vec<Arc<OpenFile<P>>>,
+        _: &[Control],
+        flags: MsgFlags,
+    ) -> SysResult<usize> {
+        // As in Linux, an address is ignored, and so is ancillary data for other families.
+        if flags.contains(MsgFlags::OOB) {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        self.do_send(from)
+    }
+
+    fn recv(&self, to: &mut dyn Sink, flags: MsgFlags) -> SysResult<Received<P>> {
+        if flags.contains(MsgFlags::OOB) {
+            return Err(Errno::EINVAL);
+        }
+        if flags.contains(MsgFlags::ERRQUEUE) {
+            return Err(Errno::EAGAIN);
+        }
+        self.do_recv(to, flags.contains(MsgFlags::PEEK)).map(Received::bytes)
+    }
+
+    fn shutdown(&self, how: Shutdown) -> SysResult<()> {
+        self.do_shutdown(how)
+    }
+
+    fn set_option(&self, level: i32, name: i32, value: &[u8]) -> SysResult<()> {
+        let mut core = self.core.lock();
+        core.options.set(level, name, value)?;
+        if let Phase::Open(open) = &core.phase {
+            self.stack.with(|inner| inner.apply(open.handle, &core.options));
+        }
+        Ok(())
+    }
+
+    fn option(&self, level: i32, name: i32) -> SysResult<Vec<u8>> {
+        let value = match (level, name) {
+            (SOL_SOCKET, so::DOMAIN) => KIND.0,
+            (SOL_SOCKET, so::TYPE) => KIND.1,
+            (SOL_SOCKET, so::PROTOCOL) => KIND.2,
+            (SOL_SOCKET, so::ERROR) => {
+                self.settled(|core, _| core.error.take()).map_or(0, |error| i32::from(error.code()))
+            }
+            (SOL_SOCKET, so::ACCEPTCONN) => matches!(self.core.lock().phase, Phase::Listening(_)).into(),
+            _ => return self.core.lock().options.get(level, name),
+        };
+        Ok(value.to_ne_bytes().to_vec())
+    }
+
+    fn receive_timeout(&self) -> Option<Duration> {
+        self.core.lock().options.rcvtimeo
+    }
+
+    fn send_timeout(&self) -> Option<Duration> {
+        self.core.lock().options.sndtimeo
+    }
+}
+
+impl<P: Platform> File<P> for TcpSocket<P> {
+    fn read(&self, to: &mut dyn Sink) -> SysResult<usize> {
+        self.do_recv(to, false)
+    }
+
+    fn write(&self, from: &mut dyn Source) -> SysResult<usize> {
+        self.do_send(from)
+    }
+
+    fn stat(&self) -> SysResult<Stat> {
+        Ok(Stat { st_mode: 0o140_777, ..anonymous_stat() })
+    }
+
+    fn ready(&self) -> Ready {
+        self.readiness()
+    }
+
+    fn queue(&self) -> Option<&WaitQueue<P>> {
+        Some(&self.events.queue)
+    }
+
+    fn ioctl(&self, request: u32, arg: &mut dyn IoctlArg) -> SysResult<usize> {
+        let bytes = self.queued(request)?;
+        arg.put(&i32::try_from(bytes).unwrap_or(i32::MAX).to_ne_bytes())?;
+        Ok(0)
+    }
+
+    fn close(&self) {
+        self.do_close();
+    }
+
+    fn as_socket(&self) -> Option<&dyn Socket<P>> {
+        Some(self)
+    }
+
+    fn as_any(&self) -> &(dyn Any + Send + Sync) {
+        self
+    }
+}
+
+impl<P: Platform> Drop for TcpSocket<P> {
+    /// A socket that never became a descriptor (accept(2) without a free number) is not closed by anybody else.
+    fn drop(&mut self) {
+        self.do_close();
+    }
+}

@@ -1,0 +1,188 @@
+//! How a TCP socket gets a name and a connection: bind(2), listen(2), accept(2), connect(2).
+
+use super::{Core, Open, Phase, TcpSocket};
+use crate::net::address::{endpoint, from_endpoint, inet, resolve};
+use crate::net::admission::Listener;
+use crate::net::conn::new_tcp_socket;
+use crate::net::options::Options;
+use crate::net::ports::Binding;
+use crate::net::stack::Inner;
+use crate::platform::Platform;
+use crate::socket::SockAddr;
+use crate::wait::Ready;
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use core::net::SocketAddrV4;
+use smoltcp::wire::{IpAddress, IpListenEndpoint, Ipv4Address};
+use trapless_abi::{Errno, SysResult};
+
+/// Connections that may wait for accept(2), at most (listen(2), somaxconn).
+const MAX_BACKLOG: usize = 4096;
+
+impl<P: Platform> Inner<P> {
+    fn bind_tcp(&mut self, port: u16, address: Option<Ipv4Address>, shareable: bool) -> SysResult<Binding> {
+        if self.listened(port, address) {
+            return Err(Errno::EADDRINUSE);
+        }
+        self.tcp_ports.take(port, address, shareable)
+    }
+
+    /// Starts a connection from the binding, which it takes over, or from a free port.
+    fn connect_tcp(
+        &mut self,
+        to: SocketAddrV4,
+        bound: &mut Option<Binding>,
+        options: &Options,
+    ) -> SysResult<Open> {
+        let peer = resolve(to);
+        let source = self.source_for(*peer.ip())?;
+        if peer.ip().is_multicast() || self.is_broadcast(*peer.ip()) {
+            return Err(Errno::ENETUNREACH);
+        }
+        if peer.port() == 0 {
+            return Err(Errno::ECONNREFUSED);
+        }
+        self.room_for_one()?;
+        let mut socket = new_tcp_socket()?;
+        let address = bound.and_then(|b| b.address).unwrap_or(source);
+        let binding = match *bound {
+            Some(binding) => binding,
+            None => self.tcp_ports.take(0, None, options.reuse)?,
+        };
+        let local = SocketAddrV4::new(address, binding.port);
+        let from = IpListenEndpoint { addr: Some(IpAddress::Ipv4(address)), port: binding.port };
+        let fresh = !self.connected(local, peer);
+        if !fresh || socket.connect(self.iface.context(), endpoint(peer), from).is_err() {
+            if bound.is_none() {
+                self.tcp_ports.give(binding);
+            }
+            return Err(Errno::EADDRNOTAVAIL);
+        }
+        *bound = None;
+        let handle = self.add_tcp(socket, binding, options.limits());
+        self.apply(handle, options);
+        Ok(Open { handle, local, peer: to, connecting: true, reported: false, over: false })
+    }
+}
+
+impl<P: Platform> TcpSocket<P> {
+    /// EINVAL if it has a port already, EADDRNOTAVAIL, EADDRINUSE, EAFNOSUPPORT.
+    pub(super) fn do_bind(&self, address: &SockAddr) -> SysResult<()> {
+        let address = inet(address)?;
+        let mut core = self.core.lock();
+        if core.binding.is_some() || !matches!(core.phase, Phase::Idle | Phase::Failed) {
+            return Err(Errno::EINVAL);
+        }
+        let shareable = core.options.reuse;
+        let binding = self.stack.look(|inner| {
+            let own = inner.bindable(*address.ip())?;
+            inner.bind_tcp(address.port(), own, shareable)
+        })?;
+        core.binding = Some(binding);
+        Ok(())
+    }
+
+    /// EADDRINUSE, EINVAL if it is connected.
+    pub(super) fn do_listen(&self, backlog: usize) -> SysResult<()> {
+        let backlog = backlog.clamp(1, MAX_BACKLOG);
+        let mut core = self.core.lock();
+        if let Phase::Listening(key) = core.phase {
+            return self.stack.look(|inner| {
+                inner.listeners.get_mut(&key).ok_or(Errno::EINVAL)?.backlog = backlog;
+                Ok(())
+            });
+        }
+        if !matches!(core.phase, Phase::Idle | Phase::Failed) {
+            return Err(Errno::EINVAL);
+        }
+        let (bound, shareable) = (core.binding, core.options.reuse);
+        let binding = self.stack.look(|inner| {
+            let binding = match bound {
+                Some(binding) => binding,
+                None => inner.bind_tcp(0, None, shareable)?,
+            };
+            let listener = Listener {
+                backlog,
+                waiting: VecDeque::new(),
+                shareable,
+                waker: self.waker.clone(),
+            };
+            let listening = inner.listen(binding, listener);
+            if listening.is_err() && bound.is_none() {
+                inner.tcp_ports.give(binding);
+            }
+            listening.map(|()| binding)
+        })?;
+        core.binding = Some(binding);
+        core.error = None;
+        core.phase = Phase::Listening((binding.port, binding.address));
+        drop(core);
+        self.events.queue.notify(Ready::all());
+        Ok(())
+    }
+
+    /// EAGAIN, EINVAL unless it listens.
+    pub(super) fn do_accept(&self) -> SysResult<(Arc<Self>, SocketAddrV4)> {
+        let core = self.core.lock();
+        let Phase::Listening(key) = core.phase else { return Err(Errno::EINVAL) };
+        let mut options = core.options.clone();
+        // A receive timeout bounds accept(2) itself; Linux does not hand it on (socket(7)).
+        (options.rcvtimeo, options.sndtimeo) = (None, None);
+        let open = self.stack.look(|inner| {
+            let handle = inner.accept(key)?;
+            inner.apply(handle, &options);
+            let socket = inner.tcp(handle);
+            // A complete connection has both ends.
+            let local = socket.local_endpoint().ok_or(Errno::ECONNABORTED)?;
+            let peer = socket.remote_endpoint().ok_or(Errno::ECONNABORTED)?;
+            let (local, peer) = (from_endpoint(local), from_endpoint(peer));
+            Ok(Open { handle, local, peer, connecting: false, reported: true, over: false })
+        })?;
+        let peer = open.peer;
+        Ok((Self::with(self.stack.clone(), Phase::Open(open), options), peer))
+    }
+
+    /// Ok, EINPROGRESS, EALREADY, EISCONN, and what went wrong: ECONNREFUSED, ETIMEDOUT, ENETUNREACH, EADDRNOTAVAIL, ENOBUFS.
+    pub(super) fn do_connect(&self, address: &SockAddr) -> SysResult<()> {
+        if let SockAddr::Unspecified = address {
+            return self.dissolve();
+        }
+        let to = inet(address)?;
+        let mut core = self.core.lock();
+        if let Phase::Idle | Phase::Failed = core.phase {
+            if let Some(error) = core.error.take() {
+                return Err(error);
+            }
+            let Core { binding, options, .. } = &mut *core;
+            let open = self.stack.with(|inner| inner.connect_tcp(to, binding, options))?;
+            core.phase = Phase::Open(open);
+            (core.shut_read, core.shut_write, core.error) = (false, false, None);
+            self.settle(&mut core);
+            return match &mut core.phase {
+                Phase::Open(open) if open.connecting => Err(Errno::EINPROGRESS),
+                Phase::Open(open) => {
+                    open.reported = true;
+                    Ok(())
+                }
+                _ => Err(core.error.take().unwrap_or(Errno::ECONNREFUSED)),
+            };
+        }
+        self.settle(&mut core);
+        match &mut core.phase {
+            Phase::Open(open) if open.connecting => Err(Errno::EALREADY),
+            Phase::Open(open) if !open.reported => {
+                open.reported = true;
+                core.error.take().map_or(Ok(()), Err)
+            }
+            Phase::Failed => Err(core.error.take().unwrap_or(Errno::ECONNABORTED)),
+            _ => Err(Errno::EISCONN),
+        }
+    }
+
+    /// connect(2) to AF_UNSPEC: the socket is as new.
+    fn dissolve(&self) -> SysResult<()> {
+        self.leave(&mut self.core.lock(), true);
+        self.events.queue.notify(Ready::all());
+        Ok(())
+    }
+}

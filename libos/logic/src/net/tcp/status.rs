@@ -1,0 +1,170 @@
+//! What a TCP socket is up to: its connection's state, readiness, pending errors, and options in force.
+
+use super::{Core, Phase, TcpSocket};
+use crate::net::address::endpoint;
+use crate::net::conn::{Conn, Limits};
+use crate::net::options::Options;
+use crate::net::stack::Inner;
+use crate::platform::Platform;
+use crate::wait::Ready;
+use core::net::SocketAddrV4;
+use core::time::Duration;
+use smoltcp::iface::SocketHandle;
+use smoltcp::socket::tcp::{RecvError, Socket as Engine, State};
+use trapless_abi::{Errno, SysResult};
+
+/// ioctl: bytes that can be read now (ioctl_tty(2)).
+const FIONREAD: u32 = 0x541b;
+/// ioctl: bytes that the peer has not acknowledged (tcp(7), SIOCOUTQ).
+const SIOCOUTQ: u32 = 0x5411;
+
+impl Options {
+    /// The time limits these options ask for.
+    pub(in crate::net) fn limits(&self) -> Limits {
+        let mut limits = Limits::default();
+        if self.user_timeout > 0 {
+            let limit = Duration::from_millis(self.user_timeout as u64);
+            (limits.connect, limits.data) = (limit, limit);
+        }
+        if self.keepalive {
+            let probes = i64::from(self.keepidle) + i64::from(self.keepintvl) * i64::from(self.keepcnt);
+            let silence = Duration::from_secs(probes as u64);
+            limits.idle = Some(if self.user_timeout > 0 { limits.data } else { silence });
+        }
+        limits
+    }
+}
+
+impl<P: Platform> Inner<P> {
+    /// Puts a socket's options in force.
+    pub(in crate::net) fn apply(&mut self, handle: SocketHandle, options: &Options) {
+        let socket = self.tcp(handle);
+        socket.set_nagle_enabled(!options.nodelay);
+        socket.set_hop_limit(Some(options.ttl));
+        // smoltcp has one interval for the first probe and those that follow. The shorter one finds a dead peer in the time that the
+        // options ask for, at the cost of some probes to a living one.
+        let interval = options.keepidle.min(options.keepintvl) as u64;
+        socket.set_keep_alive(options.keepalive.then(|| smoltcp::time::Duration::from_secs(interval)));
+        if let Some(conn) = self.conns.get_mut(&handle) {
+            conn.limits = options.limits();
+        }
+        self.limit(handle);
+    }
+
+    /// Whether there is a connection between two ends, closed but unfinished ones included.
+    pub(super) fn connected(&self, local: SocketAddrV4, peer: SocketAddrV4) -> bool {
+        let ends = (Some(endpoint(local)), Some(endpoint(peer)));
+        self.conns.keys().any(|&handle| {
+            let socket = self.sockets.get::<Engine>(handle);
+            (socket.local_endpoint(), socket.remote_endpoint()) == ends
+        })
+    }
+
+    /// The two views of a connection.
+    pub(super) fn both(&mut self, handle: SocketHandle) -> Option<(&mut Engine<'static>, &mut Conn)> {
+        Some((self.sockets.get_mut(handle), self.conns.get_mut(&handle)?))
+    }
+}
+
+/// Whether the peer's FIN has come, after all its data.
+pub(super) fn peer_finished(socket: &mut Engine, conn: &Conn) -> bool {
+    match socket.state() {
+        State::CloseWait | State::LastAck | State::Closing | State::TimeWait => true,
+        State::Closed => conn.finished || matches!(socket.peek(1), Err(RecvError::Finished)),
+        _ => false,
+    }
+}
+
+impl<P: Platform> TcpSocket<P> {
+    /// Runs `f` on the socket's state, brought up to date.
+    pub(super) fn settled<R>(&self, f: impl FnOnce(&mut Core, &mut Inner<P>) -> R) -> R {
+        let mut core = self.core.lock();
+        self.stack.look(|inner| {
+            self.settle_in(&mut core, inner);
+            f(&mut core, inner)
+        })
+    }
+
+    /// Brings the socket's state up to date with its connection.
+    pub(super) fn settle(&self, core: &mut Core) {
+        self.stack.look(|inner| self.settle_in(core, inner));
+    }
+
+    /// As [`TcpSocket::settle`]; also sees to it that the next change is announced (INV-NET-1).
+    pub(super) fn settle_in(&self, core: &mut Core, inner: &mut Inner<P>) {
+        let Phase::Open(open) = &mut core.phase else { return };
+        let Some((socket, conn)) = inner.both(open.handle) else { return };
+        socket.register_recv_waker(&self.waker);
+        match socket.state() {
+            State::SynSent | State::SynReceived => socket.register_send_waker(&self.waker),
+            State::Closed => {
+                let (handle, reset) = (open.handle, conn.reset);
+                if open.connecting && reset != Some(Errno::ECONNRESET) {
+                    core.error = Some(reset.unwrap_or(Errno::ETIMEDOUT));
+                    core.phase = Phase::Failed;
+                    inner.bury(handle);
+                } else if !open.over && (reset.is_some() || socket.recv_queue() == 0) {
+                    // Data to read comes first; only then is it known whether a FIN followed.
+                    open.connecting = false;
+                    open.over = true;
+                    let clean = core.shut_write && peer_finished(socket, conn);
+                    if reset.is_some() || !clean {
+                        core.error = Some(reset.unwrap_or(Errno::ETIMEDOUT));
+                    }
+                }
+            }
+            _ => open.connecting = false,
+        }
+    }
+
+    /// poll(2). A socket without a connection hangs up but takes writes, as in Linux.
+    pub(super) fn readiness(&self) -> Ready {
+        self.settled(|core, inner| {
+            let mut ready = Ready::empty();
+            ready.set(Ready::ERR, core.error.is_some());
+            let dead = Ready::READABLE | Ready::WRITABLE | Ready::RDHUP | Ready::HUP;
+            match &core.phase {
+                Phase::Idle => ready |= Ready::WRITABLE | Ready::HUP,
+                Phase::Failed => ready |= dead,
+                Phase::Listening(key) => ready.set(Ready::READABLE, inner.acceptable(*key)),
+                Phase::Open(open) if open.connecting => {}
+                Phase::Open(open) if open.over => ready |= dead,
+                Phase::Open(open) => {
+                    let Some((socket, conn)) = inner.both(open.handle) else { return ready };
+                    let ended = core.shut_read || peer_finished(socket, conn);
+                    let room = has_room(socket) || !socket.may_send();
+                    if !room {
+                        socket.register_send_waker(&self.waker);
+                    }
+                    ready.set(Ready::READABLE, ended || socket.can_recv() || !conn.leftover.is_empty());
+                    ready.set(Ready::RDHUP, ended);
+                    ready.set(Ready::WRITABLE, room || core.shut_write);
+                    ready.set(Ready::HUP, ended && core.shut_write);
+                }
+            }
+            ready
+        })
+    }
+
+    /// The number an ioctl(2) asks for. EINVAL for a listening socket, ENOTTY for other requests.
+    pub(super) fn queued(&self, request: u32) -> SysResult<usize> {
+        if request != FIONREAD && request != SIOCOUTQ {
+            return Err(Errno::ENOTTY);
+        }
+        self.settled(|core, inner| match &core.phase {
+            Phase::Listening(_) => Err(Errno::EINVAL),
+            Phase::Open(open) => Ok(match inner.both(open.handle) {
+                Some((socket, conn)) if request == FIONREAD => socket.recv_queue() + conn.leftover.len(),
+                Some((socket, _)) => socket.send_queue(),
+                None => 0,
+            }),
+            _ => Ok(0),
+        })
+    }
+}
+
+/// Whether poll(2) says that a write would not block: with a third of the buffer free, so that a writer does not wake for every
+/// acknowledgement (as Linux's sk_stream_is_writeable).
+fn has_room(socket: &Engine) -> bool {
+    socket.can_send() && socket.send_queue() <= socket.send_capacity() / 3 * 2
+}

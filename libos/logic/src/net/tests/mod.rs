@@ -1,0 +1,108 @@
+//! The network on a simulated wire.
+
+mod loss;
+mod sim;
+mod tcp;
+
+use super::tcp::TcpSocket;
+use crate::data::Sink;
+use crate::file::File;
+use crate::socket::{MsgFlags, SockAddr, Socket};
+use sim::{Net, Sim, Stack};
+use std::sync::Arc;
+use std::time::Duration;
+use trapless_abi::Errno;
+
+type Tcp = Arc<TcpSocket<Sim>>;
+
+/// Longer than anything takes.
+const LONG: Duration = Duration::from_secs(3600);
+
+fn addr(text: &str) -> SockAddr {
+    SockAddr::Inet(text.parse().unwrap())
+}
+
+/// A listening socket.
+fn listener(stack: &Stack, port: u16, backlog: usize) -> Tcp {
+    let socket = TcpSocket::new(stack.clone());
+    socket.bind(&addr(&format!("0.0.0.0:{port}"))).unwrap();
+    socket.listen(backlog).unwrap();
+    socket
+}
+
+/// A socket that has begun to connect.
+fn connecting(stack: &Stack, to: &str) -> Tcp {
+    let socket = TcpSocket::new(stack.clone());
+    assert_eq!(socket.connect(&addr(to)), Err(Errno::EINPROGRESS));
+    socket
+}
+
+/// One end as the object that accept(2) gives.
+type End = Arc<dyn Socket<Sim>>;
+
+/// A connection from host a to port 80 of host b.
+fn pair(net: &Net) -> (Tcp, End) {
+    let server = listener(&net.b, 80, 8);
+    let client = connecting(&net.a, "10.0.0.2:80");
+    let mut accepted = None;
+    assert!(net.run(LONG, || {
+        if accepted.is_none() {
+            accepted = server.accept().ok();
+        }
+        accepted.is_some() && client.connect(&addr("10.0.0.2:80")) != Err(Errno::EALREADY)
+    }));
+    (client, accepted.unwrap().0)
+}
+
+fn send(end: &dyn Socket<Sim>, mut data: &[u8]) -> Result<usize, Errno> {
+    end.write(&mut data)
+}
+
+fn recv(end: &dyn Socket<Sim>, room: usize) -> Result<Vec<u8>, Errno> {
+    let mut buf = Vec::with_capacity(room);
+    end.recv(&mut buf, MsgFlags::empty())?;
+    assert!(Sink::remaining(&buf) < room || buf.is_empty());
+    Ok(buf)
+}
+
+/// What comes until the end, or the error that ends it.
+fn recv_all(net: &Net, end: &dyn Socket<Sim>) -> Result<Vec<u8>, Errno> {
+    let mut all = Vec::new();
+    let mut result = None;
+    net.run(LONG, || {
+        loop {
+            match recv(end, 10_000) {
+                Ok(more) if more.is_empty() => result = Some(Ok(())),
+                Ok(more) => {
+                    all.extend(more);
+                    continue;
+                }
+                Err(Errno::EAGAIN) => {}
+                Err(error) => result = Some(Err(error)),
+            }
+            return result.is_some();
+        }
+    });
+    result.expect("neither data nor an end").map(|()| all)
+}
+
+/// SO_ERROR.
+fn so_error(end: &dyn Socket<Sim>) -> i32 {
+    i32::from_ne_bytes(end.option(1, 4).unwrap().try_into().unwrap())
+}
+
+/// Sets an option that is an integer.
+fn set(end: &dyn Socket<Sim>, level: i32, name: i32, value: i32) {
+    end.set_option(level, name, &value.to_ne_bytes()).unwrap();
+}
+
+/// SO_LINGER.
+fn set_linger(end: &dyn Socket<Sim>, seconds: i32) {
+    let value: Vec<u8> = [1, seconds].iter().flat_map(|w| w.to_ne_bytes()).collect();
+    end.set_option(1, 13, &value).unwrap();
+}
+
+/// Bytes that tell their place.
+fn pattern(len: usize) -> Vec<u8> {
+    (0..len).map(|i| (i ^ (i >> 8) ^ (i >> 16)) as u8).collect()
+}

@@ -1,0 +1,301 @@
+//! A simulated machine with virtual time, and a wire between two network stacks that loses, doubles, delays and damages frames.
+//!
+//! Everything runs on the test's own thread: a test is the same in each run, and minutes of retransmissions take no time.
+
+use crate::net::{Addressing, NetDevice, NetStack};
+use crate::platform::{Platform, TimerId};
+use crate::time::Instant;
+use crate::wait::{Observer, Ready};
+use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// The simulated machine.
+pub struct Sim;
+
+#[derive(Default)]
+struct World {
+    now: u64,
+    seq: u64,
+    timers: BTreeMap<(Instant, u64), Arc<dyn Observer>>,
+    rng: Rng,
+}
+
+thread_local! {
+    static WORLD: RefCell<World> = RefCell::default();
+}
+
+/// A generator of numbers that only have to look random (xorshift64*).
+pub struct Rng(u64);
+
+impl Default for Rng {
+    fn default() -> Self {
+        Self(0x9e37_79b9_7f4a_7c15)
+    }
+}
+
+impl Rng {
+    pub fn new(seed: u64) -> Self {
+        let mut rng = Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+        rng.next();
+        rng
+    }
+
+    pub fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    pub fn below(&mut self, limit: u64) -> u64 {
+        (self.next() >> 16) % limit
+    }
+}
+
+impl Platform for Sim {
+    type Thread = ();
+
+    fn now() -> Instant {
+        WORLD.with_borrow(|w| Instant::from_nanos(w.now))
+    }
+
+    fn realtime_ns() -> u64 {
+        Self::now().as_nanos()
+    }
+
+    fn cpu() -> usize {
+        0
+    }
+
+    fn preempt_disable() {}
+
+    fn preempt_enable() {}
+
+    fn halt() {
+        panic!("the only thread waits for a lock");
+    }
+
+    fn kick(_: usize) {}
+
+    fn current() {}
+
+    fn park(_: Option<Instant>) {
+        panic!("the only thread sleeps");
+    }
+
+    fn unpark((): &()) {}
+
+    fn signal_pending() -> bool {
+        false
+    }
+
+    fn timer_arm(at: Instant, target: Arc<dyn Observer>) -> TimerId {
+        WORLD.with_borrow_mut(|w| {
+            w.seq += 1;
+            w.timers.insert((at, w.seq), target);
+            TimerId { cpu: 0, at, seq: w.seq }
+        })
+    }
+
+    fn timer_cancel(id: TimerId) -> bool {
+        WORLD.with_borrow_mut(|w| w.timers.remove(&(id.at, id.seq))).is_some()
+    }
+
+    fn random(buf: &mut [u8]) {
+        WORLD.with_borrow_mut(|w| buf.fill_with(|| w.rng.next() as u8));
+    }
+}
+
+/// What goes wrong on a wire, in frames of 1000.
+#[derive(Clone, Copy, Default)]
+pub struct Faults {
+    pub lost: u64,
+    pub doubled: u64,
+    /// Late by up to 10 ms, so that others overtake it.
+    pub late: u64,
+    /// A byte changed, or the end cut off.
+    pub damaged: u64,
+}
+
+/// Two directions, each with the frames under way by arrival.
+#[derive(Default)]
+pub struct Cable {
+    pub faults: Faults,
+    /// Nothing arrives any more.
+    pub cut: bool,
+    /// Frames that one direction can hold; more are refused, as by a full ring.
+    pub ring: usize,
+    pub frames: u64,
+    rng: Rng,
+    seq: u64,
+    under_way: [BTreeMap<(u64, u64), Vec<u8>>; 2],
+    /// A copy of everything sent, if wanted.
+    pub tap: Option<Vec<Vec<u8>>>,
+}
+
+/// Nanoseconds from end to end.
+const LATENCY: u64 = 50_000;
+
+impl Cable {
+    fn put(&mut self, from: usize, mut frame: Vec<u8>) {
+        self.frames += 1;
+        if let Some(tap) = &mut self.tap {
+            tap.push(frame.clone());
+        }
+        if self.cut || self.rng.below(1000) < self.faults.lost {
+            return;
+        }
+        let copies = if self.rng.below(1000) < self.faults.doubled { 2 } else { 1 };
+        if self.rng.below(1000) < self.faults.damaged {
+            let at = self.rng.below(frame.len() as u64) as usize;
+            if self.rng.below(2) == 0 {
+                frame[at] ^= 1 << self.rng.below(8);
+            } else {
+                frame.truncate(at);
+            }
+        }
+        for _ in 0..copies {
+            let late = if self.rng.below(1000) < self.faults.late { self.rng.below(10_000_000) } else { 0 };
+            self.seq += 1;
+            let at = Sim::now().as_nanos() + LATENCY + late;
+            self.under_way[1 - from].insert((at, self.seq), frame.clone());
+        }
+    }
+
+    /// A frame from nowhere.
+    pub fn inject(&mut self, to: usize, frame: Vec<u8>) {
+        self.seq += 1;
+        self.under_way[to].insert((Sim::now().as_nanos(), self.seq), frame);
+    }
+
+    fn arrived(&self, end: usize) -> bool {
+        self.under_way[end].first_key_value().is_some_and(|(&(at, _), _)| at <= Sim::now().as_nanos())
+    }
+
+    fn next_arrival(&self) -> Option<u64> {
+        self.under_way.iter().filter_map(|w| w.first_key_value()).map(|(&(at, _), _)| at).min()
+    }
+}
+
+/// A card at one end of a cable.
+pub struct Nic {
+    pub cable: Arc<Mutex<Cable>>,
+    pub end: usize,
+}
+
+impl NetDevice for Nic {
+    fn mac(&self) -> [u8; 6] {
+        [2, 0, 0, 0, 0, 10 + self.end as u8]
+    }
+
+    fn receive(&mut self, f: &mut dyn FnMut(&mut [u8])) -> bool {
+        let mut cable = self.cable.lock().unwrap();
+        if !cable.arrived(self.end) {
+            return false;
+        }
+        let (_, mut frame) = cable.under_way[self.end].pop_first().unwrap();
+        f(&mut frame);
+        true
+    }
+
+    fn transmit(&mut self, len: usize, fill: &mut dyn FnMut(&mut [u8])) -> bool {
+        if !self.can_transmit() {
+            return false;
+        }
+        let mut frame = vec![0; len];
+        fill(&mut frame);
+        self.cable.lock().unwrap().put(self.end, frame);
+        true
+    }
+
+    fn can_transmit(&self) -> bool {
+        let cable = self.cable.lock().unwrap();
+        cable.under_way[1 - self.end].len() < cable.ring
+    }
+
+    fn kick(&mut self) {}
+
+    fn rearm(&mut self) -> bool {
+        self.cable.lock().unwrap().arrived(self.end)
+    }
+}
+
+pub type Stack = Arc<NetStack<Sim>>;
+
+/// Two hosts, 10.0.0.1 and 10.0.0.2, on one cable.
+pub struct Net {
+    pub a: Stack,
+    pub b: Stack,
+    pub cable: Arc<Mutex<Cable>>,
+    /// Events so far.
+    pub steps: Cell<u64>,
+}
+
+impl Net {
+    pub fn new() -> Self {
+        Self::with(Faults::default(), 1)
+    }
+
+    pub fn with(faults: Faults, seed: u64) -> Self {
+        let cable = Cable { faults, rng: Rng::new(seed), ring: 64, ..Cable::default() };
+        let cable = Arc::new(Mutex::new(cable));
+        let host = |end: usize| {
+            let address = Ipv4Cidr::new(Ipv4Address::new(10, 0, 0, 1 + end as u8), 24);
+            let nic = Box::new(Nic { cable: cable.clone(), end });
+            let stack = NetStack::new(Some(nic), Addressing::Static { address, router: None });
+            stack.poll();
+            stack
+        };
+        Self { a: host(0), b: host(1), cable, steps: Cell::new(0) }
+    }
+
+    /// Goes to the next event, if there is one before `limit`.
+    fn step(&self, limit: u64) -> bool {
+        let timer = WORLD.with_borrow(|w| w.timers.first_key_value().map(|(&(at, _), _)| at.as_nanos()));
+        let arrival = self.cable.lock().unwrap().next_arrival();
+        let Some(next) = timer.into_iter().chain(arrival).min().filter(|&at| at <= limit) else { return false };
+        WORLD.with_borrow_mut(|w| w.now = w.now.max(next));
+        self.steps.set(self.steps.get() + 1);
+        fire();
+        for stack in [&self.a, &self.b] {
+            while stack.poll() {}
+        }
+        true
+    }
+
+    /// Lets time pass until `done`; false if it is not within `limit` of virtual time.
+    pub fn run(&self, limit: Duration, mut done: impl FnMut() -> bool) -> bool {
+        let limit = (Sim::now() + limit).as_nanos();
+        loop {
+            if done() {
+                return true;
+            }
+            if !self.step(limit) {
+                WORLD.with_borrow_mut(|w| w.now = w.now.max(limit));
+                return done();
+            }
+        }
+    }
+
+    /// Lets time pass.
+    pub fn sleep(&self, time: Duration) {
+        self.run(time, || false);
+    }
+}
+
+/// Calls the timers that are due.
+pub fn fire() {
+    loop {
+        let due = WORLD.with_borrow_mut(|w| match w.timers.first_entry() {
+            Some(first) if first.key().0.as_nanos() <= w.now => Some(first.remove()),
+            _ => None,
+        });
+        match due {
+            Some(target) => target.notify(Ready::TIMER),
+            None => return,
+        }
+    }
+}

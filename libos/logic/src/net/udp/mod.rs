@@ -1,0 +1,287 @@
+//! UDP sockets (udp(7)).
+
+mod transfer;
+
+pub(super) use transfer::UdpDying;
+
+use super::address::{inet, resolve, sock_addr};
+use super::events::Events;
+use super::options::{Options, SOL_SOCKET, so};
+use super::ports::Binding;
+use super::stack::{Inner, NetStack};
+use crate::data::{Sink, Source};
+use crate::eventfd::anonymous_stat;
+use crate::file::{File, IoctlArg, OpenFile};
+use crate::platform::Platform;
+use crate::socket::{Control, MsgFlags, Received, Shutdown, SockAddr, Socket};
+use crate::sync::Lock;
+use crate::wait::{Ready, WaitQueue};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::any::Any;
+use core::net::{Ipv4Addr, SocketAddrV4};
+use core::task::Waker;
+use core::time::Duration;
+use smoltcp::iface::SocketHandle;
+use smoltcp::socket::udp::{PacketBuffer, PacketMetadata, Socket as Engine};
+use smoltcp::wire::{IpAddress, IpListenEndpoint};
+use trapless_abi::structs::Stat;
+use trapless_abi::{Errno, SysResult};
+
+/// AF_INET, SOCK_DGRAM, IPPROTO_UDP.
+const KIND: (i32, i32, i32) = (2, 2, 17);
+/// Bytes and datagrams that wait to be received.
+const RECEIVE: (usize, usize) = (64 * 1024, 128);
+/// Bytes and datagrams that wait to be sent, for the receiver's Ethernet address or for room in the ring.
+const SEND: (usize, usize) = (32 * 1024, 64);
+/// ioctl: bytes of the next datagram (udp(7)).
+const FIONREAD: u32 = 0x541b;
+
+struct Core {
+    /// The engine's socket and its port; None until bind(2), connect(2) or the first datagram.
+    bound: Option<(SocketHandle, Binding)>,
+    /// From connect(2): where datagrams go, and the only ones that are received.
+    peer: Option<SocketAddrV4>,
+    /// The source address of datagrams to the peer.
+    source: Ipv4Addr,
+    options: Options,
+    shut_read: bool,
+    shut_write: bool,
+}
+
+/// A UDP socket over IPv4.
+pub struct UdpSocket<P: Platform> {
+    stack: Arc<NetStack<P>>,
+    core: Lock<P, Core>,
+    events: Arc<Events<P>>,
+    waker: Waker,
+}
+
+/// An engine's socket with its buffers. ENOBUFS.
+fn new_engine() -> SysResult<Engine<'static>> {
+    let buffer = |(bytes, packets): (usize, usize)| {
+        let (mut payload, mut metadata) = (Vec::new(), Vec::new());
+        payload.try_reserve_exact(bytes).map_err(|_| Errno::ENOBUFS)?;
+        metadata.try_reserve_exact(packets).map_err(|_| Errno::ENOBUFS)?;
+        payload.resize(bytes, 0);
+        metadata.resize(packets, PacketMetadata::EMPTY);
+        Ok(PacketBuffer::new(metadata, payload))
+    };
+    Ok(Engine::new(buffer(RECEIVE)?, buffer(SEND)?))
+}
+
+impl<P: Platform> Inner<P> {
+    /// Makes an engine's socket that holds `binding`.
+    fn open_udp(&mut self, binding: Binding, ttl: u8) -> SysResult<SocketHandle> {
+        self.room_for_one()?;
+        // Later every socket may have to move there.
+        self.udp_dying.try_reserve(self.most_sockets).map_err(|_| Errno::ENOBUFS)?;
+        let mut engine = new_engine()?;
+        engine.set_hop_limit(Some(ttl));
+        let at = IpListenEndpoint { addr: binding.address.map(IpAddress::Ipv4), port: binding.port };
+        engine.bind(at).map_err(|_| Errno::EINVAL)?;
+        Ok(self.sockets.add(engine))
+    }
+}
+
+impl<P: Platform> UdpSocket<P> {
+    /// socket(2).
+    pub fn new(stack: Arc<NetStack<P>>) -> Arc<Self> {
+        let (events, waker) = Events::new();
+        let core = Core {
+            bound: None,
+            peer: None,
+            source: Ipv4Addr::UNSPECIFIED,
+            options: Options::new(RECEIVE.0),
+            shut_read: false,
+            shut_write: false,
+        };
+        Arc::new(Self { stack, core: Lock::new(core), events, waker })
+    }
+
+    /// The engine's socket, made now if need be, with the port `at` asks for. EADDRINUSE, EADDRNOTAVAIL, ENOBUFS.
+    fn ensure(&self, core: &mut Core, inner: &mut Inner<P>, at: SocketAddrV4) -> SysResult<SocketHandle> {
+        if let Some((handle, _)) = core.bound {
+            return Ok(handle);
+        }
+        let address = inner.bindable(*at.ip())?;
+        let binding = inner.udp_ports.take(at.port(), address, core.options.reuse)?;
+        match inner.open_udp(binding, core.options.ttl) {
+            Ok(handle) => {
+                core.bound = Some((handle, binding));
+                inner.sockets.get_mut::<Engine>(handle).register_recv_waker(&self.waker);
+                Ok(handle)
+            }
+            Err(error) => {
+                inner.udp_ports.give(binding);
+                Err(error)
+            }
+        }
+    }
+}
+
+/// INADDR_ANY and a free port.
+const ANYWHERE: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
+
+impl<P: Platform> Socket<P> for UdpSocket<P> {
+    fn kind(&self) -> (i32, i32, i32) {
+        KIND
+    }
+
+    fn bind(&self, address: &SockAddr) -> SysResult<()> {
+        let at = inet(address)?;
+        let mut core = self.core.lock();
+        if core.bound.is_some() {
+            return Err(Errno::EINVAL);
+        }
+        self.stack.look(|inner| self.ensure(&mut core, inner, at)).map(drop)
+    }
+
+    fn connect(&self, address: &SockAddr) -> SysResult<()> {
+        let mut core = self.core.lock();
+        if let SockAddr::Unspecified = address {
+            core.peer = None;
+            return Ok(());
+        }
+        let peer = resolve(inet(address)?);
+        let broadcast = core.options.broadcast;
+        self.stack.look(|inner| {
+            let source = inner.route_datagram(*peer.ip(), broadcast)?;
+            self.ensure(&mut core, inner, ANYWHERE)?;
+            core.source = source;
+            core.peer = Some(peer);
+            Ok(())
+        })
+    }
+
+    fn local(&self) -> SysResult<SockAddr> {
+        let core = self.core.lock();
+        let Some((_, binding)) = core.bound else { return Ok(sock_addr(ANYWHERE)) };
+        let unbound = if core.peer.is_some() { core.source } else { Ipv4Addr::UNSPECIFIED };
+        Ok(sock_addr(SocketAddrV4::new(binding.address.unwrap_or(unbound), binding.port)))
+    }
+
+    fn peer(&self) -> SysResult<SockAddr> {
+        self.core.lock().peer.map(sock_addr).ok_or(Errno::ENOTCONN)
+    }
+
+    fn send(
+        &self,
+        from: &mut dyn Source,
+        to: Option<&SockAddr>,
+        _: &mut Vec<Arc<OpenFile<P>>>,
+        _: &[Control],
+        flags: MsgFlags,
+    ) -> SysResult<usize> {
+        if flags.contains(MsgFlags::OOB) {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        self.do_send(from, to)
+    }
+
+    fn recv(&self, to: &mut dyn Sink, flags: MsgFlags) -> SysResult<Received<P>> {
+        if flags.contains(MsgFlags::ERRQUEUE) {
+            return Err(Errno::EAGAIN);
+        }
+        self.do_recv(to, flags)
+    }
+
+    fn shutdown(&self, how: Shutdown) -> SysResult<()> {
+        {
+            let mut core = self.core.lock();
+            if core.peer.is_none() {
+                return Err(Errno::ENOTCONN);
+            }
+            core.shut_read |= how != Shutdown::Write;
+            core.shut_write |= how != Shutdown::Read;
+        }
+        self.events.queue.notify(Ready::all());
+        Ok(())
+    }
+
+    fn set_option(&self, level: i32, name: i32, value: &[u8]) -> SysResult<()> {
+        let mut core = self.core.lock();
+        core.options.set(level, name, value)?;
+        if let Some((handle, _)) = core.bound {
+            let ttl = core.options.ttl;
+            self.stack.look(|inner| inner.sockets.get_mut::<Engine>(handle).set_hop_limit(Some(ttl)));
+        }
+        Ok(())
+    }
+
+    fn option(&self, level: i32, name: i32) -> SysResult<Vec<u8>> {
+        let value = match (level, name) {
+            (SOL_SOCKET, so::DOMAIN) => KIND.0,
+            (SOL_SOCKET, so::TYPE) => KIND.1,
+            (SOL_SOCKET, so::PROTOCOL) => KIND.2,
+            // smoltcp does not tell about ICMP errors.
+            (SOL_SOCKET, so::ERROR | so::ACCEPTCONN) => 0,
+            _ => return self.core.lock().options.get(level, name),
+        };
+        Ok(value.to_ne_bytes().to_vec())
+    }
+
+    fn receive_timeout(&self) -> Option<Duration> {
+        self.core.lock().options.rcvtimeo
+    }
+
+    fn send_timeout(&self) -> Option<Duration> {
+        self.core.lock().options.sndtimeo
+    }
+}
+
+impl<P: Platform> File<P> for UdpSocket<P> {
+    fn read(&self, to: &mut dyn Sink) -> SysResult<usize> {
+        self.do_recv(to, MsgFlags::empty()).map(|received| received.len)
+    }
+
+    fn write(&self, from: &mut dyn Source) -> SysResult<usize> {
+        self.do_send(from, None)
+    }
+
+    fn stat(&self) -> SysResult<Stat> {
+        Ok(Stat { st_mode: 0o140_777, ..anonymous_stat() })
+    }
+
+    fn ready(&self) -> Ready {
+        self.readiness()
+    }
+
+    fn queue(&self) -> Option<&WaitQueue<P>> {
+        Some(&self.events.queue)
+    }
+
+    fn ioctl(&self, request: u32, arg: &mut dyn IoctlArg) -> SysResult<usize> {
+        if request != FIONREAD {
+            return Err(Errno::ENOTTY);
+        }
+        let bytes = self.next_len().unwrap_or(0);
+        arg.put(&i32::try_from(bytes).unwrap_or(i32::MAX).to_ne_bytes())?;
+        Ok(0)
+    }
+
+    fn close(&self) {
+        let mut core = self.core.lock();
+        core.peer = None;
+        if let Some((handle, binding)) = core.bound.take() {
+            self.stack.with(|inner| inner.bury_udp(handle, binding));
+        }
+        drop(core);
+        self.events.queue.notify(Ready::all());
+    }
+
+    fn as_socket(&self) -> Option<&dyn Socket<P>> {
+        Some(self)
+    }
+
+    fn as_any(&self) -> &(dyn Any + Send + Sync) {
+        self
+    }
+}
+
+impl<P: Platform> Drop for UdpSocket<P> {
+    /// A socket that never became a descriptor is not closed by anybody else.
+    fn drop(&mut self) {
+        File::close(self);
+    }
+}
