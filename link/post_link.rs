@@ -50,9 +50,7 @@ pub fn install(out: &Path, image: &Path) -> PathBuf {
 fn real_linker() -> PathBuf {
     let answer = Command::new("cc").arg("-print-prog-name=ld.bfd").output();
     match answer {
-        Ok(found) if found.status.success() => {
-            PathBuf::from(OsString::from_vec(found.stdout.trim_ascii().to_vec()))
-        }
+        Ok(found) if found.status.success() => PathBuf::from(OsString::from_vec(found.stdout.trim_ascii().to_vec())),
         _ => panic!("no C compiler: install gcc and binutils (Debian: apt-get install build-essential)"),
     }
 }

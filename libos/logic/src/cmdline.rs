@@ -113,7 +113,8 @@ mod tests {
 
     #[test]
     fn settings_end_at_the_double_dash() {
-        let c = parse(r#"trace=net,futex verbose ip=10.0.0.2/24 -- -noshell -eval 'io:format("~p", [a=1])' --"#).unwrap();
+        let c =
+            parse(r#"trace=net,futex verbose ip=10.0.0.2/24 -- -noshell -eval 'io:format("~p", [a=1])' --"#).unwrap();
         let s = |k: &str, v: &str| (String::from(k), String::from(v));
         assert_eq!(c.settings, [s("trace", "net,futex"), s("verbose", ""), s("ip", "10.0.0.2/24")]);
         assert_eq!(c.erl.unwrap(), ["-noshell", "-eval", r#"io:format("~p", [a=1])"#, "--"]);
