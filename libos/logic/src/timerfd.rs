@@ -79,10 +79,10 @@ impl<P: Platform> TimerFd<P> {
             P::timer_cancel(id);
         }
         let ahead = advance(state.setting, P::now()).0.next;
-        if let (Some(at), Some(this)) = (ahead, self.this.upgrade()) {
-            if at > P::now() {
-                state.armed = Some(P::timer_arm(at, this));
-            }
+        if let (Some(at), Some(this)) = (ahead, self.this.upgrade())
+            && at > P::now()
+        {
+            state.armed = Some(P::timer_arm(at, this));
         }
     }
 }

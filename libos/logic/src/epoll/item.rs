@@ -92,10 +92,10 @@ impl<P: Platform> Item<P> {
     /// Stops being told about the file.
     pub(super) fn detach(&self) {
         let token = self.token.lock().take();
-        if let (Some(token), Some(file)) = (token, self.file.upgrade()) {
-            if let Some(queue) = file.file.queue() {
-                queue.unregister(token);
-            }
+        if let (Some(token), Some(file)) = (token, self.file.upgrade())
+            && let Some(queue) = file.file.queue()
+        {
+            queue.unregister(token);
         }
     }
 }
