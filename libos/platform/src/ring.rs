@@ -43,6 +43,12 @@ struct Slot {
     b: AtomicU64,
 }
 
+impl Slot {
+    const fn new() -> Self {
+        Self { tsc: AtomicU64::new(0), kind: AtomicU64::new(0), a: AtomicU64::new(0), b: AtomicU64::new(0) }
+    }
+}
+
 /// One CPU's events. An interrupt may come between an event's index and its words: a reader may then see one mixed entry.
 pub struct Ring {
     next: AtomicU32,
@@ -52,9 +58,7 @@ pub struct Ring {
 impl Ring {
     /// An empty ring.
     pub const fn new() -> Self {
-        const EMPTY: Slot =
-            Slot { tsc: AtomicU64::new(0), kind: AtomicU64::new(0), a: AtomicU64::new(0), b: AtomicU64::new(0) };
-        Self { next: AtomicU32::new(0), slots: [const { EMPTY }; LEN] }
+        Self { next: AtomicU32::new(0), slots: [const { Slot::new() }; LEN] }
     }
 
     /// Notes an event with two words about it.

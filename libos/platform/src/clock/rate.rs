@@ -31,19 +31,24 @@ pub(super) struct Rates {
     pub source: Source,
 }
 
+/// A way to find the counter's rate in Hz.
+type Way = (fn() -> Option<u64>, Source);
+
+/// The ways, best first.
+const WAYS: [Way; 4] = [
+    (kvm_clock, Source::KvmClock),
+    (crystal, Source::Crystal),
+    (interval_timer, Source::IntervalTimer),
+    (nominal, Source::Nominal),
+];
+
 pub(super) fn find() -> Rates {
     let (tsc_khz, apic_khz) = hypervisor_leaf();
     let apic_hz = apic_khz * 1000;
-    let candidates: [(fn() -> Option<u64>, Source); 4] = [
-        (kvm_clock, Source::KvmClock),
-        (crystal, Source::Crystal),
-        (interval_timer, Source::IntervalTimer),
-        (nominal, Source::Nominal),
-    ];
     if tsc_khz != 0 {
         return Rates { tsc_hz: tsc_khz * 1000, apic_hz, source: Source::HypervisorLeaf };
     }
-    let told = candidates.iter().find_map(|(ask, source)| Some((ask().filter(|&hz| hz > 1_000_000)?, *source)));
+    let told = WAYS.iter().find_map(|(ask, source)| Some((ask().filter(|&hz| hz > 1_000_000)?, *source)));
     let (tsc_hz, source) = told.unwrap_or((1_000_000_000, Source::Guess));
     Rates { tsc_hz, apic_hz, source }
 }
