@@ -32,7 +32,7 @@ pub fn start(card: Option<Box<VirtioNet>>, config: &Config) -> Arc<NetStack<X86>
     let stack = STACK.call_once(|| NetStack::new(card, config.addressing)).clone();
     stack.on_lease(|lease: Option<&Lease>| match lease {
         Some(lease) => configured(lease),
-        None => log::warn!("the network address was lost"),
+        None => log::info!("no network address"),
     });
     irq::set_softirq(Softirq::NET, on_softirq);
     irq::raise(Softirq::NET);
