@@ -12,6 +12,7 @@ mod conn;
 pub mod device;
 mod events;
 mod lease;
+mod marks;
 mod options;
 mod ports;
 mod stack;

@@ -262,6 +262,7 @@ impl<P: Platform> Inner<P> {
             self.wire.drop_staged();
             return true;
         }
+        self.wire.hear_staged();
         let taken = self.iface.poll_ingress_single(now, &mut self.wire, &mut self.sockets);
         match verdict {
             Verdict::Admitted(handle, waker) => self.admitted(handle, &waker),

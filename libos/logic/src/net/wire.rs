@@ -5,6 +5,7 @@
 //! not pretend to come from this host (RFC 1122 3.2.1.3): [`martian`].
 
 use super::device::NetDevice;
+use super::marks::Marks;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -44,6 +45,7 @@ pub(super) struct Wire {
     /// Frame buffers to use again.
     spare: Vec<Vec<u8>>,
     scratch: Vec<u8>,
+    marks: Marks,
     /// The card took frames since the last kick.
     unkicked: bool,
     /// Frames that smoltcp has sent.
@@ -62,6 +64,7 @@ impl Wire {
             staged: None,
             spare: Vec::new(),
             scratch: alloc::vec![0; MAX_FRAME],
+            marks: Marks::new(),
             unkicked: false,
             sent: 0,
         }
@@ -103,6 +106,13 @@ impl Wire {
                 self.recycle(buffer);
                 if came { Staged::Dropped } else { Staged::Nothing }
             }
+        }
+    }
+
+    /// Remembers what the staged frame acknowledges.
+    pub(super) fn hear_staged(&mut self) {
+        if let Some(frame) = &mut self.staged {
+            self.marks.hear(frame);
         }
     }
 
@@ -174,7 +184,8 @@ impl Wire {
     /// Sends the first `len` bytes of the scratch buffer where they belong.
     fn send(&mut self, len: usize) {
         self.sent += 1;
-        let scratch = core::mem::take(&mut self.scratch);
+        let mut scratch = core::mem::take(&mut self.scratch);
+        self.marks.correct(&mut scratch[..len]);
         let frame = &scratch[..len];
         if EthernetFrame::new_checked(frame).is_ok_and(|header| header.dst_addr() == self.mac) {
             self.loop_back(frame);

@@ -1,0 +1,187 @@
+//! What each peer says it has, so that acknowledgements to it are acceptable.
+//!
+//! After a retransmission timeout smoltcp starts again from the oldest unacknowledged byte, and until it has caught up it also sends
+//! acknowledgements without data under that old sequence number. A peer that already has the bytes finds such a segment outside its
+//! window and must ignore its acknowledgement (RFC 9293 3.10.7.4). When both ends do this at the same time, neither ever hears the
+//! other. So a segment without data never gets a number below the highest that the peer has acknowledged: that one is acceptable
+//! whatever the peer's window is.
+
+use alloc::vec::Vec;
+use smoltcp::wire::{
+    EthernetFrame, EthernetProtocol, IpAddress, IpProtocol, Ipv4Address, Ipv4Packet, TcpPacket, TcpSeqNumber,
+};
+
+/// Connections that can be remembered; a later one takes the place of an earlier one with the same hash.
+const MARKS: usize = 1024;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Key {
+    us: Ipv4Address,
+    peer: Ipv4Address,
+    ports: (u16, u16),
+}
+
+impl Key {
+    fn slot(&self) -> usize {
+        let ports = u32::from(self.ports.0) << 16 | u32::from(self.ports.1);
+        let mixed = (self.us.to_bits().rotate_left(7) ^ self.peer.to_bits() ^ ports).wrapping_mul(0x9e37_79b1);
+        (mixed >> 16) as usize % MARKS
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Mark {
+    key: Key,
+    /// The end of the highest segment sent.
+    sent: TcpSeqNumber,
+    /// The highest number the peer has acknowledged, whether smoltcp listened or not.
+    heard: TcpSeqNumber,
+}
+
+/// What connections have sent and heard. Losing a mark is harmless: nothing is changed then.
+pub(super) struct Marks {
+    slots: Vec<Option<Mark>>,
+}
+
+/// A TCP segment in one piece, with its source and destination.
+fn segment(frame: &mut [u8]) -> Option<(Ipv4Address, Ipv4Address, TcpPacket<&mut [u8]>)> {
+    if EthernetFrame::new_checked(&*frame).ok()?.ethertype() != EthernetProtocol::Ipv4 {
+        return None;
+    }
+    let packet = frame.get_mut(EthernetFrame::<&[u8]>::header_len()..)?;
+    let ip = Ipv4Packet::new_checked(&*packet).ok()?;
+    if ip.next_header() != IpProtocol::Tcp || ip.frag_offset() != 0 || ip.more_frags() {
+        return None;
+    }
+    let (from, to, header, total) =
+        (ip.src_addr(), ip.dst_addr(), usize::from(ip.header_len()), usize::from(ip.total_len()));
+    let tcp = TcpPacket::new_checked(packet.get_mut(header..total)?).ok()?;
+    Some((from, to, tcp))
+}
+
+impl Marks {
+    pub(super) fn new() -> Self {
+        Self { slots: alloc::vec![None; MARKS] }
+    }
+
+    /// Looks at a frame that came.
+    pub(super) fn hear(&mut self, frame: &mut [u8]) {
+        let Some((peer, us, tcp)) = segment(frame) else { return };
+        if !tcp.ack() || tcp.rst() || tcp.segment_len() > 0 {
+            return;
+        }
+        let key = Key { us, peer, ports: (tcp.dst_port(), tcp.src_port()) };
+        let Some(mark) = &mut self.slots[key.slot()] else { return };
+        let number = tcp.ack_number();
+        let news = mark.key == key && mark.heard < number && number <= mark.sent;
+        if news && tcp.verify_checksum(&IpAddress::Ipv4(peer), &IpAddress::Ipv4(us)) {
+            mark.heard = number;
+        }
+    }
+
+    /// Looks at a frame that is about to be sent, and corrects it if it is an acknowledgement with an old number.
+    pub(super) fn correct(&mut self, frame: &mut [u8]) {
+        let Some((us, peer, mut tcp)) = segment(frame) else { return };
+        let key = Key { us, peer, ports: (tcp.src_port(), tcp.dst_port()) };
+        let seq = tcp.seq_number();
+        let end = seq + tcp.segment_len();
+        let slot = &mut self.slots[key.slot()];
+        match slot {
+            Some(mark) if mark.key == key && !tcp.syn() => {
+                if end > mark.sent {
+                    mark.sent = end;
+                }
+                // The answer to a stray segment is a RST without ACK and must keep the number the segment asks for.
+                if end == seq && tcp.ack() && seq < mark.heard {
+                    tcp.set_seq_number(mark.heard);
+                    tcp.fill_checksum(&IpAddress::Ipv4(us), &IpAddress::Ipv4(peer));
+                }
+            }
+            // Acknowledgements alone do not displace the mark of a connection that sends.
+            _ if end != seq => *slot = Some(Mark { key, sent: end, heard: seq }),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use smoltcp::phy::ChecksumCapabilities;
+    use smoltcp::wire::{EthernetAddress, EthernetRepr, IpRepr, TcpControl, TcpRepr};
+
+    const ENDS: (Ipv4Address, Ipv4Address) = (Ipv4Address::new(10, 0, 0, 1), Ipv4Address::new(10, 0, 0, 2));
+
+    /// A segment from one end to the other, or back.
+    fn frame(back: bool, seq: i32, ack: i32, control: TcpControl, payload: &[u8]) -> Vec<u8> {
+        let (from, to, ports) = if back { (ENDS.1, ENDS.0, (80, 1000)) } else { (ENDS.0, ENDS.1, (1000, 80)) };
+        let tcp = TcpRepr {
+            src_port: ports.0,
+            dst_port: ports.1,
+            control,
+            seq_number: TcpSeqNumber(seq),
+            ack_number: Some(TcpSeqNumber(ack)),
+            window_len: 100,
+            window_scale: None,
+            max_seg_size: None,
+            sack_permitted: false,
+            sack_ranges: [None; 3],
+            timestamp: None,
+            payload,
+        };
+        let (from, to) = (IpAddress::Ipv4(from), IpAddress::Ipv4(to));
+        let ip = IpRepr::new(from, to, IpProtocol::Tcp, tcp.buffer_len(), 64);
+        let mac = EthernetAddress([2; 6]);
+        let header = EthernetRepr { src_addr: mac, dst_addr: mac, ethertype: EthernetProtocol::Ipv4 };
+        let mut bytes = alloc::vec![0; header.buffer_len() + ip.buffer_len()];
+        let mut frame = EthernetFrame::new_unchecked(&mut bytes[..]);
+        header.emit(&mut frame);
+        ip.emit(frame.payload_mut(), &ChecksumCapabilities::default());
+        let mut packet = TcpPacket::new_unchecked(&mut frame.payload_mut()[ip.header_len()..]);
+        tcp.emit(&mut packet, &from, &to, &ChecksumCapabilities::default());
+        bytes
+    }
+
+    /// The number that a segment of ours leaves with.
+    fn leaves(marks: &mut Marks, seq: i32, control: TcpControl, payload: &[u8]) -> i32 {
+        let mut bytes = frame(false, seq, 7, control, payload);
+        marks.correct(&mut bytes);
+        let tcp = TcpPacket::new_checked(&bytes[34..]).unwrap();
+        assert!(tcp.verify_checksum(&IpAddress::Ipv4(ENDS.0), &IpAddress::Ipv4(ENDS.1)));
+        tcp.seq_number().0
+    }
+
+    fn acknowledge(marks: &mut Marks, number: i32) {
+        marks.hear(&mut frame(true, 7, number, TcpControl::None, b""));
+    }
+
+    #[test]
+    fn acknowledgements_do_not_fall_behind_what_the_peer_has() {
+        let mut marks = Marks::new();
+        assert_eq!(leaves(&mut marks, 100, TcpControl::Psh, b"0123456789"), 100);
+        assert_eq!(leaves(&mut marks, 100, TcpControl::None, b""), 100);
+        acknowledge(&mut marks, 110);
+        assert_eq!(leaves(&mut marks, 100, TcpControl::None, b""), 110);
+        assert_eq!(leaves(&mut marks, 100, TcpControl::Psh, b"01234"), 100);
+    }
+
+    #[test]
+    fn damaged_and_impossible_acknowledgements_are_ignored() {
+        let mut marks = Marks::new();
+        leaves(&mut marks, 100, TcpControl::Psh, b"0123456789");
+        acknowledge(&mut marks, 111);
+        let mut damaged = frame(true, 7, 105, TcpControl::None, b"");
+        *damaged.last_mut().unwrap() ^= 1;
+        marks.hear(&mut damaged);
+        assert_eq!(leaves(&mut marks, 100, TcpControl::None, b""), 100);
+    }
+
+    #[test]
+    fn a_new_connection_starts_over() {
+        let mut marks = Marks::new();
+        leaves(&mut marks, 1000, TcpControl::Psh, b"0123456789");
+        acknowledge(&mut marks, 1010);
+        assert_eq!(leaves(&mut marks, 5, TcpControl::Syn, b""), 5);
+        assert_eq!(leaves(&mut marks, 6, TcpControl::None, b""), 6);
+    }
+}
