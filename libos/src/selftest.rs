@@ -2,25 +2,35 @@
 
 use crate::power;
 use core::time::Duration;
-use trapless_platform::{sentinel, thread};
+use trapless_platform::{mm, sentinel, thread};
 
 /// Bytes of the test thread's stack.
 const STACK: usize = 64 * 1024;
 /// How long the sentinel runs if nothing is said, seconds.
 const DEFAULT_SECONDS: u64 = 10;
 
-/// Starts the test that `setting` names: `sentinel[,SECONDS]`.
+/// Starts the test that `setting` names: `sentinel[,SECONDS]` or `memory`.
 pub fn start(setting: &str) {
     let (name, argument) = setting.split_once(',').unwrap_or((setting, ""));
     let seconds = if argument.is_empty() { Some(DEFAULT_SECONDS) } else { argument.parse().ok() };
-    match (name, seconds) {
-        ("sentinel", Some(seconds)) => {
-            if let Err(e) = thread::spawn_kernel("sentinel", run_sentinel, seconds as usize, STACK) {
-                power::refuse_boot(format_args!("selftest: {e}"));
-            }
-        }
-        _ => power::refuse_boot(format_args!("selftest={setting}: it takes sentinel[,SECONDS]")),
+    let (run, argument): (fn(usize), _) = match (name, seconds) {
+        ("sentinel", Some(seconds)) => (run_sentinel, seconds as usize),
+        ("memory", _) if argument.is_empty() => (run_memory, 0),
+        _ => power::refuse_boot(format_args!("selftest={setting}: it takes sentinel[,SECONDS] or memory")),
+    };
+    if let Err(e) = thread::spawn_kernel("selftest", run, argument, STACK) {
+        power::refuse_boot(format_args!("selftest: {e}"));
     }
+}
+
+/// Status 0 if all of the memory system's own tests passed, 1 if not.
+fn run_memory(_: usize) {
+    let failed = mm::selftest::run(&mut |name, result| match result {
+        Ok(()) => crate::console::say!("memory: {name}: ok"),
+        Err(why) => crate::console::say!("memory: {name}: FAILED: {why}"),
+    });
+    crate::console::say!("memory: {failed} failed");
+    power::exit_process(i32::from(failed != 0))
 }
 
 /// Status 0 if every register and red zone survived, 1 if not.

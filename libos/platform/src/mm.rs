@@ -3,6 +3,8 @@
 //! Memory and addresses that leave are not reused before all TLBs have forgotten them. That takes an interrupt to every CPU, so they
 //! are collected, and one flush serves many calls ([`BATCH`]); only where the program could tell the difference it happens at once.
 
+pub mod selftest;
+
 use crate::frames;
 use crate::paging::{self, Retired, Touched};
 use crate::percpu;
@@ -27,6 +29,9 @@ const BATCH_RANGES: usize = 256;
 /// Frames that the libos must have left before a call may need page tables and heap.
 const MARGIN: usize = 128;
 
+/// Machines with at least this many bytes of memory use 2 MiB pages wherever they fit.
+const LARGE_PAGES_FROM: u64 = 2 << 30;
+
 struct Space {
     plan: AddressSpace,
     retired: Retired,
@@ -38,6 +43,8 @@ static WAITING: AtomicUsize = AtomicUsize::new(0);
 
 /// Sets up the address space. Needs [`paging::init`].
 pub fn init() {
+    // Where memory is plentiful, fewer faults and TLB misses are worth more than the pages that are never used.
+    paging::set_large_pages(frames::total_frames() as u64 * frames::FRAME >= LARGE_PAGES_FROM);
     let plan = AddressSpace::new(paging::WINDOW, paging::low_window(), paging::HEAP);
     *SPACE.lock() = Some(Space { plan, retired: Retired::new() });
 }

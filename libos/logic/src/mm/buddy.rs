@@ -73,12 +73,13 @@ impl<'a> Buddy<'a> {
 
     /// Gives back the block of `2^order` frames that starts at `frame`.
     ///
-    /// Panics on a block that is free already or out of range: whoever frees twice will corrupt memory next.
+    /// Panics on a block that is out of range, and with debug assertions on one that is free already: whoever frees twice will corrupt
+    /// memory next.
     pub fn free(&mut self, frame: usize, order: usize) {
         assert!(frame.trailing_zeros() as usize >= order && frame + (1 << order) <= self.frames);
         let (mut block, mut order) = (frame >> order, order);
         self.free += 1 << order;
-        assert!(!self.covered(block, order), "frame {frame:#x} freed twice");
+        debug_assert!(!self.covered(block, order), "frame {frame:#x} freed twice");
         while order < MAX_ORDER && self.orders[order].remove(block ^ 1) {
             block /= 2;
             order += 1;

@@ -18,11 +18,12 @@ pub struct Section {
     pub prot: Prot,
 }
 
-/// Declares linker symbols and reads their addresses.
+/// Declares linker symbols. Of size zero, because the compiler takes two statics with a size to be at different addresses, and sections
+/// may be empty.
 macro_rules! symbols {
     ($($name:ident),* $(,)?) => {
         unsafe extern "C" {
-            $(static $name: u8;)*
+            $(static $name: [u8; 0];)*
         }
     };
 }

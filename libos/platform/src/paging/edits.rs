@@ -63,7 +63,7 @@ pub fn apply(edit: Edit, retired: &mut Retired, touched: &mut Touched) {
             let due = Entry::lazy(prot, huge);
             // PROT_NONE over nothing is nothing.
             if due != Entry::EMPTY {
-                editor.each(range, &|entry| entry != due, &mut |_, slot, _, _| slot.set(due));
+                editor.each(range, |entry| entry != due, |_, slot, _, _| slot.set(due));
             }
         }
         Edit::Unmap { range, gap } => editor.unmap(whole_tables(range, gap)),
@@ -72,27 +72,39 @@ pub fn apply(edit: Edit, retired: &mut Retired, touched: &mut Touched) {
                 true => Entry::page(entry.address(), prot, level > 1),
                 false => Entry::lazy(prot, entry.wants_large()),
             };
-            editor.each(range, &|_| true, &mut |editor, slot, level, at| {
-                let old = slot.update(|entry| change(entry, level));
-                if old.is_present() {
-                    editor.touched.add(at);
-                }
-            });
+            editor.each(
+                range,
+                |_| true,
+                |editor, slot, level, at| {
+                    let old = slot.update(|entry| change(entry, level));
+                    if old.is_present() {
+                        editor.touched.add(at);
+                    }
+                },
+            );
         }
         Edit::Discard { range } => {
-            editor.each(range, &|entry| entry.is_page(1), &mut |editor, slot, level, at| {
-                if slot.get().is_page(level) {
-                    let old = slot.update(|entry| Entry::lazy(entry.prot(), false));
-                    editor.retire(old, level, at);
-                }
-            });
+            editor.each(
+                range,
+                |entry| entry.is_page(1),
+                |editor, slot, level, at| {
+                    if slot.get().is_page(level) {
+                        let old = slot.update(|entry| Entry::lazy(entry.prot(), false));
+                        editor.retire(old, level, at);
+                    }
+                },
+            );
         }
         Edit::Move { from, to, len } => editor.relocate(from, to, len),
         Edit::Prefer { range, huge } => {
             // Only ranges of whole 2 MiB blocks matter.
-            editor.each(range, &|_| false, &mut |_, slot, _, _| {
-                slot.update(|entry| if entry.is_lazy() { entry.preferring(huge) } else { entry });
-            });
+            editor.each(
+                range,
+                |_| false,
+                |_, slot, _, _| {
+                    slot.update(|entry| if entry.is_lazy() { entry.preferring(huge) } else { entry });
+                },
+            );
         }
     }
 }
@@ -111,22 +123,25 @@ struct Editor<'a> {
     touched: &'a mut Touched,
 }
 
-type Action<'a> = dyn FnMut(&mut Editor<'_>, &Slot, u8, u64) + 'a;
-
 impl Editor<'_> {
     /// Calls `action` for the highest entries that lie in `range` as a whole. An entry that only overlaps it is split if `split` says
     /// so, else left alone.
-    fn each(&mut self, range: Range, split: &dyn Fn(Entry) -> bool, action: &mut Action<'_>) {
-        self.each_in(root(), ROOT_LEVEL, range, split, action);
+    fn each(
+        &mut self,
+        range: Range,
+        split: impl Fn(Entry) -> bool,
+        mut action: impl FnMut(&mut Editor<'_>, &Slot, u8, u64),
+    ) {
+        self.each_in(root(), ROOT_LEVEL, range, &split, &mut action);
     }
 
-    fn each_in(
+    fn each_in<A: FnMut(&mut Editor<'_>, &Slot, u8, u64)>(
         &mut self,
         table: Table,
         level: u8,
         range: Range,
-        split: &dyn Fn(Entry) -> bool,
-        action: &mut Action<'_>,
+        split: &impl Fn(Entry) -> bool,
+        action: &mut A,
     ) {
         for (slot, part, whole) in parts(table, level, range) {
             let entry = slot.get();

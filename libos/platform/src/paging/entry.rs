@@ -115,11 +115,8 @@ impl Entry {
         Self(self.0 & !WANTS_LARGE | if large { WANTS_LARGE } else { 0 })
     }
 
-    /// The entry for the `index`-th part of this one, one level down: how a large page or a lazy range is split.
+    /// The `index`-th part of a large page, one level down.
     pub fn part(self, level: u8, index: u64) -> Self {
-        if !self.is_page(level) {
-            return self;
-        }
         let step = 1 << (12 + 9 * (u64::from(level) - 2));
         let size = if level == 2 { 0 } else { LARGE };
         Self((self.0 & !LARGE | size) + index * step)

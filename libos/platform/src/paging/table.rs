@@ -42,6 +42,9 @@ impl Table {
 
     /// Sets every entry to the part of `whole` (an entry of `level`) that falls to it.
     pub fn fill(self, whole: Entry, level: u8) {
+        if !whole.is_page(level) {
+            return self.slots().iter().for_each(|slot| slot.set(whole));
+        }
         for (i, slot) in self.slots().iter().enumerate() {
             slot.set(whole.part(level, i as u64));
         }
@@ -116,6 +119,18 @@ pub fn lowest(root: Table, address: u64) -> Option<&'static [Slot; ENTRIES]> {
         table = Table(entry.address());
     }
     Some(table.slots())
+}
+
+/// Counts the pages below `table`, which stands for the addresses from `base` on, that `what` holds for.
+pub fn count(table: Table, level: u8, base: u64, what: &dyn Fn(Entry, u64) -> bool) -> usize {
+    let each = |(i, slot): (usize, &Slot)| {
+        let (entry, address) = (slot.get(), base + i as u64 * span(level));
+        match entry.is_table(level) {
+            true => count(Table(entry.address()), level - 1, address, what),
+            false => usize::from(what(entry, address)),
+        }
+    };
+    table.slots().iter().enumerate().map(each).sum()
 }
 
 const _: () = assert!(ENTRIES * size_of::<Slot>() == FRAME as usize);
