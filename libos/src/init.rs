@@ -67,6 +67,8 @@ pub fn start(info: &'static BootInfo, image: &Image) -> ! {
     let (vfs, fds) =
         files::mount(image.rootfs, &config, &tty, &system).unwrap_or_else(|e| refuse_boot(format_args!("{e}")));
     chart::mark("file system");
+    // A machine that is too small for Erlang should not fail without this having been said.
+    start::warn_of_little_memory(&image.program, cpus.running);
     log::info!("{} of {} CPUs, {} MiB free", cpus.running, cpus.listed, frames::free_frames() / 256);
     image.contents.iter().for_each(|(name, hash)| log::info!("{name} {hash}"));
     // System calls work from here on.

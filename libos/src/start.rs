@@ -15,7 +15,7 @@ use trapless_logic::platform::Platform;
 use trapless_logic::stack_image::{self, at};
 use trapless_platform::thread::{self, UserEntry};
 use trapless_platform::x86::X86;
-use trapless_platform::{boot, cpu, mm, sched, user};
+use trapless_platform::{boot, cpu, frames, mm, sched, user};
 use zerocopy::IntoBytes;
 
 /// Where the root file system keeps OTP, and the directory ERTS takes its programs from.
@@ -26,6 +26,10 @@ const BINDIR: &str = "/otp/bin";
 /// virtual CPUs than host cores is a normal case. Flags of the user come later and win.
 const EMULATOR_FLAGS: &[&str] =
     &["-JMsingle", "true", "-sbwt", "none", "-sbwtdcpu", "none", "-sbwtdio", "none", "-swt", "very_high"];
+
+/// Memory that ERTS with its JIT fills before it serves, measured with the default application: for one CPU, and for each one.
+const ERTS_NEEDS: u64 = 42 << 20;
+const ERTS_NEEDS_PER_CPU: u64 = 1 << 19;
 
 /// Bytes of the first thread's stack, as Linux's default RLIMIT_STACK.
 const STACK: u64 = 8 << 20;
@@ -93,6 +97,17 @@ pub fn environment(config: &Config, from_erl: Vec<(String, String)>) -> Vec<Stri
         environment.push(setting);
     }
     environment
+}
+
+/// Says so if there is less memory than Erlang is known to need. Not a refusal: what it really needs depends on what it is to run, and
+/// it has its own messages for not getting it.
+pub fn warn_of_little_memory(program: &Program, cpus: usize) {
+    let needs = ERTS_NEEDS + cpus as u64 * ERTS_NEEDS_PER_CPU;
+    let free = frames::available_frames() as u64 * frames::FRAME;
+    if matches!(program, Program::Erts { .. }) && free < needs {
+        let (needs, free) = (needs >> 20, free >> 20);
+        log::warn!("little memory: {free} MiB are free, and Erlang needs about {needs} MiB (QEMU: -m)");
+    }
 }
 
 /// Makes the first thread, ready to run.

@@ -59,14 +59,12 @@ impl Retired {
 
 /// Frames that an entry owns. Tables above the lowest count as full.
 fn count(entry: Entry, level: u8) -> usize {
-    match (entry.is_table(level), level) {
-        (false, _) => 1 << (9 * (level - 1)),
-        // SAFETY: just taken out of the tree, and not freed before everybody knows.
-        (true, 2) => {
-            unsafe { Table::at(entry.address()) }.slots().iter().filter(|slot| slot.get().is_page(1)).count() + 1
-        }
-        (true, _) => 1 << (9 * (level - 1)),
+    if !entry.is_table(level) || level > 2 {
+        return 1 << (9 * (level - 1));
     }
+    // SAFETY: just taken out of the tree, and not freed before everybody knows.
+    let table = unsafe { Table::at(entry.address()) };
+    table.slots().iter().filter(|slot| slot.get().is_page(1)).count() + 1
 }
 
 /// # Safety
