@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use trapless_abi::SysResult;
 use trapless_abi::flags::{MmapFlags, Prot};
 use trapless_abi::structs::Sigset;
-use trapless_logic::erl_args::ErlArgs;
+use trapless_logic::erl_args::{EMULATOR_FLAGS, ENVIRONMENT, ErlArgs, OPENING};
 use trapless_logic::mm::space::MapRequest;
 use trapless_logic::platform::Platform;
 use trapless_logic::stack_image::{self, at};
@@ -17,19 +17,6 @@ use trapless_platform::thread::{self, UserEntry};
 use trapless_platform::x86::X86;
 use trapless_platform::{boot, cpu, frames, mm, sched, user};
 use zerocopy::IntoBytes;
-
-/// Where the root file system keeps OTP, and the directory ERTS takes its programs from.
-const ROOT: &str = "/otp";
-const BINDIR: &str = "/otp/bin";
-
-/// Emulator flags that suit a machine with nothing below it: one mapping for JIT code, and no busy waiting for work, since more
-/// virtual CPUs than host cores is a normal case. Flags of the user come later and win.
-const EMULATOR_FLAGS: &[&str] =
-    &["-JMsingle", "true", "-sbwt", "none", "-sbwtdcpu", "none", "-sbwtdio", "none", "-swt", "very_high"];
-
-/// Memory that ERTS with its JIT fills before it serves, measured with the default application: for one CPU, and for each one.
-const ERTS_NEEDS: u64 = 42 << 20;
-const ERTS_NEEDS_PER_CPU: u64 = 1 << 19;
 
 /// Bytes of the first thread's stack, as Linux's default RLIMIT_STACK.
 const STACK: u64 = 8 << 20;
@@ -72,25 +59,13 @@ fn erts_arguments(
         Some(words) => ErlArgs::parse(words).unwrap_or_else(|e| refuse_boot(format_args!("erl arguments: {e}"))),
     };
     let environment = erl.environment.clone();
-    let opening = ["--", "-root", ROOT, "-bindir", BINDIR, "-progname", "erl", "--", "-home", "/root", "--"];
     let baked = if config.erl.is_some() { arguments } else { default_arguments };
-    (erl.argv("beam.smp", EMULATOR_FLAGS, &opening, baked), environment)
+    (erl.argv("beam.smp", EMULATOR_FLAGS, OPENING, baked), environment)
 }
 
 /// The program's environment; settings of the command line win.
 pub fn environment(config: &Config, from_erl: Vec<(String, String)>) -> Vec<String> {
-    let mut environment: Vec<String> = [
-        "BINDIR=/otp/bin",
-        "ROOTDIR=/otp",
-        "EMU=beam",
-        "PROGNAME=erl",
-        "HOME=/root",
-        "LANG=C.UTF-8",
-        "TERM=xterm",
-        "PATH=/otp/bin",
-    ]
-    .map(ToOwned::to_owned)
-    .into();
+    let mut environment: Vec<String> = ENVIRONMENT.iter().copied().map(ToOwned::to_owned).collect();
     for setting in from_erl.iter().map(|(n, v)| alloc::format!("{n}={v}")).chain(config.environment.iter().cloned()) {
         let name = setting.split('=').next().unwrap_or_default();
         environment.retain(|old| old.split('=').next() != Some(name));

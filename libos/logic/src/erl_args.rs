@@ -10,6 +10,32 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+/// Where the root file system keeps OTP.
+pub const ROOT: &str = "/otp";
+
+/// The directory ERTS takes its programs from.
+pub const BINDIR: &str = "/otp/bin";
+
+/// Emulator flags that suit a machine with nothing below it: one mapping for JIT code, and no busy waiting for work, since more
+/// virtual CPUs than host cores is a normal case. Flags of the user come later and win.
+pub const EMULATOR_FLAGS: &[&str] =
+    &["-JMsingle", "true", "-sbwt", "none", "-sbwtdcpu", "none", "-sbwtdio", "none", "-swt", "very_high"];
+
+/// What opens `init`'s part of the arguments.
+pub const OPENING: &[&str] = &["--", "-root", ROOT, "-bindir", BINDIR, "-progname", "erl", "--", "-home", "/root", "--"];
+
+/// The environment of the emulator, unless the user says otherwise.
+pub const ENVIRONMENT: &[&str] = &[
+    "BINDIR=/otp/bin",
+    "ROOTDIR=/otp",
+    "EMU=beam",
+    "PROGNAME=erl",
+    "HOME=/root",
+    "LANG=C.UTF-8",
+    "TERM=xterm",
+    "PATH=/otp/bin",
+];
+
 /// A line of `erl` arguments, sorted.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct ErlArgs {

@@ -8,6 +8,7 @@ use crate::tree::{Node, Tree};
 
 const DIRECTORY_MODE: u32 = 0o040_755;
 const FILE_MODE: u32 = 0o100_644;
+const PROGRAM_MODE: u32 = 0o100_755;
 const TRAILER: &str = "TRAILER!!!";
 
 /// The whole archive, its trailer included.
@@ -15,10 +16,19 @@ const TRAILER: &str = "TRAILER!!!";
 /// # Errors
 /// A file of 4 GiB or more, whose size the format cannot hold.
 pub fn write(tree: &Tree) -> Result<Vec<u8>> {
+    write_with_programs(tree, &[])
+}
+
+/// The same, where the files named in `programs` can be executed. Linux looks at that; the image does not.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_with_programs(tree: &Tree, programs: &[&str]) -> Result<Vec<u8>> {
     let mut archive = Vec::new();
     for (number, (path, node)) in tree.nodes().enumerate() {
         let (mode, links, content) = match node {
             Node::Directory => (DIRECTORY_MODE, 2, &[][..]),
+            Node::File(content) if programs.contains(&path) => (PROGRAM_MODE, 1, &content[..]),
             Node::File(content) => (FILE_MODE, 1, &content[..]),
         };
         let inode = u32::try_from(number + 1).context("too many files for a cpio archive")?;
