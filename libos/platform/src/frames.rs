@@ -156,6 +156,11 @@ pub fn available_frames() -> usize {
     free_frames().saturating_sub(RESERVE.load(Ordering::Relaxed))
 }
 
+/// Whether so little is left that the libos should spend it on small objects only: those of bulk data can be refused, and are.
+pub fn is_short() -> bool {
+    free_frames() < RESERVE.load(Ordering::Relaxed) / 2
+}
+
 /// Frames the machine has, without those of the image.
 pub fn total_frames() -> usize {
     TOTAL.load(Ordering::Relaxed)

@@ -5,6 +5,7 @@
 
 pub mod selftest;
 
+use crate::clock;
 use crate::frames;
 use crate::paging::{self, Retired, Touched};
 use crate::percpu;
@@ -19,6 +20,7 @@ use trapless_abi::{Errno, SysResult};
 use trapless_logic::mm::space::{AddressSpace, Area, Flush, MapRequest, Outcome};
 use trapless_logic::mm::{PAGE, Range};
 use trapless_logic::sync::Lock;
+use x86_64::instructions::interrupts;
 
 /// Frames that wait for a flush at most: 4 MiB.
 const BATCH: usize = 1024;
@@ -26,8 +28,10 @@ const BATCH: usize = 1024;
 const BATCH_ADDRESSES: u64 = 64 << 20;
 /// The same as a number of ranges: they cost time to look through.
 const BATCH_RANGES: usize = 256;
-/// Frames that the libos must have left before a call may need page tables and heap.
-const MARGIN: usize = 128;
+/// Frames that must be left before a call that takes page tables and heap.
+const TAKING: usize = 128;
+/// The same for a call that gives memory back: it may have to split what it gives a part of.
+const GIVING: usize = 16;
 
 /// Machines with at least this many bytes of memory use 2 MiB pages wherever they fit.
 const LARGE_PAGES_FROM: u64 = 2 << 30;
@@ -41,6 +45,11 @@ static SPACE: Lock<X86, Option<Space>> = Lock::new(None);
 /// Frames in [`Space::retired`], to be read without the lock.
 static WAITING: AtomicUsize = AtomicUsize::new(0);
 
+/// Flushes that are under way.
+static FLUSHES: AtomicUsize = AtomicUsize::new(0);
+/// How long to wait for them when memory has run out, ns.
+const RECLAIM_PATIENCE_NS: u64 = 50_000_000;
+
 /// Sets up the address space. Needs [`paging::init`].
 pub fn init() {
     // Where memory is plentiful, fewer faults and TLB misses are worth more than the pages that are never used.
@@ -49,11 +58,12 @@ pub fn init() {
     *SPACE.lock() = Some(Space { plan, retired: Retired::new() });
 }
 
-/// Changes the plan by `call`, the page tables by what that says, and flushes if that must not wait.
-fn change<R>(needs_tables: u64, call: impl FnOnce(&mut AddressSpace) -> R) -> Result<R, Errno> {
-    if frames::free_frames() < MARGIN + needs_tables as usize {
+/// Changes the plan by `call`, the page tables by what that says, and flushes if that must not wait. ENOMEM if the libos has fewer than
+/// `margin` frames left.
+fn change<R>(margin: usize, call: impl FnOnce(&mut AddressSpace) -> R) -> Result<R, Errno> {
+    if frames::free_frames() < margin {
         reclaim();
-        if frames::free_frames() < MARGIN + needs_tables as usize {
+        if frames::free_frames() < margin {
             return Err(Errno::ENOMEM);
         }
     }
@@ -84,6 +94,7 @@ fn change<R>(needs_tables: u64, call: impl FnOnce(&mut AddressSpace) -> R) -> Re
 
 /// Makes all CPUs forget old translations, then frees what waited for that.
 fn flush_all() {
+    FLUSHES.fetch_add(1, Ordering::SeqCst);
     let (retired, mark) = {
         let mut guard = SPACE.lock();
         let space = guard.as_mut().expect("mm::init comes first");
@@ -107,15 +118,24 @@ fn flush_all() {
         retired.free();
         stacks.release();
     }
+    FLUSHES.fetch_sub(1, Ordering::SeqCst);
 }
 
-/// Frees what only waits for a flush. Returns whether that can have helped.
+/// Frees what only waits for a flush, or waits a little for somebody who is doing that. Returns whether that can have helped.
+///
+/// Also called by the page fault handler, when the last page is gone. It cannot sleep, so it does not wait for ever: the thread that
+/// flushes may have been preempted.
 pub fn reclaim() -> bool {
-    let waiting = WAITING.load(Ordering::Relaxed) > 0;
-    if waiting {
+    if WAITING.load(Ordering::Relaxed) > 0 {
         flush_all();
+        return true;
     }
-    waiting
+    let waited = FLUSHES.load(Ordering::SeqCst) > 0;
+    let patience = clock::now_ns() + RECLAIM_PATIENCE_NS;
+    while FLUSHES.load(Ordering::SeqCst) > 0 && interrupts::are_enabled() && clock::now_ns() < patience {
+        core::hint::spin_loop();
+    }
+    waited
 }
 
 /// Pages that programs can still get, those that wait for a flush included.
@@ -128,7 +148,7 @@ pub fn available_pages() -> u64 {
 /// # Errors
 /// EINVAL, ENOMEM, EPERM, EEXIST.
 pub fn mmap(request: &MapRequest) -> Outcome {
-    let call = || change(0, |plan| plan.mmap(request, available_pages()));
+    let call = || change(TAKING, |plan| plan.mmap(request, available_pages()));
     let start = match call()? {
         // Freed addresses may be all that is missing.
         Err(Errno::ENOMEM) if reclaim() => call()??,
@@ -146,7 +166,7 @@ pub fn mmap(request: &MapRequest) -> Outcome {
 /// # Errors
 /// EINVAL, ENOMEM.
 pub fn munmap(address: u64, len: u64) -> Outcome {
-    change(0, |plan| plan.munmap(address, len))?
+    change(GIVING, |plan| plan.munmap(address, len))?
 }
 
 /// mprotect(2).
@@ -154,7 +174,7 @@ pub fn munmap(address: u64, len: u64) -> Outcome {
 /// # Errors
 /// EINVAL, ENOMEM.
 pub fn mprotect(address: u64, len: u64, prot: Prot) -> Outcome {
-    change(0, |plan| plan.mprotect(address, len, prot, available_pages()))?
+    change(TAKING, |plan| plan.mprotect(address, len, prot, available_pages()))?
 }
 
 /// mremap(2).
@@ -163,13 +183,13 @@ pub fn mprotect(address: u64, len: u64, prot: Prot) -> Outcome {
 /// EINVAL, EFAULT, ENOMEM.
 pub fn mremap(old: u64, old_len: u64, new_len: u64, flags: MremapFlags, new: u64) -> Outcome {
     // Tables may be needed for all of the new place where it is not aligned like the old one.
-    let tables = (old_len.min(new_len) >> 21) + 2;
-    change(tables, |plan| plan.mremap(old, old_len, new_len, flags, new, available_pages()))?
+    let tables = usize::try_from(old_len.min(new_len) >> 21).unwrap_or(usize::MAX);
+    change(TAKING.saturating_add(tables), |plan| plan.mremap(old, old_len, new_len, flags, new, available_pages()))?
 }
 
 /// brk(2) as the kernel has it: returns the program break, moved or not.
 pub fn brk(address: u64) -> u64 {
-    change(0, |plan| plan.brk(address, available_pages())).unwrap_or_else(|_| read(|plan| plan.program_break()))
+    change(TAKING, |plan| plan.brk(address, available_pages())).unwrap_or_else(|_| read(|plan| plan.program_break()))
 }
 
 /// madvise(2). MADV_FREE is put off for ever while memory is plentiful, which the man page allows.
@@ -181,11 +201,11 @@ pub fn madvise(address: u64, len: u64, advice: Madvice) -> Outcome {
     match advice {
         Madvice::MADV_FREE if plenty => read(|plan| plan.check_free(address, len)),
         Madvice::MADV_POPULATE_READ | Madvice::MADV_POPULATE_WRITE => {
-            change(0, |plan| plan.madvise(address, len, advice))??;
+            change(TAKING, |plan| plan.madvise(address, len, advice))??;
             let write = advice == Madvice::MADV_POPULATE_WRITE;
             populate(address, len, if write { Prot::PROT_WRITE } else { Prot::PROT_READ })
         }
-        _ => change(0, |plan| plan.madvise(address, len, advice))?,
+        _ => change(GIVING, |plan| plan.madvise(address, len, advice))?,
     }
 }
 
@@ -203,7 +223,7 @@ pub fn mincore(address: u64, len: u64) -> SysResult<Vec<u8>> {
 
 /// Whether the range has no hole. False for one that is no range of pages.
 pub fn is_mapped(address: u64, len: u64) -> bool {
-    read(|plan| plan.check_mapped(address & !(PAGE - 1), len + address % PAGE)).is_ok()
+    read(|plan| plan.check_mapped(address & !(PAGE - 1), len.saturating_add(address % PAGE))).is_ok()
 }
 
 /// Gives every page of a range memory now.

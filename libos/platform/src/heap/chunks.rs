@@ -55,8 +55,12 @@ fn frames_for(layout: Layout) -> usize {
     layout.size().max(layout.align()).div_ceil(FRAME as usize)
 }
 
-/// Memory for `layout`.
+/// Memory for `layout`. Refused while the last frames are kept for small objects ([`frames::is_short`]): large ones are data of files
+/// and sockets, whose owners ask with `try_reserve`.
 pub fn alloc(layout: Layout) -> Option<NonNull<u8>> {
+    if frames::is_short() {
+        return None;
+    }
     if is_page(layout) {
         let frame = frames::alloc(Budget::Kernel)?;
         BYTES.fetch_add(FRAME as usize, Ordering::Relaxed);

@@ -114,7 +114,7 @@ impl Areas {
     }
 
     /// Removes everything from `range`.
-    fn clear(&mut self, range: Range) {
+    pub(super) fn clear(&mut self, range: Range) {
         while let Some((found, area)) = self.first(range) {
             self.map.remove(&found.start);
             if found.start < range.start {
@@ -127,7 +127,7 @@ impl Areas {
     }
 
     /// Adds an area where there is none, as part of equal neighbours if it has such.
-    fn insert(&mut self, range: Range, area: Area) {
+    pub(super) fn insert(&mut self, range: Range, area: Area) {
         let Range { mut start, mut end } = range;
         if let Some((&before, &(border, left))) = self.map.range(..start).next_back()
             && border == start

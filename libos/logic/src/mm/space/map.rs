@@ -47,14 +47,6 @@ impl AddressSpace {
         charge(request.prot, noreserve, len, available)?;
         self.room()?;
         let area = Area { prot: request.prot, shared, noreserve, huge: false, stale: None };
-        let start = self.choose(request, len)?;
-        self.place(Range::new(start, start + len), area);
-        Ok(start)
-    }
-
-    /// Where a new mapping goes.
-    fn choose(&mut self, request: &MapRequest, len: u64) -> Outcome {
-        let flags = request.flags;
         if flags.intersects(MmapFlags::MAP_FIXED | MmapFlags::MAP_FIXED_NOREPLACE) {
             let range = range_arg(request.address, len)?;
             if range.start < MIN_ADDRESS {
@@ -63,8 +55,19 @@ impl AddressSpace {
             if flags.contains(MmapFlags::MAP_FIXED_NOREPLACE) && self.areas.overlaps_mapped(range) {
                 return Err(Errno::EEXIST);
             }
-            return if self.is_placeable(range) { Ok(range.start) } else { Err(Errno::ENOMEM) };
+            if !self.is_placeable(range) {
+                return Err(Errno::ENOMEM);
+            }
+            self.place(range, area);
+            return Ok(range.start);
         }
+        let start = self.choose(request, len)?;
+        self.place_free(Range::new(start, start + len), area);
+        Ok(start)
+    }
+
+    /// Where a new mapping goes if that is left to us: somewhere free.
+    fn choose(&mut self, request: &MapRequest, len: u64) -> Outcome {
         let hint = request.address & !(PAGE - 1);
         if let Some(end) = hint.checked_add(len).filter(|_| hint != 0) {
             let range = Range::new(hint, end);
@@ -73,7 +76,7 @@ impl AddressSpace {
             }
         }
         let align = if len >= HUGE_PAGE { HUGE_PAGE } else { PAGE };
-        if flags.contains(MmapFlags::MAP_32BIT) {
+        if request.flags.contains(MmapFlags::MAP_32BIT) {
             return self.find_free(true, len, align, 0);
         }
         if request.prot.contains(Prot::PROT_EXEC)

@@ -160,7 +160,13 @@ impl AddressSpace {
             self.remove(range);
             self.flush = self.flush.max(Flush::IfTouched);
         }
-        self.areas.set(range, area);
+        self.areas.clear(range);
+        self.place_free(range, area);
+    }
+
+    /// Enters a mapping into `range`, where there is nothing, not even stale addresses.
+    fn place_free(&mut self, range: Range, area: Area) {
+        self.areas.insert(range, area);
         self.edits.push(Edit::Map { range, prot: area.prot, huge: area.huge });
     }
 
