@@ -146,11 +146,15 @@ impl<P: Platform> Tty<P> {
                 state.line.discard();
             }
             state.line.set_termios(termios);
+            if termios.c_iflag & modes::IXON == 0 {
+                state.output.stopped = false;
+            }
         }
-        // Leaving canonical mode may have made something readable.
+        // Leaving canonical mode may have made something readable, and output that was held by ^S goes on without flow control.
         if self.state.lock().line.readable() {
             self.queue.notify(Ready::READABLE);
         }
+        self.output_ready();
         Ok(0)
     }
 

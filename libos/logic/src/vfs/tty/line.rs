@@ -139,9 +139,15 @@ impl Line {
             out.stopped = self.is(byte, VSTOP);
             return None;
         }
+        // Any key lets held output go on: nobody should have to know that ^S was typed, and by what to undo it.
+        if self.input(IXON) && self.input(IXANY) {
+            out.stopped = false;
+        }
         if self.local(ISIG) {
             for (index, signal) in [(VINTR, Signal::SIGINT), (VQUIT, Signal::SIGQUIT), (VSUSP, Signal::SIGTSTP)] {
                 if self.is(byte, index) {
+                    // What the signal's handler says must be seen.
+                    out.stopped &= !self.input(IXON);
                     if !self.local(NOFLSH) {
                         self.discard();
                         out.discard();

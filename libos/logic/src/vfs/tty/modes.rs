@@ -12,6 +12,8 @@ pub const ISTRIP: u32 = 0o40;
 pub const INLCR: u32 = 0o100;
 /// `c_iflag`: drop CR.
 pub const IGNCR: u32 = 0o200;
+/// `c_iflag`: any character lets held output go on, not VSTART alone.
+pub const IXANY: u32 = 0o4000;
 /// `c_iflag`: characters are UTF-8, so that erasing takes whole ones.
 pub const IUTF8: u32 = 0o40_000;
 /// `c_oflag`: turn CR into NL.

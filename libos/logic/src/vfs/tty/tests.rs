@@ -237,6 +237,24 @@ fn flow_control() {
     assert_eq!(screen.shown(), "held");
 }
 
+/// Output held by ^S goes on when a signal is typed, and with IXANY at every key.
+#[test]
+fn held_output_goes_on() {
+    let (screen, tty) = terminal();
+    tty.input(b"\x13x\x03");
+    assert_eq!((screen.shown().as_str(), tty.ready().contains(Ready::OUT)), ("^C", true));
+    tty.input(b"\x13y");
+    assert_eq!((screen.shown().as_str(), tty.ready().contains(Ready::OUT)), ("", false));
+    change_modes(&tty, |t| t.c_iflag |= IXANY);
+    tty.input(b"z");
+    assert_eq!((screen.shown().as_str(), tty.ready().contains(Ready::OUT)), ("yz", true));
+    // ^S itself is no such key; without flow control nothing is held.
+    tty.input(b"\x13\x13");
+    assert!(!tty.ready().contains(Ready::OUT));
+    change_modes(&tty, |t| t.c_iflag &= !IXON);
+    assert!(tty.ready().contains(Ready::OUT));
+}
+
 #[test]
 fn output_modes() {
     let (screen, tty) = terminal();
