@@ -23,11 +23,7 @@ use crate::{
 pub fn build(options: &BuildOptions) -> Result<PathBuf> {
     setup::prepare(Task::Image)?;
     // The build script would do this too, but cargo keeps to itself what a build script says while it works.
-    let flavor = match options.flavor {
-        Flavor::Jit => erts_recipe::Flavor::Jit,
-        Flavor::Emu => erts_recipe::Flavor::Emu,
-    };
-    erts_recipe::build(flavor, &Console).context("OTP could not be built")?;
+    erts_recipe::build(recipe_flavor(options.flavor), &Console).context("OTP could not be built")?;
     let mut command = cargo();
     command.args(["build", "--package", "trapless", "--message-format=json-render-diagnostics"]);
     if !options.debug {
@@ -43,6 +39,14 @@ pub fn build(options: &BuildOptions) -> Result<PathBuf> {
     ensure!(output.status.success(), "the image was not built; the reason is above");
     let text = String::from_utf8_lossy(&output.stdout);
     text.lines().rev().find_map(executable).context("cargo built no image")
+}
+
+/// The flavour as the recipe of OTP knows it.
+pub fn recipe_flavor(flavor: Flavor) -> erts_recipe::Flavor {
+    match flavor {
+        Flavor::Jit => erts_recipe::Flavor::Jit,
+        Flavor::Emu => erts_recipe::Flavor::Emu,
+    }
 }
 
 /// The path of the image, when this line of cargo's report names it.

@@ -27,6 +27,8 @@ pub enum Command {
     Soak(SoakOptions),
     /// Run suites of OTP's own tests in the image and on Linux, and write down how they differ
     Suites(SuitesOptions),
+    /// Measure, beside Linux, and write down what came out
+    Bench(BenchOptions),
     /// Install what building, running and testing need on this machine
     Setup,
     /// What is checked before a change is taken: format, lints, all tests
@@ -133,6 +135,44 @@ pub struct SuitesOptions {
     /// The suites to run, such as stdlib:lists_SUITE; a selection when none is named
     #[arg(value_name = "APPLICATION:SUITE")]
     pub suites: Vec<String>,
+}
+
+#[derive(Args)]
+pub struct BenchOptions {
+    #[command(subcommand)]
+    pub what: Benchmark,
+}
+
+/// What can be measured.
+#[derive(Subcommand)]
+pub enum Benchmark {
+    /// How long a boot takes and how little it needs, beside a Linux guest with the same BEAM and files
+    Boot(BootOptions),
+}
+
+#[derive(Args)]
+pub struct BootOptions {
+    /// Flavours of ERTS
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "jit")]
+    pub flavor: Vec<Flavor>,
+    /// Machine types of QEMU
+    #[arg(long, value_name = "TYPE", value_delimiter = ',', default_value = "q35,microvm")]
+    pub machine: Vec<Kind>,
+    /// Numbers of virtual CPUs
+    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1,2,8")]
+    pub cpus: Vec<u32>,
+    /// Memory in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 512)]
+    pub memory: u32,
+    /// How often everything is measured
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub runs: u32,
+    /// Leave out the smallest memory, the idle CPU use and the parts of the image
+    #[arg(long)]
+    pub no_footprint: bool,
+    /// Measure this image instead of building one
+    #[arg(long, value_name = "FILE")]
+    pub image: Option<PathBuf>,
 }
 
 #[derive(Args)]

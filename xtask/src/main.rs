@@ -4,6 +4,7 @@
 //! machine has what is needed before anything starts.
 
 mod accel;
+mod bench;
 mod build;
 mod cli;
 mod gdb;
@@ -42,6 +43,7 @@ fn perform(command: Command) -> Result<u8> {
         Command::Gdb(options) => gdb::gdb(&options),
         Command::Soak(options) => soak::soak(&options),
         Command::Suites(options) => suites::suites(&options),
+        Command::Bench(options) => bench::bench(&options),
         Command::Setup => setup::prepare(sources::host::Task::Test).map(|()| 0),
         Command::Ci => test::ci(),
         Command::Sources(options) => sources_lock::sources(&options).map(|()| 0),

@@ -34,6 +34,15 @@ fn can_install() -> bool {
     root && Path::new("/usr/bin/apt-get").exists()
 }
 
+/// Brings apt's idea of the archive up to date.
+///
+/// # Errors
+/// This is not root on Debian, or the archive cannot be reached.
+pub fn update_index() -> Result<()> {
+    ensure!(can_install(), "apt's index is out of date: run `apt-get update` as root");
+    apt_get(&["update"])
+}
+
 fn apt_get(arguments: &[&str]) -> Result<()> {
     let mut command = Command::new("apt-get");
     // What apt-get says is progress, not the result: it belongs on standard error.

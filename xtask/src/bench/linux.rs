@@ -1,0 +1,197 @@
+//! The Linux guest: Debian's cloud kernel, and an initramfs with the same BEAM and the same files.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use erts_recipe::Erts;
+use rootfs_recipe::{
+    newc,
+    tree::{Tree, list},
+};
+use sources::{Console, Progress, cache};
+use trapless_logic::erl_args::{EMULATOR_FLAGS, ENVIRONMENT, ErlArgs, OPENING};
+use trapless_tests::repository;
+
+use super::{boot::FIRST_LINE, elf};
+use crate::setup;
+
+/// The package whose dependency is the newest cloud kernel.
+const META_PACKAGE: &str = "linux-image-cloud-amd64";
+/// The modules that the network card needs, on PCI and on microvm's memory-mapped bus, in order of dependence.
+const MODULES: [&str; 9] = [
+    "virtio",
+    "virtio_ring",
+    "virtio_pci_legacy_dev",
+    "virtio_pci_modern_dev",
+    "virtio_pci",
+    "virtio_mmio",
+    "failover",
+    "net_failover",
+    "virtio_net",
+];
+/// Erlang's first line: no blank and no quote in it, so that both command lines take it as it is.
+pub const HELLO: &str = "io:put_chars(atom_to_list(hello_from_erlang)),io:nl().";
+
+/// An unpacked kernel package.
+pub struct Kernel {
+    /// The package with its version, for the report.
+    pub version: String,
+    folder: PathBuf,
+}
+
+/// What QEMU boots.
+pub struct Guest {
+    pub kernel: PathBuf,
+    pub initramfs: PathBuf,
+}
+
+/// The kernel command line that runs the arguments under this name.
+pub fn command_line(start: &str) -> String {
+    format!("console=ttyS0 quiet panic=-1 rdinit=/init start={start}")
+}
+
+/// The newest cloud kernel of the host's release, from the cache or through apt, which checks the archive's signature.
+pub fn kernel() -> Result<Kernel> {
+    let root = cache::root()?.join("linux-guest");
+    fs::create_dir_all(&root).with_context(|| format!("cannot make {}", root.display()))?;
+    let _guard = cache::guard("linux-guest", &Console)?;
+    let package = match newest(&root)? {
+        Some(package) => package,
+        None => download(&root, &package_name()?)?,
+    };
+    let version = package.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let folder = root.join(&version);
+    if !folder.exists() {
+        let unpacking = cache::temporary_name(&folder);
+        let status = Command::new("dpkg-deb").arg("-x").args([&package, &unpacking]).status();
+        ensure!(status.context("cannot run dpkg-deb")?.success(), "{} cannot be unpacked", package.display());
+        fs::rename(&unpacking, &folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    }
+    Ok(Kernel { version, folder })
+}
+
+fn newest(root: &Path) -> Result<Option<PathBuf>> {
+    Ok(list(root)?.into_iter().rfind(|path| path.extension().is_some_and(|ending| ending == "deb")))
+}
+
+fn package_name() -> Result<String> {
+    let output = Command::new("apt-cache").args(["depends", META_PACKAGE]).env("LC_ALL", "C.UTF-8").output();
+    let output = output.context("cannot run apt-cache: the kernel of the Linux guest comes from Debian's archive")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let name = text.lines().find_map(|line| line.trim().strip_prefix("Depends: "));
+    name.map(str::to_owned).with_context(|| format!("apt does not know {META_PACKAGE}; try apt-get update"))
+}
+
+fn download(root: &Path, name: &str) -> Result<PathBuf> {
+    Console.step(&format!("fetching {name} for the Linux guest"));
+    let fetch = || {
+        let mut command = Command::new("apt-get");
+        command.args(["-q", "-o", "APT::Sandbox::User=root", "download", name]).current_dir(root);
+        command.status().is_ok_and(|status| status.success())
+    };
+    if !fetch() {
+        setup::update_index()?;
+        ensure!(fetch(), "apt-get cannot fetch {name}; its message is above");
+    }
+    newest(root)?.with_context(|| format!("apt-get left no package in {}", root.display()))
+}
+
+impl Guest {
+    /// Makes the initramfs of one flavour of ERTS: the archive that is inside the image, and behind it what Linux needs.
+    pub fn make(kernel: &Kernel, erts: &Erts, image: &Path, folder: &Path) -> Result<Self> {
+        let mut tree = Tree::default();
+        tree.add_file("beam.smp", read(&erts.beam_linux)?)?;
+        tree.add_file("init", init(erts, folder)?)?;
+        let mut loaded = String::new();
+        for module in MODULES {
+            let path = find(&kernel.folder.join("lib/modules"), &format!("{module}.ko"))?
+                .with_context(|| format!("{} has no module {module}", kernel.version))?;
+            tree.add_file(&format!("modules/{module}.ko"), read(&path)?)?;
+            loaded += &format!("/modules/{module}.ko\n");
+        }
+        tree.add_file("modules.list", loaded.into_bytes())?;
+        // As `rootfs` has them for the image (rootfs/src/lib.rs).
+        tree.add_file("start/echo.argv", arguments(&["-boot", "/otp/bin/echo", "-noshell"], &[])?)?;
+        tree.add_file("start/hello.argv", arguments(&["-boot", "/otp/bin/start"], &["-noshell", "-eval", HELLO])?)?;
+        tree.add_file("start/environ", strings(ENVIRONMENT))?;
+        // The kernel unpacks one archive after the other.
+        let mut bytes = archive_of(image)?;
+        bytes.extend(newc::write_with_programs(&tree, &["init", "beam.smp"])?);
+        let initramfs = folder.join(format!("initramfs-{}.cpio", erts.flavor.name()));
+        fs::write(&initramfs, bytes).with_context(|| format!("cannot write {}", initramfs.display()))?;
+        let kernel =
+            list(&kernel.folder.join("boot"))?.into_iter().find(|path| path.to_string_lossy().contains("vmlinuz"));
+        Ok(Self { kernel: kernel.context("the package has no vmlinuz")?, initramfs })
+    }
+}
+
+/// The arguments of the emulator, made as the image makes them.
+fn arguments(baked: &[&str], user: &[&str]) -> Result<Vec<u8>> {
+    debug_assert!(HELLO.contains(FIRST_LINE));
+    let erl = match user {
+        [] => ErlArgs::default(),
+        words => match ErlArgs::parse(words) {
+            Ok(erl) => erl,
+            Err(error) => bail!("erl arguments: {error}"),
+        },
+    };
+    Ok(strings(&erl.argv("beam.smp", EMULATOR_FLAGS, OPENING, baked)))
+}
+
+fn strings<S: AsRef<str>>(words: &[S]) -> Vec<u8> {
+    words.iter().flat_map(|word| word.as_ref().bytes().chain([0])).collect()
+}
+
+/// Compiles the guest's first program.
+fn init(erts: &Erts, folder: &Path) -> Result<Vec<u8>> {
+    let program = folder.join("init");
+    let mut command = Command::new(&erts.sysroot.musl_gcc);
+    command.args(["-static", "-no-pie", "-O2", "-Wall", "-Werror", "-s", "-o"]).arg(&program);
+    let status = command.arg(repository().join("bench/linux/init.c")).status().context("cannot run musl-gcc")?;
+    ensure!(status.success(), "the Linux guest's init does not compile");
+    read(&program)
+}
+
+/// The root file system inside an image.
+fn archive_of(image: &Path) -> Result<Vec<u8>> {
+    let bytes = read(image)?;
+    let sections = elf::sections(&bytes)?;
+    let archive = sections.iter().find(|section| section.name == ".rootfs");
+    Ok(archive.with_context(|| format!("{} has no section .rootfs", image.display()))?.bytes.to_vec())
+}
+
+fn find(folder: &Path, name: &str) -> Result<Option<PathBuf>> {
+    for path in list(folder)? {
+        if path.is_dir() && !path.is_symlink() {
+            if let Some(found) = find(&path, name)? {
+                return Ok(Some(found));
+            }
+        } else if path.file_name().is_some_and(|other| other == name) {
+            return Ok(Some(path));
+        }
+    }
+    Ok(None)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_guest_gets_the_arguments_of_the_image() {
+        let bytes = arguments(&["-boot", "b"], &["-noshell", "-eval", HELLO]).unwrap();
+        let words: Vec<_> = bytes.split(|&byte| byte == 0).map(String::from_utf8_lossy).collect();
+        assert_eq!(words[0], "beam.smp");
+        assert!(words.iter().any(|word| word == HELLO));
+        assert!(words.iter().any(|word| word == "-JMsingle"));
+        assert!(bytes.ends_with(b"\0"));
+    }
+}
