@@ -6,11 +6,13 @@
 //! INV-GATE-1: a waiter publishes its bit before its last try, and a releaser frees the lock before it reads the bits; with a
 //! sequentially consistent fence on both sides one of the two sees the other, so no waiter sleeps on a free lock.
 
+use crate::mutant::mutant;
 use crate::platform::Platform;
 use crate::sync::{AtomicU64, Ordering, fence};
 
-/// Tries before a waiter halts.
-const SPINS: u32 = 100;
+/// Tries before a waiter halts. None for the model checker: it takes the hint to yield for "nothing happens before another thread has
+/// run", and leaves orders out.
+const SPINS: u32 = if cfg!(loom) { 0 } else { 100 };
 
 /// One bit for every CPU that halts until a lock becomes free.
 #[derive(Debug)]
@@ -33,19 +35,28 @@ impl Gate {
 
     /// Calls `attempt` until it succeeds, halting between attempts. Called with preemption disabled, so the CPU cannot change.
     pub fn pass<P: Platform, G>(&self, mut attempt: impl FnMut() -> Option<G>) -> G {
-        for _ in 0..SPINS {
+        let mut left = SPINS;
+        while left > 0 {
             if let Some(guard) = attempt() {
                 return guard;
             }
             crate::sync::spin_hint();
+            left -= 1;
         }
         let bit = 1u64 << (P::cpu() % 64);
         loop {
-            self.waiters.fetch_or(bit, Ordering::SeqCst);
-            fence(Ordering::SeqCst);
+            if !mutant("gate_publish_late") {
+                self.waiters.fetch_or(bit, Ordering::SeqCst);
+            }
+            if !mutant("gate_waiter_unfenced") {
+                fence(Ordering::SeqCst);
+            }
             if let Some(guard) = attempt() {
                 self.waiters.fetch_and(!bit, Ordering::SeqCst);
                 return guard;
+            }
+            if mutant("gate_publish_late") {
+                self.waiters.fetch_or(bit, Ordering::SeqCst);
             }
             P::halt();
         }
@@ -54,7 +65,9 @@ impl Gate {
     /// Wakes one halted waiter, if any. Called right after the lock was freed.
     #[inline]
     pub fn open<P: Platform>(&self) {
-        fence(Ordering::SeqCst);
+        if !mutant("gate_releaser_unfenced") {
+            fence(Ordering::SeqCst);
+        }
         let waiting = self.waiters.load(Ordering::SeqCst);
         if waiting != 0 {
             self.open_slow::<P>(waiting);

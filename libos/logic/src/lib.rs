@@ -23,6 +23,7 @@ pub mod futex;
 pub mod gate;
 pub mod itimer;
 pub mod mm;
+mod mutant;
 pub mod pipe;
 pub mod net;
 pub mod platform;

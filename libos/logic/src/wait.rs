@@ -4,6 +4,7 @@
 //! object's state second; whoever changes the state changes it first and notifies second. Both go through the queue's lock, so one
 //! of the two always sees the other (INV-WAIT-1).
 
+use crate::mutant::mutant;
 use crate::platform::Platform;
 use crate::sync::{AtomicBool, Lock, Ordering};
 use crate::time::Instant;
@@ -112,6 +113,10 @@ impl<P: Platform> WaitQueue<P> {
 
     /// Tells everybody who is interested in one of `events`.
     pub fn notify(&self, events: Ready) {
+        if mutant("wait_notify_unlocked") {
+            let told: Vec<_> = self.entries.lock().list.iter().map(|entry| entry.observer.clone()).collect();
+            return told.iter().for_each(|observer| observer.notify(events));
+        }
         for entry in &self.entries.lock().list {
             if entry.interest.intersects(events) {
                 entry.observer.notify(events);
@@ -140,6 +145,9 @@ impl<P: Platform> Waiter<P> {
 
     /// Blocks until notified since the last call (ok), a signal is pending (EINTR) or `deadline` has passed (ETIMEDOUT).
     pub fn wait(&self, deadline: Option<Instant>) -> Result<(), Errno> {
+        if mutant("wait_clears_fired") {
+            self.fired.store(false, Ordering::Release);
+        }
         loop {
             if self.fired.swap(false, Ordering::AcqRel) {
                 return Ok(());
@@ -179,10 +187,16 @@ pub fn block_on<P: Platform, T>(
     }
     let waiter = Waiter::<P>::current();
     let token = queue.register(interest, waiter.clone())?;
+    if mutant("wait_trusts_first_attempt") {
+        waiter.wait(deadline)?;
+    }
     let result = loop {
         match attempt() {
             Err(Errno::EAGAIN) => {}
             done => break done,
+        }
+        if mutant("wait_unregister_early") {
+            queue.unregister(token);
         }
         match waiter.wait(deadline) {
             Ok(()) => {}

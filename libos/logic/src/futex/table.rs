@@ -1,6 +1,7 @@
 //! The table of waiters.
 
 use super::Policy;
+use crate::mutant::mutant;
 use crate::platform::Platform;
 use crate::sync::{AtomicBool, AtomicUsize, Guard, Lock, Ordering};
 use crate::time::Instant;
@@ -122,6 +123,10 @@ impl<P: Platform> FutexTable<P> {
             if load()? != expected {
                 return Err(Errno::EAGAIN);
             }
+            if mutant("futex_compare_unlocked") {
+                drop(queue);
+                queue = self.bucket(key);
+            }
             queue.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
             queue.push_back(waiter.clone());
         }
@@ -138,7 +143,7 @@ impl<P: Platform> FutexTable<P> {
                 continue;
             };
             // Not woken after all, unless a waker was faster: then its wake must not be lost (INV-FUTEX-2).
-            return if self.withdraw(&waiter) { Err(give_up) } else { Ok(()) };
+            return if self.withdraw(&waiter) || mutant("futex_gives_up_blindly") { Err(give_up) } else { Ok(()) };
         }
     }
 
@@ -147,7 +152,7 @@ impl<P: Platform> FutexTable<P> {
         loop {
             let key = waiter.key.load(Ordering::Acquire);
             let mut queue = self.bucket(key);
-            if waiter.key.load(Ordering::Acquire) != key {
+            if waiter.key.load(Ordering::Acquire) != key && !mutant("futex_withdraw_ignores_requeue") {
                 continue; // requeued in between
             }
             let found = queue.iter().position(|w| Arc::ptr_eq(w, waiter));
@@ -166,7 +171,7 @@ impl<P: Platform> FutexTable<P> {
         if ia == ib {
             return (self.buckets[ia].lock(), None);
         }
-        if ia < ib {
+        if ia < ib || mutant("futex_locks_as_given") {
             let first = self.buckets[ia].lock();
             (first, Some(self.buckets[ib].lock()))
         } else {
@@ -252,8 +257,13 @@ fn wake_in<P: Platform>(queue: &mut Queue<P>, key: usize, count: usize, bitset: 
             continue;
         }
         if let Some(waiter) = queue.remove(at) {
+            if mutant("futex_unpark_first") {
+                P::unpark(&waiter.thread);
+            }
             waiter.woken.store(true, Ordering::Release);
-            P::unpark(&waiter.thread);
+            if !mutant("futex_unpark_first") {
+                P::unpark(&waiter.thread);
+            }
             woken += 1;
         }
     }
