@@ -34,6 +34,8 @@ pub struct Config {
     pub bootchart: bool,
     /// `selftest=`: what to run instead of ERTS.
     pub selftest: Option<String>,
+    /// `mutant=`: a fault built in on purpose, for the test to find.
+    pub mutant: Option<String>,
     /// What follows `--`.
     pub erl: Option<Vec<String>>,
     /// Devices the machine announces.
@@ -55,6 +57,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ("tmpfs", "SIZE[k|m|g]  (most memory for files)"),
     ("bootchart", "on | off  (time stamps of the boot phases)"),
     ("selftest", "NAME[,ARGUMENT]  (run a test of the libos instead of Erlang)"),
+    ("mutant", "no-ist | drop-reg  (with selftest=sentinel, in an image built with --features mutants)"),
 ];
 
 impl Config {
@@ -76,6 +79,7 @@ impl Config {
             tmpfs: None,
             bootchart: false,
             selftest: None,
+            mutant: None,
             erl,
             virtio_mmio,
             line: line.into(),
@@ -106,6 +110,7 @@ impl Config {
             "tmpfs" => self.tmpfs = Some(size(value)?),
             "bootchart" => self.bootchart = switch(value)?,
             "selftest" if !value.is_empty() => self.selftest = Some(value.into()),
+            "mutant" if !value.is_empty() => self.mutant = Some(value.into()),
             _ => return None,
         }
         Some(())

@@ -21,6 +21,9 @@ const NOFILE: usize = 1 << 16;
 /// Device number of the root file system.
 const ROOT_DEV: u64 = 1;
 
+/// The tree, and the descriptors.
+pub type Files = (Arc<Vfs<X86>>, Arc<FdTable<X86>>);
+
 /// The tree a program sees, and a descriptor table with the terminal as 0, 1 and 2.
 ///
 /// # Errors
@@ -30,7 +33,7 @@ pub fn mount(
     config: &Config,
     tty: &Arc<Tty<X86>>,
     system: &Arc<MachineInfo>,
-) -> Result<(Arc<Vfs<X86>>, Arc<FdTable<X86>>), String> {
+) -> Result<Files, String> {
     // Files may take half of what is free, as tmpfs does on Linux.
     let limit = config.tmpfs.unwrap_or(frames::free_frames() as u64 * frames::FRAME / 2);
     let root = Tmpfs::<X86>::new(ROOT_DEV, limit);

@@ -78,7 +78,7 @@ pub fn start(info: &'static BootInfo, image: &Image) -> ! {
     trace::start(&kernel::kernel().config).unwrap_or_else(|e| refuse_boot(format_args!("{e}")));
     // The program's first thread, or a test in its place.
     match &kernel::kernel().config.selftest {
-        Some(test) => selftest::start(test),
+        Some(test) => selftest::start(test, kernel::kernel().config.mutant.as_deref()),
         None => start::first_thread(&argv, &envp).unwrap_or_else(|e| refuse_boot(format_args!("first thread: {e}"))),
     }
     chart::mark("first thread");

@@ -76,7 +76,7 @@ impl SystemInfo for MachineInfo {
     fn cpu_flags(&self) -> String {
         let (one, extended) = (cpu::cpuid(1), cpu::cpuid(0x8000_0001));
         let bits = [
-            ("fpu", one.edx >> 0),
+            ("fpu", one.edx),
             ("tsc", one.edx >> 4),
             ("msr", one.edx >> 5),
             ("cx8", one.edx >> 8),
@@ -92,7 +92,7 @@ impl SystemInfo for MachineInfo {
             ("nx", extended.edx >> 20),
             ("pdpe1gb", extended.edx >> 26),
             ("lm", extended.edx >> 29),
-            ("pni", one.ecx >> 0),
+            ("pni", one.ecx),
             ("ssse3", one.ecx >> 9),
             ("cx16", one.ecx >> 13),
             ("sse4_1", one.ecx >> 19),

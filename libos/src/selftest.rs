@@ -2,6 +2,7 @@
 
 use crate::power;
 use core::time::Duration;
+use trapless_platform::sentinel::Mutant;
 use trapless_platform::{mm, sentinel, thread};
 
 /// Bytes of the test thread's stack.
@@ -9,8 +10,20 @@ const STACK: usize = 64 * 1024;
 /// How long the sentinel runs if nothing is said, seconds.
 const DEFAULT_SECONDS: u64 = 10;
 
-/// Starts the test that `setting` names: `sentinel[,SECONDS]` or `memory`.
-pub fn start(setting: &str) {
+/// Builds a fault in, for the test to find.
+fn install(mutant: &str) {
+    match Mutant::parse(mutant) {
+        Some(known) if known.install() => {}
+        Some(_) => power::refuse_boot(format_args!("mutant={mutant}: the image was built without --features mutants")),
+        None => power::refuse_boot(format_args!("mutant={mutant}: it takes no-ist or drop-reg")),
+    }
+}
+
+/// Starts the test that `setting` names: `sentinel[,SECONDS]` or `memory`, with a fault built in if `mutant` names one.
+pub fn start(setting: &str, mutant: Option<&str>) {
+    if let Some(mutant) = mutant {
+        install(mutant);
+    }
     let (name, argument) = setting.split_once(',').unwrap_or((setting, ""));
     let seconds = if argument.is_empty() { Some(DEFAULT_SECONDS) } else { argument.parse().ok() };
     let (run, argument): (fn(usize), _) = match (name, seconds) {

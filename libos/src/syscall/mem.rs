@@ -70,7 +70,7 @@ pub fn madvise(addr: UserPtr, length: Len, advice: Madvice) -> SysResult {
 }
 
 pub fn mincore(addr: UserPtr, length: Len, vec: Out<u8>) -> SysResult {
-    if addr.addr() % 4096 != 0 {
+    if !addr.addr().is_multiple_of(4096) {
         return Err(Errno::EINVAL);
     }
     let resident = mm::mincore(addr.addr() as u64, length.0 as u64)?;
@@ -83,7 +83,7 @@ fn mapped(addr: UserPtr, length: Len) -> SysResult {
 }
 
 pub fn msync(addr: UserPtr, length: Len, flags: MsyncFlags) -> SysResult {
-    if addr.addr() % 4096 != 0 || flags.contains(MsyncFlags::MS_ASYNC | MsyncFlags::MS_SYNC) {
+    if !addr.addr().is_multiple_of(4096) || flags.contains(MsyncFlags::MS_ASYNC | MsyncFlags::MS_SYNC) {
         return Err(Errno::EINVAL);
     }
     mapped(addr, length)

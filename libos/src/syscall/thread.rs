@@ -57,7 +57,7 @@ pub fn futex(
 
 /// The address of a futex word. EINVAL if it is not aligned.
 fn aligned(word: InOut<u32>) -> SysResult<usize> {
-    if word.addr() % 4 == 0 { Ok(word.addr()) } else { Err(Errno::EINVAL) }
+    if word.addr().is_multiple_of(4) { Ok(word.addr()) } else { Err(Errno::EINVAL) }
 }
 
 fn limit(timeout: In<Timespec>) -> SysResult<Option<core::time::Duration>> {
@@ -128,7 +128,7 @@ pub fn sched_setaffinity(pid: Tid, cpusetsize: Len, mask: In<u8>) -> SysResult {
 
 pub fn sched_getaffinity(pid: Tid, cpusetsize: Len, mask: Out<u8>) -> SysResult {
     let thread = find(pid)?;
-    if cpusetsize.0 < 8 || cpusetsize.0 % 8 != 0 {
+    if cpusetsize.0 < 8 || !cpusetsize.0.is_multiple_of(8) {
         return Err(Errno::EINVAL);
     }
     let bits = thread.affinity() & sched::online_mask();

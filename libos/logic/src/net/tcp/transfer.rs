@@ -124,10 +124,8 @@ impl<P: Platform> TcpSocket<P> {
                 inner.limit(open.handle);
             }),
         }
-        if unbind {
-            if let Some(binding) = core.binding.take() {
-                self.stack.look(|inner| inner.tcp_ports.give(binding));
-            }
+        if unbind && let Some(binding) = core.binding.take() {
+            self.stack.look(|inner| inner.tcp_ports.give(binding));
         }
         (core.error, core.shut_read, core.shut_write) = (None, false, false);
     }
