@@ -157,7 +157,7 @@ impl fmt::Display for Error {
             Self::NoDebianArchive => write!(
                 f,
                 "no Debian archive among the apt sources of this machine (/etc/apt/sources.list, /etc/apt/sources.list.d).\n\
-                 Add one, or put the files named in musl-shim/musl.lock and erts-build/otp.lock into a folder and set {SOURCES_VARIABLE} to it."
+                 Add one, or put the files named in musl-shim/*.lock and erts-build/*.lock into a folder and set {SOURCES_VARIABLE} to it."
             ),
             Self::Gone { name, package, tried } => write!(
                 f,

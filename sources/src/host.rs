@@ -63,7 +63,13 @@ const COMPILE: &[Tool] = &[
     program("ar", "binutils"),
     Tool { name: "linux/futex.h", check: Check::AnyFile(&["/usr/include/linux/futex.h"]), package: "linux-libc-dev" },
 ];
-const OTP: &[Tool] = &[program("g++", "g++"), program("perl", "perl"), program("strip", "binutils")];
+const OTP: &[Tool] = &[
+    program("g++", "g++"),
+    program("perl", "perl"),
+    program("strip", "binutils"),
+    program("tic", "ncurses-bin"),
+    program("infocmp", "ncurses-bin"),
+];
 const IMAGE: &[Tool] = &[
     Tool {
         name: "libclang",

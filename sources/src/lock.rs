@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn the_locks_of_the_repository_are_locks() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-        for name in ["musl-shim/musl.lock", "erts-build/otp.lock"] {
+        for name in ["musl-shim/musl.lock", "erts-build/otp.lock", "erts-build/ncurses.lock"] {
             let lock = Lock::read(&root.join(name)).unwrap();
             assert!(lock.pool.starts_with("pool/"), "{name}");
         }

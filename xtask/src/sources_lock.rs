@@ -23,6 +23,7 @@ pub fn sources(options: &SourcesOptions) -> Result<()> {
     Ok(())
 }
 
-fn locks() -> [PathBuf; 2] {
-    ["musl-shim/musl.lock", "erts-build/otp.lock"].map(|path| trapless_tests::repository().join(path))
+fn locks() -> [PathBuf; 3] {
+    ["musl-shim/musl.lock", "erts-build/otp.lock", "erts-build/ncurses.lock"]
+        .map(|path| trapless_tests::repository().join(path))
 }

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use sources::host::{self, Task};
 use sources::{Progress, cache, sha256_file};
 
-use crate::inputs::{Inputs, locks, short};
+use crate::inputs::{Inputs, Locks, short};
 use crate::otp::{self, Otp};
 use crate::run::{Error, Result, Step, hermetic, io};
 use crate::sysroot::{Sysroot, musl_sysroot};
+use crate::tinfo::tinfo;
 use crate::toolchain;
 
 /// Which emulator is linked into the image.
@@ -81,21 +82,22 @@ pub struct Erts {
 pub fn build(flavor: Flavor, progress: &dyn Progress) -> Result<Erts> {
     host::require(Task::Otp)?;
     let sysroot = musl_sysroot(progress)?;
-    let (lock, _) = locks()?;
+    let tinfo = tinfo(&sysroot, progress)?;
+    let lock = Locks::read()?.otp;
     let mut inputs = Inputs::common()?;
     inputs.add("otp", &lock.to_text()).add("recipe", &otp::inputs());
-    toolchain::add_inputs(&mut inputs, &sysroot);
+    toolchain::add_inputs(&mut inputs, &sysroot, &tinfo);
     let hash = inputs.hash();
 
-    let home = cache::root()?.join(format!("otp-{}", short(&hash)));
+    let home = cache::root()?.join(folder_name(&hash));
     let otp = Otp { tree: home.join("tree"), root: home.join("root"), logs: home.join("logs"), progress };
-    let _guard = cache::guard("otp", progress)?;
+    let _guard = cache::guard(&folder_name(&hash), progress)?;
     once(&home.join("complete"), &hash, || {
         if home.exists() {
             fs::remove_dir_all(&home).map_err(io(&home))?;
         }
         otp.unpack(&lock)?;
-        let toolchain = toolchain::install(&home.join("tools"), &sysroot, progress)?;
+        let toolchain = toolchain::install(&home.join("tools"), &sysroot, &tinfo, progress)?;
         otp.configure(&toolchain)?;
         otp.make()?;
         otp.install()
@@ -120,6 +122,12 @@ pub fn build(flavor: Flavor, progress: &dyn Progress) -> Result<Erts> {
         otp_version: lock.version,
         hash,
     })
+}
+
+/// Name, in the cache, of the build whose inputs have this hash; its guard is named the same, so that a build waits for one of
+/// the same inputs only.
+pub(crate) fn folder_name(hash: &str) -> String {
+    format!("otp-{}", short(hash))
 }
 
 /// Does `work` unless the file `marker` tells that it is done; makes the marker last.

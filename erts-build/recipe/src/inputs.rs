@@ -16,20 +16,32 @@ pub const OTP_LOCK: &str = "erts-build/otp.lock";
 /// Path of musl's lock file below the root of the repository.
 pub const MUSL_LOCK: &str = "musl-shim/musl.lock";
 
+/// Path of ncurses' lock file below the root of the repository.
+pub const NCURSES_LOCK: &str = "erts-build/ncurses.lock";
+
 /// Folder of the Linux UAPI headers that are put beside musl's.
 pub(crate) const KERNEL_HEADERS: &str = "/usr/include/linux";
 
-/// Full paths of OTP's and musl's lock files.
+/// Full paths of the lock files of OTP, musl and ncurses.
 #[must_use]
-pub fn lock_paths() -> [PathBuf; 2] {
+pub fn lock_paths() -> [PathBuf; 3] {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or(Path::new("/"));
-    [root.join(OTP_LOCK), root.join(MUSL_LOCK)]
+    [OTP_LOCK, MUSL_LOCK, NCURSES_LOCK].map(|path| root.join(path))
 }
 
-/// The locks, read.
-pub(crate) fn locks() -> Result<(Lock, Lock)> {
-    let [otp, musl] = lock_paths();
-    Ok((Lock::read(&otp)?, Lock::read(&musl)?))
+/// What the locks say.
+pub(crate) struct Locks {
+    pub otp: Lock,
+    pub musl: Lock,
+    pub ncurses: Lock,
+}
+
+impl Locks {
+    /// Reads all of them.
+    pub fn read() -> Result<Self> {
+        let [otp, musl, ncurses] = lock_paths();
+        Ok(Self { otp: Lock::read(&otp)?, musl: Lock::read(&musl)?, ncurses: Lock::read(&ncurses)? })
+    }
 }
 
 /// Collects named inputs.

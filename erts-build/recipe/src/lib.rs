@@ -10,10 +10,11 @@ mod otp;
 mod run;
 mod suites;
 mod sysroot;
+mod tinfo;
 mod toolchain;
 
 pub use erts::{Erts, Flavor, build};
-pub use inputs::{MUSL_LOCK, OTP_LOCK, lock_paths};
+pub use inputs::{MUSL_LOCK, NCURSES_LOCK, OTP_LOCK, lock_paths};
 pub use run::{Error, Result};
 pub use suites::release_tests;
 pub use sysroot::{Sysroot, musl_sysroot};

@@ -18,7 +18,6 @@ const PATCHES: Patches = Patches::Prefixed("CVE-");
 /// What configure is told not to look for or to build. Everything that needs crypto waits for a libcrypto in the image;
 /// graphics, Java and ODBC have no place in it.
 const WITHOUT: &[&str] = &[
-    "termcap",
     "wx",
     "odbc",
     "javac",

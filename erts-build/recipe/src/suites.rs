@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use sources::{Progress, cache};
 
-use crate::erts::Erts;
+use crate::erts::{Erts, folder_name};
 use crate::otp::{Otp, TRIPLET};
 use crate::run::Result;
 
@@ -21,7 +21,7 @@ pub fn release_tests(erts: &Erts, applications: &[&str], progress: &dyn Progress
     let home = erts.tree.parent().unwrap_or(Path::new("/"));
     let otp = Otp { tree: erts.tree.clone(), root: erts.otp.clone(), logs: home.join("logs"), progress };
     let folder = home.join("tests");
-    let _guard = cache::guard("otp", progress)?;
+    let _guard = cache::guard(&folder_name(&erts.hash), progress)?;
     for application in std::iter::once(&TEST_SERVER).chain(applications) {
         let marker = folder.join(format!("{application}.complete"));
         if !marker.is_file() {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use sources::host::{self, Task};
 use sources::{Lock, Patches, Progress, cache};
 
-use crate::inputs::{Inputs, KERNEL_HEADERS, locks, short};
+use crate::inputs::{Inputs, KERNEL_HEADERS, Locks, short};
 use crate::run::{Result, Step, hermetic, io, jobs};
 
 /// An installed musl with kernel headers.
@@ -26,7 +26,7 @@ pub struct Sysroot {
 /// [`crate::Error`]: no sources, no tools, no room, or a failing build.
 pub fn musl_sysroot(progress: &dyn Progress) -> Result<Sysroot> {
     host::require(Task::Musl)?;
-    let (_, lock) = locks()?;
+    let lock = Locks::read()?.musl;
     let hash = Inputs::common()?.add("musl", &lock.to_text()).hash();
     let root = cache::root()?.join(format!("musl-{}", short(&hash)));
     let sysroot = Sysroot { musl_gcc: root.join("bin/musl-gcc"), root, hash };

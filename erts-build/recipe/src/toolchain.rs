@@ -9,6 +9,7 @@ use sources::Progress;
 use crate::inputs::Inputs;
 use crate::run::{Result, Step, hermetic, io, output_of};
 use crate::sysroot::Sysroot;
+use crate::tinfo::Tinfo;
 
 const CC: &str = include_str!("../toolchain/cc.sh");
 const CXX: &str = include_str!("../toolchain/cxx.sh");
@@ -31,22 +32,29 @@ pub(crate) struct Toolchain {
 }
 
 /// Adds what the toolchain depends on to `inputs`.
-pub(crate) fn add_inputs(inputs: &mut Inputs, sysroot: &Sysroot) {
-    for (name, content) in
-        [("sysroot", &*sysroot.hash), ("cflags", CFLAGS), ("cc", CC), ("cxx", CXX), ("link", LINK_BEAM), ("shim", SHIM)]
-    {
+pub(crate) fn add_inputs(inputs: &mut Inputs, sysroot: &Sysroot, tinfo: &Tinfo) {
+    for (name, content) in [
+        ("sysroot", &*sysroot.hash),
+        ("tinfo", &*tinfo.hash),
+        ("cflags", CFLAGS),
+        ("cc", CC),
+        ("cxx", CXX),
+        ("link", LINK_BEAM),
+        ("shim", SHIM),
+    ] {
         inputs.add(name, content);
     }
 }
 
 /// Writes the drivers into `tools` and builds the shim library there.
-pub(crate) fn install(tools: &Path, sysroot: &Sysroot, progress: &dyn Progress) -> Result<Toolchain> {
+pub(crate) fn install(tools: &Path, sysroot: &Sysroot, tinfo: &Tinfo, progress: &dyn Progress) -> Result<Toolchain> {
     fs::create_dir_all(tools).map_err(io(tools))?;
     let includes = cxx_includes(sysroot)?;
     let write = |name: &str, template: &str| {
         let path = tools.join(name);
         let text = template
             .replace("@SYSROOT@", &sysroot.root.display().to_string())
+            .replace("@TINFO@", &tinfo.root.display().to_string())
             .replace("@TOOLS@", &tools.display().to_string())
             .replace("@CXX_INCLUDES@", &includes);
         fs::write(&path, text).map_err(io(&path))?;

@@ -1,7 +1,8 @@
 #!/bin/sh
-# The C compiler OTP is built with: the host's gcc on musl's headers and libraries. The emulator's own link goes to
-# link-beam, which keeps the partial object.
+# The C compiler OTP is built with: the host's gcc on musl's headers and libraries and on the terminal library. The emulator's
+# own link goes to link-beam, which keeps the partial object.
 sysroot='@SYSROOT@'
+tinfo='@TINFO@'
 tools='@TOOLS@'
 previous=
 for argument; do
@@ -10,4 +11,4 @@ for argument; do
     fi
     previous=$argument
 done
-exec "$sysroot/bin/musl-gcc" "$@"
+exec "$sysroot/bin/musl-gcc" -isystem "$tinfo/include" -L"$tinfo/lib" "$@"

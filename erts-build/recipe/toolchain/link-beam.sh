@@ -3,6 +3,7 @@
 # what the image links. Then that object and the stock musl become the executable, the image's twin on Linux.
 set -eu
 sysroot='@SYSROOT@'
+tinfo='@TINFO@'
 tools='@TOOLS@'
 
 output=
@@ -29,6 +30,6 @@ while [ "$count" -gt 0 ]; do
 done
 shift # the marker
 
-ld -r -o "$output.o" "$@" "$tools/libcxxshim.a" -L"$sysroot/lib" "$(gcc -print-libgcc-file-name)"
+ld -r -o "$output.o" "$@" "$tools/libcxxshim.a" -L"$tinfo/lib" -L"$sysroot/lib" "$(gcc -print-libgcc-file-name)"
 # shellcheck disable=SC2086 # the flags of this link hold no blanks
 exec "$sysroot/bin/musl-gcc" $final -o "$output" "$output.o"
