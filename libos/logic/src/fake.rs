@@ -15,8 +15,6 @@ pub mod explore;
 #[cfg(loom)]
 pub mod model;
 #[cfg(loom)]
-pub(crate) use explore::mutant;
-#[cfg(loom)]
 use model as machine;
 
 pub use machine::FakeThread;

@@ -9,6 +9,7 @@ mod tests;
 
 use crate::data::{Sink, Source};
 use crate::file::{File, IoctlArg, anonymous_inode};
+use crate::mutant::mutant;
 use crate::platform::Platform;
 use crate::sync::Lock;
 use crate::wait::{Ready, WaitQueue};
@@ -73,8 +74,7 @@ impl<P: Platform> PipeEnd<P> {
     /// Changes the state, then tells the ends what `change` says they may be waiting for: readers, writers.
     fn update<T>(&self, change: impl FnOnce(&mut State) -> (T, Ready, Ready)) -> T {
         let pipe = &*self.pipe;
-        #[cfg(loom)]
-        if crate::fake::mutant("pipe_notify_first") {
+        if mutant("pipe_notify_first") {
             match self.side {
                 Side::Read => pipe.writers.notify(Ready::all()),
                 Side::Write => pipe.readers.notify(Ready::all()),

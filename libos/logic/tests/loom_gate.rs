@@ -1,5 +1,6 @@
 //! The gate that waiters for a lock halt at: INV-GATE-1, nobody sleeps on a free lock.
 #![cfg(loom)]
+#![allow(clippy::arc_with_non_send_sync, reason = "model threads are coroutines of one thread")]
 
 use loom::cell::UnsafeCell;
 use loom::sync::atomic::{AtomicBool, Ordering};

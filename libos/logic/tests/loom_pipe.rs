@@ -1,13 +1,11 @@
 //! A pipe between two threads in every order the model checker finds: whoever sleeps is woken.
-//!
-//! Run with `RUSTFLAGS="--cfg loom" cargo test -p trapless-logic --test loom_pipe`.
 #![cfg(loom)]
 
 use loom::thread;
-use std::process::Command;
 use std::sync::Arc;
 use trapless_abi::Errno;
 use trapless_logic::fake::Fake;
+use trapless_logic::fake::explore::{explore, must_fail};
 use trapless_logic::file::OpenFile;
 use trapless_logic::pipe::pipe;
 
@@ -29,7 +27,7 @@ fn read(file: &Description, n: usize) -> Result<Vec<u8>, Errno> {
 
 #[test]
 fn a_sleeping_reader_gets_what_is_written() {
-    loom::model(|| {
+    explore(None, || {
         let (reader, writer) = ends();
         let thread = thread::spawn(move || read(&reader, 8));
         assert_eq!(writer.write_blocking(&mut &b"x"[..], None), Ok(1));
@@ -39,7 +37,7 @@ fn a_sleeping_reader_gets_what_is_written() {
 
 #[test]
 fn a_sleeping_reader_sees_the_end() {
-    loom::model(|| {
+    explore(None, || {
         let (reader, writer) = ends();
         let thread = thread::spawn(move || read(&reader, 8));
         drop(writer);
@@ -49,7 +47,7 @@ fn a_sleeping_reader_sees_the_end() {
 
 #[test]
 fn what_was_written_before_the_end_comes_first() {
-    loom::model(|| {
+    explore(None, || {
         let (reader, writer) = ends();
         let thread = thread::spawn(move || (read(&reader, 8), read(&reader, 8)));
         assert_eq!(writer.write_blocking(&mut &b"x"[..], None), Ok(1));
@@ -60,7 +58,7 @@ fn what_was_written_before_the_end_comes_first() {
 
 #[test]
 fn a_sleeping_writer_gets_room() {
-    loom::model(|| {
+    explore(None, || {
         let (reader, writer) = ends();
         assert_eq!(writer.write(&mut &[1; PAGE - 1][..]), Ok(PAGE - 1));
         // Atomic: it needs room for both bytes.
@@ -73,7 +71,7 @@ fn a_sleeping_writer_gets_room() {
 
 #[test]
 fn a_sleeping_writer_learns_that_nobody_reads() {
-    loom::model(|| {
+    explore(None, || {
         let (reader, writer) = ends();
         assert_eq!(writer.write(&mut &[1; PAGE][..]), Ok(PAGE));
         let thread = thread::spawn(move || writer.write_blocking(&mut &b"x"[..], None));
@@ -82,22 +80,14 @@ fn a_sleeping_writer_learns_that_nobody_reads() {
     });
 }
 
-/// With the notification before the change each model above deadlocks. A child process, because a deadlock in the model aborts.
 #[test]
-fn the_models_find_a_notification_that_comes_too_early() {
+fn a_notification_that_comes_too_early_is_found() {
     for model in [
         "a_sleeping_reader_gets_what_is_written",
         "a_sleeping_reader_sees_the_end",
         "a_sleeping_writer_gets_room",
         "a_sleeping_writer_learns_that_nobody_reads",
     ] {
-        let child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", model, "--nocapture"])
-            .env("TRAPLESS_MUTANT", "pipe_notify_first")
-            .output()
-            .unwrap();
-        let text = String::from_utf8_lossy(&child.stderr).into_owned() + &String::from_utf8_lossy(&child.stdout);
-        assert!(!child.status.success(), "{model} does not notice the mutant");
-        assert!(text.contains("deadlock"), "{model} fails for another reason:\n{text}");
+        must_fail(model, "pipe_notify_first", "deadlock");
     }
 }

@@ -5,6 +5,7 @@
 //! thread, or the waker finds the CPU, takes it out of the set ([`IdleSet::claim`]) and sends it an interrupt. The CPU's last look
 //! happens with interrupts off, and it enables them with the halt itself, so the interrupt cannot fall in between.
 
+use crate::mutant::mutant;
 use crate::sync::{AtomicU64, Ordering, fence};
 
 /// The CPUs that halt, or are about to, for want of work.
@@ -33,8 +34,7 @@ impl IdleSet {
     /// By `cpu` itself: enters the set, then calls `work` to look at the run queues. True if the CPU may halt now, provided that it is
     /// still [undisturbed](IdleSet::undisturbed) when interrupts are off; false if there is work, and it is out of the set again.
     pub fn prepare(&self, cpu: usize, work: impl FnOnce() -> bool) -> bool {
-        #[cfg(loom)]
-        if crate::fake::mutant("idle_looks_first") {
+        if mutant("idle_looks_first") {
             let work = work();
             self.enter(cpu);
             return !work;
@@ -59,7 +59,9 @@ impl IdleSet {
 
     /// The idle CPUs. Called by wakers after they have put the thread into a queue, or to choose that queue.
     pub fn snapshot(&self) -> u64 {
-        fence(Ordering::SeqCst);
+        if !mutant("idle_snapshot_unfenced") {
+            fence(Ordering::SeqCst);
+        }
         self.0.load(Ordering::SeqCst)
     }
 

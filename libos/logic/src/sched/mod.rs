@@ -2,8 +2,6 @@
 
 mod idle;
 mod ids;
-#[cfg(all(test, loom))]
-mod model;
 mod park;
 mod place;
 mod queue;

@@ -5,6 +5,7 @@
 //! another CPU at once, because its registers are saved (INV-PARK-1). A token that arrives before that makes `commit` fail, and the
 //! thread goes on: no wake-up is lost (INV-PARK-2). Of all who unpark a parked thread exactly one is told to enqueue it (INV-PARK-3).
 
+use crate::mutant::mutant;
 use crate::sync::{AtomicU32, Ordering};
 
 /// Runs, or waits in a run queue; no token.
@@ -53,16 +54,14 @@ impl ParkState {
 
     /// By the scheduler, after the thread's registers are saved.
     pub fn commit(&self) -> Commit {
-        #[cfg(loom)]
-        if crate::fake::mutant("park_commit_stores") {
+        if mutant("park_commit_stores") {
             self.0.store(PARKED, Ordering::Release);
             return Commit::Parked;
         }
         match self.0.compare_exchange(ACTIVE, PARKED, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => Commit::Parked,
             Err(_) => {
-                #[cfg(loom)]
-                if crate::fake::mutant("park_commit_forgets") {
+                if mutant("park_commit_forgets") {
                     self.0.store(ACTIVE, Ordering::Relaxed);
                     return Commit::GoOn;
                 }
