@@ -33,6 +33,9 @@ const TAKING: usize = 128;
 /// The same for a call that gives memory back: it may have to split what it gives a part of.
 const GIVING: usize = 16;
 
+/// Mappings from this size on, in bytes, must leave [`LEFT_OVER`] pages, or a sixteenth of memory if that is less.
+const LARGE_MAPPING: u64 = 1 << 20;
+const LEFT_OVER: usize = 4096;
 /// Machines with at least this many bytes of memory use 2 MiB pages wherever they fit.
 const LARGE_PAGES_FROM: u64 = 2 << 30;
 
@@ -138,9 +141,14 @@ pub fn reclaim() -> bool {
     waited
 }
 
-/// Pages that programs can still get, those that wait for a flush included.
-pub fn available_pages() -> u64 {
-    (frames::available_frames() + WAITING.load(Ordering::Relaxed)) as u64
+/// Pages that a mapping of `len` bytes may count on: what programs can still get, what waits for a flush included.
+///
+/// Large ones must leave something over. Several threads may be about to fill what they were promised, and a program can do something
+/// about ENOMEM (ERTS writes a crash dump), but nothing about a page that is not there.
+fn available_for(len: u64) -> u64 {
+    let pages = frames::available_frames() + WAITING.load(Ordering::Relaxed);
+    let left_over = if len < LARGE_MAPPING { 0 } else { (frames::total_frames() / 16).min(LEFT_OVER) };
+    pages.saturating_sub(left_over) as u64
 }
 
 /// mmap(2) of anonymous memory; a private mapping of a file is one that the caller fills afterwards.
@@ -148,7 +156,7 @@ pub fn available_pages() -> u64 {
 /// # Errors
 /// EINVAL, ENOMEM, EPERM, EEXIST.
 pub fn mmap(request: &MapRequest) -> Outcome {
-    let call = || change(TAKING, |plan| plan.mmap(request, available_pages()));
+    let call = || change(TAKING, |plan| plan.mmap(request, available_for(request.len)));
     let start = match call()? {
         // Freed addresses may be all that is missing.
         Err(Errno::ENOMEM) if reclaim() => call()??,
@@ -174,7 +182,7 @@ pub fn munmap(address: u64, len: u64) -> Outcome {
 /// # Errors
 /// EINVAL, ENOMEM.
 pub fn mprotect(address: u64, len: u64, prot: Prot) -> Outcome {
-    change(TAKING, |plan| plan.mprotect(address, len, prot, available_pages()))?
+    change(TAKING, |plan| plan.mprotect(address, len, prot, available_for(len)))?
 }
 
 /// mremap(2).
@@ -184,12 +192,14 @@ pub fn mprotect(address: u64, len: u64, prot: Prot) -> Outcome {
 pub fn mremap(old: u64, old_len: u64, new_len: u64, flags: MremapFlags, new: u64) -> Outcome {
     // Tables may be needed for all of the new place where it is not aligned like the old one.
     let tables = usize::try_from(old_len.min(new_len) >> 21).unwrap_or(usize::MAX);
-    change(TAKING.saturating_add(tables), |plan| plan.mremap(old, old_len, new_len, flags, new, available_pages()))?
+    change(TAKING.saturating_add(tables), |plan| {
+        plan.mremap(old, old_len, new_len, flags, new, available_for(new_len))
+    })?
 }
 
 /// brk(2) as the kernel has it: returns the program break, moved or not.
 pub fn brk(address: u64) -> u64 {
-    change(TAKING, |plan| plan.brk(address, available_pages())).unwrap_or_else(|_| read(|plan| plan.program_break()))
+    change(TAKING, |plan| plan.brk(address, available_for(0))).unwrap_or_else(|_| read(|plan| plan.program_break()))
 }
 
 /// madvise(2). MADV_FREE is put off for ever while memory is plentiful, which the man page allows.
