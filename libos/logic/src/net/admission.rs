@@ -14,13 +14,18 @@ use smoltcp::wire::{
 };
 use trapless_abi::{Errno, SysResult};
 
+/// Half-open connections that a listener may have beside those that wait for accept(2), as in Linux (tcp(7), tcp_max_syn_backlog):
+/// a short backlog must not make clients wait that the program could serve at once.
+const MAX_HALF_OPEN: usize = 64;
+
 /// What a listener listens on.
 pub(super) type ListenKey = (u16, Option<Ipv4Address>);
 
 /// A listening socket as the stack knows it.
 pub(super) struct Listener {
-    /// Connections that may wait for accept(2), half-open ones included.
+    /// Complete connections that may wait for accept(2) before new ones are turned away.
     pub(super) backlog: usize,
+    /// Half-open and complete connections, oldest first.
     pub(super) waiting: VecDeque<SocketHandle>,
     /// SO_REUSEADDR: its connections share the port with the listener of a later start.
     pub(super) shareable: bool,
@@ -131,7 +136,11 @@ impl<P: Platform> Inner<P> {
     fn admit(&mut self, key: ListenKey, flow: Flow) -> SysResult<(SocketHandle, Waker)> {
         self.room_for_one()?;
         let listener = self.listeners.get_mut(&key).ok_or(Errno::EINVAL)?;
-        if listener.waiting.len() >= listener.backlog {
+        let sockets = &self.sockets;
+        let complete = |&&handle: &&SocketHandle| is_complete(sockets.get::<tcp::Socket>(handle).state());
+        let complete = listener.waiting.iter().filter(complete).count();
+        let half_open = listener.waiting.len() - complete;
+        if complete >= listener.backlog || half_open >= listener.backlog.max(MAX_HALF_OPEN) {
             return Err(Errno::ENOBUFS);
         }
         listener.waiting.try_reserve(1).map_err(|_| Errno::ENOBUFS)?;

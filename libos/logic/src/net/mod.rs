@@ -23,6 +23,6 @@ pub mod udp;
 mod wire;
 
 pub use device::NetDevice;
-pub use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
 pub use lease::{Addressing, InterfaceInfo, Lease};
+pub use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
 pub use stack::NetStack;

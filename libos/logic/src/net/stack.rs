@@ -17,7 +17,7 @@ use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::marker::PhantomData;
 use core::time::Duration;
-use smoltcp::iface::{Config, Interface, PollIngressSingleResult, PollResult, SocketHandle, SocketSet};
+use smoltcp::iface::{Config, Interface, PollResult, SocketHandle, SocketSet};
 use smoltcp::socket::{dhcpv4, tcp};
 use smoltcp::time::Instant;
 use smoltcp::wire::HardwareAddress;
@@ -247,23 +247,21 @@ impl<P: Platform> Inner<P> {
             match self.wire.stage(from_nic) {
                 Staged::Nothing => break,
                 Staged::Dropped => {}
-                // No room for an answer: the frame stays staged.
-                Staged::Frame if !self.take_staged(now) => break,
-                Staged::Frame => {}
+                Staged::Frame => self.take_staged(now),
             }
             *left -= 1;
         }
     }
 
-    /// Hands the staged frame to smoltcp; false if it could not take it.
-    fn take_staged(&mut self, now: Instant) -> bool {
+    /// Hands the staged frame to smoltcp.
+    fn take_staged(&mut self, now: Instant) {
         let verdict = self.judge();
         if let Verdict::Drop = verdict {
             self.wire.drop_staged();
-            return true;
+            return;
         }
         self.wire.hear_staged();
-        let taken = self.iface.poll_ingress_single(now, &mut self.wire, &mut self.sockets);
+        self.iface.poll_ingress_single(now, &mut self.wire, &mut self.sockets);
         match verdict {
             Verdict::Admitted(handle, waker) => self.admitted(handle, &waker),
             Verdict::Reset(handle, error) if self.state(handle) == tcp::State::Closed => {
@@ -273,7 +271,6 @@ impl<P: Platform> Inner<P> {
             }
             _ => {}
         }
-        taken != PollIngressSingleResult::None
     }
 
     fn egress(&mut self, now: Instant) {

@@ -135,10 +135,10 @@ impl Wire {
 
     /// Tells the card about what was sent.
     pub(super) fn kick(&mut self) {
-        if core::mem::take(&mut self.unkicked) {
-            if let Some(nic) = &mut self.nic {
-                nic.kick();
-            }
+        if core::mem::take(&mut self.unkicked)
+            && let Some(nic) = &mut self.nic
+        {
+            nic.kick();
         }
     }
 
@@ -189,12 +189,12 @@ impl Wire {
         let frame = &scratch[..len];
         if EthernetFrame::new_checked(frame).is_ok_and(|header| header.dst_addr() == self.mac) {
             self.loop_back(frame);
-        } else if !leaks(frame) {
-            if let Some(nic) = &mut self.nic {
-                // There is room: `nic_has_room` was asked before.
-                nic.transmit(len, &mut |out| out.copy_from_slice(frame));
-                self.unkicked = true;
-            }
+        } else if !leaks(frame)
+            && let Some(nic) = &mut self.nic
+        {
+            // There is room: `nic_has_room` was asked before.
+            nic.transmit(len, &mut |out| out.copy_from_slice(frame));
+            self.unkicked = true;
         }
         self.scratch = scratch;
     }
@@ -206,8 +206,9 @@ fn martian(frame: &[u8], own: Option<Ipv4Address>) -> bool {
     let Ok(frame) = EthernetFrame::new_checked(frame) else { return true };
     let ours = |address: Ipv4Address| address.is_loopback() || own == Some(address);
     match frame.ethertype() {
-        EthernetProtocol::Ipv4 => Ipv4Packet::new_checked(frame.payload())
-            .is_ok_and(|ip| ours(ip.src_addr()) || ip.dst_addr().is_loopback()),
+        EthernetProtocol::Ipv4 => {
+            Ipv4Packet::new_checked(frame.payload()).is_ok_and(|ip| ours(ip.src_addr()) || ip.dst_addr().is_loopback())
+        }
         EthernetProtocol::Arp => {
             matches!(
                 ArpPacket::new_checked(frame.payload()).and_then(|arp| ArpRepr::parse(&arp)),
@@ -248,10 +249,8 @@ impl Device for Wire {
     type TxToken<'a> = Sender<'a>;
 
     fn receive(&mut self, _: Instant) -> Option<(Received, Sender<'_>)> {
-        // The loopback may overflow by the answer: a frame just left it.
-        if !self.nic_has_room() {
-            return None;
-        }
+        // An answer needs no room: the loopback may overflow by it, because a frame just left it, and a full card loses it. If
+        // receiving waited for room, a card that cannot send would keep the stack busy with frames that it cannot take.
         let frame = self.staged.take()?;
         Some((Received(frame), Sender(self)))
     }

@@ -28,12 +28,7 @@ impl<P: Platform> Inner<P> {
     }
 
     /// Starts a connection from the binding, which it takes over, or from a free port.
-    fn connect_tcp(
-        &mut self,
-        to: SocketAddrV4,
-        bound: &mut Option<Binding>,
-        options: &Options,
-    ) -> SysResult<Open> {
+    fn connect_tcp(&mut self, to: SocketAddrV4, bound: &mut Option<Binding>, options: &Options) -> SysResult<Open> {
         let peer = resolve(to);
         let source = self.source_for(*peer.ip())?;
         if peer.ip().is_multicast() || self.is_broadcast(*peer.ip()) {
@@ -101,12 +96,7 @@ impl<P: Platform> TcpSocket<P> {
                 Some(binding) => binding,
                 None => inner.bind_tcp(0, None, shareable)?,
             };
-            let listener = Listener {
-                backlog,
-                waiting: VecDeque::new(),
-                shareable,
-                waker: self.waker.clone(),
-            };
+            let listener = Listener { backlog, waiting: VecDeque::new(), shareable, waker: self.waker.clone() };
             let listening = inner.listen(binding, listener);
             if listening.is_err() && bound.is_none() {
                 inner.tcp_ports.give(binding);

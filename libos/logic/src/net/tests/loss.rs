@@ -15,7 +15,7 @@ fn echo(net: &Net, client: &dyn Socket<Sim>, server: &dyn Socket<Sim>, data: &[u
             match send(client, &data[sent..]) {
                 Ok(n) => sent += n,
                 Err(e) => {
-                    assert_eq!(e, Errno::EAGAIN, "{sent} {} {:?}", back.len(), <Sim as crate::platform::Platform>::now());
+                    assert_eq!(e, Errno::EAGAIN, "{sent} {} {:?}", back.len(), Sim::now());
                     break;
                 }
             }

@@ -1,12 +1,18 @@
 //! The network on a simulated wire.
 
+mod backlog;
+mod epoll;
+mod hostile;
+mod loopback;
 mod loss;
 mod sim;
 mod tcp;
+mod udp;
 
 use super::tcp::TcpSocket;
 use crate::data::Sink;
 use crate::file::File;
+use crate::platform::Platform;
 use crate::socket::{MsgFlags, SockAddr, Socket};
 use sim::{Net, Sim, Stack};
 use std::sync::Arc;

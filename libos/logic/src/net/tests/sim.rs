@@ -286,8 +286,22 @@ impl Net {
     }
 }
 
+/// Lets time pass without a wire.
+pub fn pass(time: Duration) {
+    let limit = (Sim::now() + time).as_nanos();
+    loop {
+        let timer = WORLD.with_borrow(|w| w.timers.first_key_value().map(|(&(at, _), _)| at.as_nanos()));
+        let next = timer.filter(|&at| at <= limit);
+        WORLD.with_borrow_mut(|w| w.now = w.now.max(next.unwrap_or(limit)));
+        if next.is_none() {
+            return;
+        }
+        fire();
+    }
+}
+
 /// Calls the timers that are due.
-pub fn fire() {
+fn fire() {
     loop {
         let due = WORLD.with_borrow_mut(|w| match w.timers.first_entry() {
             Some(first) if first.key().0.as_nanos() <= w.now => Some(first.remove()),

@@ -1,0 +1,134 @@
+//! What UDP sockets promise.
+
+use super::sim::Net;
+use super::*;
+use crate::net::udp::UdpSocket;
+use crate::wait::Ready;
+
+type Udp = Arc<UdpSocket<Sim>>;
+
+fn bound(stack: &Stack, to: &str) -> Udp {
+    let socket = UdpSocket::new(stack.clone());
+    socket.bind(&addr(to)).unwrap();
+    socket
+}
+
+fn send_to(socket: &Udp, data: &[u8], to: &str) -> Result<usize, Errno> {
+    socket.send(&mut &data[..], Some(&addr(to)), &mut Vec::new(), &[], MsgFlags::empty())
+}
+
+fn recv_from(socket: &Udp, room: usize) -> Result<(Vec<u8>, SockAddr), Errno> {
+    let mut buf = Vec::with_capacity(room);
+    let received = socket.recv(&mut buf, MsgFlags::empty())?;
+    Ok((buf, received.from.unwrap()))
+}
+
+#[test]
+fn datagrams_are_echoed() {
+    let net = Net::new();
+    let (client, server) = (UdpSocket::new(net.a.clone()), bound(&net.b, "0.0.0.0:53"));
+    assert_eq!((client.ready(), server.ready()), (Ready::WRITABLE, Ready::WRITABLE));
+    assert_eq!(send_to(&client, b"who?", "10.0.0.2:53"), Ok(4));
+    net.sleep(Duration::from_secs(1));
+    assert_eq!(server.ready(), Ready::READABLE | Ready::WRITABLE);
+    let (data, from) = recv_from(&server, 100).unwrap();
+    assert_eq!(data, b"who?");
+    let SockAddr::Inet(from) = from else { panic!() };
+    assert_eq!(send_to(&server, b"me", &from.to_string()), Ok(2));
+    net.sleep(Duration::from_secs(1));
+    assert_eq!(recv_from(&client, 100), Ok((b"me".to_vec(), addr("10.0.0.2:53"))));
+    assert_eq!(recv_from(&client, 100), Err(Errno::EAGAIN));
+}
+
+#[test]
+fn datagrams_keep_their_borders_and_lose_what_does_not_fit() {
+    let net = Net::new();
+    let (a, b) = (bound(&net.a, "127.0.0.1:1000"), bound(&net.a, "127.0.0.1:2000"));
+    for data in [&b"first"[..], b"", b"second"] {
+        assert_eq!(send_to(&a, data, "127.0.0.1:2000"), Ok(data.len()));
+    }
+    let mut buf = Vec::with_capacity(3);
+    let peeked = b.recv(&mut buf, MsgFlags::PEEK | MsgFlags::TRUNC).unwrap();
+    assert_eq!((peeked.len, peeked.truncated, &buf[..]), (5, true, &b"fir"[..]));
+    let mut buf = Vec::with_capacity(3);
+    let got = b.recv(&mut buf, MsgFlags::empty()).unwrap();
+    assert_eq!((got.len, got.truncated), (3, true));
+    assert_eq!(recv_from(&b, 9), Ok((vec![], addr("127.0.0.1:1000"))));
+    assert_eq!(recv_from(&b, 9).unwrap().0, b"second");
+}
+
+#[test]
+fn a_connected_socket_hears_only_its_peer() {
+    let net = Net::new();
+    let (a, b, c) = (bound(&net.a, "0.0.0.0:1"), bound(&net.a, "0.0.0.0:2"), bound(&net.a, "0.0.0.0:3"));
+    assert_eq!(a.peer(), Err(Errno::ENOTCONN));
+    assert_eq!(a.write(&mut &b"x"[..]), Err(Errno::EDESTADDRREQ));
+    a.connect(&addr("127.0.0.1:2")).unwrap();
+    assert_eq!((a.peer(), a.local()), (Ok(addr("127.0.0.1:2")), Ok(addr("127.0.0.1:1"))));
+    send_to(&c, b"noise", "127.0.0.1:1").unwrap();
+    assert_eq!(a.ready(), Ready::WRITABLE);
+    send_to(&b, b"signal", "127.0.0.1:1").unwrap();
+    assert_eq!(recv_from(&a, 9).unwrap().0, b"signal");
+    assert_eq!(a.write(&mut &b"back"[..]), Ok(4));
+    assert_eq!(recv_from(&b, 9), Ok((b"back".to_vec(), addr("127.0.0.1:1"))));
+    a.connect(&SockAddr::Unspecified).unwrap();
+    send_to(&c, b"noise", "127.0.0.1:1").unwrap();
+    assert_eq!(recv_from(&a, 9).unwrap().0, b"noise");
+}
+
+#[test]
+fn large_datagrams_travel_in_fragments_up_to_a_limit() {
+    let net = Net::new();
+    let (a, b) = (bound(&net.a, "0.0.0.0:1"), bound(&net.b, "0.0.0.0:2"));
+    for len in [1472, 1473, 8164] {
+        let data = pattern(len);
+        assert_eq!(send_to(&a, &data, "10.0.0.2:2"), Ok(len));
+        net.sleep(Duration::from_secs(1));
+        assert!(recv_from(&b, 9000).unwrap().0 == data);
+    }
+    assert_eq!(send_to(&a, &pattern(8165), "10.0.0.2:2"), Err(Errno::EMSGSIZE));
+}
+
+#[test]
+fn broadcasts_need_permission() {
+    let net = Net::new();
+    let (a, b) = (bound(&net.a, "0.0.0.0:1"), bound(&net.b, "0.0.0.0:2"));
+    for to in ["255.255.255.255:2", "10.0.0.255:2"] {
+        assert_eq!(send_to(&a, b"all", to), Err(Errno::EACCES));
+    }
+    a.set_option(1, 6, &1i32.to_ne_bytes()).unwrap();
+    for to in ["255.255.255.255:2", "10.0.0.255:2"] {
+        assert_eq!(send_to(&a, b"all", to), Ok(3));
+        net.sleep(Duration::from_secs(1));
+        assert_eq!(recv_from(&b, 9), Ok((b"all".to_vec(), addr("10.0.0.1:1"))));
+    }
+    assert_eq!(send_to(&a, b"x", "192.0.2.1:2"), Err(Errno::ENETUNREACH));
+}
+
+#[test]
+fn a_closed_sockets_last_datagram_still_leaves() {
+    let net = Net::new();
+    let (a, b) = (UdpSocket::new(net.a.clone()), bound(&net.b, "0.0.0.0:2"));
+    // It waits for the answer to ARP.
+    send_to(&a, b"bye", "10.0.0.2:2").unwrap();
+    a.close();
+    net.sleep(Duration::from_secs(5));
+    assert_eq!(recv_from(&b, 9).unwrap().0, b"bye");
+    assert_eq!(net.a.sockets(), 0);
+}
+
+#[test]
+fn a_receiver_that_does_not_read_costs_only_datagrams() {
+    let net = Net::new();
+    let (a, b) = (bound(&net.a, "127.0.0.1:1"), bound(&net.a, "127.0.0.1:2"));
+    for _ in 0..500 {
+        assert_eq!(send_to(&a, &[7; 1000], "127.0.0.1:2"), Ok(1000));
+    }
+    let mut got = 0;
+    while recv_from(&b, 1000).is_ok() {
+        got += 1;
+    }
+    assert!((60..=128).contains(&got), "{got}");
+    send_to(&a, b"again", "127.0.0.1:2").unwrap();
+    assert_eq!(recv_from(&b, 9).unwrap().0, b"again");
+}
