@@ -22,7 +22,8 @@ pub const EMULATOR_FLAGS: &[&str] =
     &["-JMsingle", "true", "-sbwt", "none", "-sbwtdcpu", "none", "-sbwtdio", "none", "-swt", "very_high"];
 
 /// What opens `init`'s part of the arguments.
-pub const OPENING: &[&str] = &["--", "-root", ROOT, "-bindir", BINDIR, "-progname", "erl", "--", "-home", "/root", "--"];
+pub const OPENING: &[&str] =
+    &["--", "-root", ROOT, "-bindir", BINDIR, "-progname", "erl", "--", "-home", "/root", "--"];
 
 /// The environment of the emulator, unless the user says otherwise.
 pub const ENVIRONMENT: &[&str] = &[
