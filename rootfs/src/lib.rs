@@ -8,9 +8,6 @@
 /// SHA-256 of the archive, 64 hex digits.
 pub const HASH: &str = env!("TRAPLESS_ROOTFS_HASH");
 
-/// Arguments of Erlang that come before those of the user: the boot script for whatever he asks for.
-pub const ARGUMENTS: &[&str] = &["-boot", "/otp/bin/start"];
+mod arguments;
 
-/// Arguments of Erlang when the kernel command line has no ` -- `, instead of [`ARGUMENTS`] and the user's: the boot
-/// script of the echo server.
-pub const DEFAULT_ARGUMENTS: &[&str] = &["-boot", "/otp/bin/echo", "-noshell"];
+pub use arguments::{ARGUMENTS, DEFAULT_ARGUMENTS};

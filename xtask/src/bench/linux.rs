@@ -19,12 +19,16 @@ use trapless_tests::repository;
 use super::{boot::FIRST_LINE, elf};
 use crate::setup;
 
+/// What the package `rootfs` tells the image; that package itself can only be had by building the archive.
+#[path = "../../../rootfs/src/arguments.rs"]
+mod start;
+
 /// The package whose dependency is the newest cloud kernel.
 const META_PACKAGE: &str = "linux-image-cloud-amd64";
 /// The modules that the network card needs, on PCI and on microvm's memory-mapped bus, in order of dependence.
 const MODULES: [&str; 9] = [
-    "virtio",
     "virtio_ring",
+    "virtio",
     "virtio_pci_legacy_dev",
     "virtio_pci_modern_dev",
     "virtio_pci",
@@ -114,9 +118,8 @@ impl Guest {
             loaded += &format!("/modules/{module}.ko\n");
         }
         tree.add_file("modules.list", loaded.into_bytes())?;
-        // As `rootfs` has them for the image (rootfs/src/lib.rs).
-        tree.add_file("start/echo.argv", arguments(&["-boot", "/otp/bin/echo", "-noshell"], &[])?)?;
-        tree.add_file("start/hello.argv", arguments(&["-boot", "/otp/bin/start"], &["-noshell", "-eval", HELLO])?)?;
+        tree.add_file("start/echo.argv", arguments(start::DEFAULT_ARGUMENTS, &[])?)?;
+        tree.add_file("start/hello.argv", arguments(start::ARGUMENTS, &["-noshell", "-eval", HELLO])?)?;
         tree.add_file("start/environ", strings(ENVIRONMENT))?;
         // The kernel unpacks one archive after the other.
         let mut bytes = archive_of(image)?;
