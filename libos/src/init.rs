@@ -7,10 +7,11 @@ use crate::power::{heed_button, refuse_boot};
 use crate::start::{self, Program};
 use crate::{chart, console, files, network, selftest, trace};
 use alloc::sync::Arc;
+use trapless_abi::structs::NSEC_PER_SEC;
 use trapless_logic::futex::{FutexTable, Policy};
 use trapless_logic::signal::ProcessSignals;
 use trapless_platform::boot::BootInfo;
-use trapless_platform::{acpi, clock, entropy, frames, ioapic, mm, paging, sched, serial, smp, virtio};
+use trapless_platform::{acpi, clock, entropy, frames, ioapic, mm, paging, rtc, sched, serial, smp, virtio};
 
 /// Buckets of the futex table.
 const FUTEX_BUCKETS: usize = 256;
@@ -44,6 +45,8 @@ pub fn start(info: &'static BootInfo, image: &Image) -> ! {
     // The firmware's description of the machine, its clock, and guarded stacks; interrupts are on from here.
     acpi::init(info.rsdp());
     clock::init();
+    // What day it is; a machine without a battery clock is in 1970.
+    rtc::unix_time().into_iter().for_each(|seconds| clock::set_realtime_ns(seconds * NSEC_PER_SEC));
     ioapic::silence_8259();
     smp::init_boot_cpu().unwrap_or_else(|e| refuse_boot(format_args!("no memory for stacks: {e}")));
     ioapic::init();

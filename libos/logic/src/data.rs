@@ -13,6 +13,9 @@ pub trait Source {
     /// Copies the next bytes to `to` and moves on; returns how many, less than `to.len()` only at the end. EFAULT if not even one
     /// byte could be read; a fault after that ends the transfer early, as in Linux.
     fn pull(&mut self, to: &mut [u8]) -> SysResult<usize>;
+
+    /// As [`Source::pull`], without moving on: for an object that has to see the bytes to know whether it can take them.
+    fn peek(&self, to: &mut [u8]) -> SysResult<usize>;
 }
 
 /// Room that a caller offers (read, receive).
@@ -37,6 +40,11 @@ impl Source for &[u8] {
         *self = later;
         Ok(n)
     }
+
+    fn peek(&self, to: &mut [u8]) -> SysResult<usize> {
+        let mut copy = *self;
+        copy.pull(to)
+    }
 }
 
 impl Sink for alloc::vec::Vec<u8> {
@@ -52,7 +60,7 @@ impl Sink for alloc::vec::Vec<u8> {
     }
 }
 
-/// Pulls one whole value's bytes; EINVAL if the source ends before.
-pub fn pull_exact(source: &mut dyn Source, to: &mut [u8]) -> SysResult<()> {
-    if source.pull(to)? == to.len() { Ok(()) } else { Err(Errno::EINVAL) }
+/// Reads one whole value's bytes without moving on; EINVAL if the source ends before.
+pub fn peek_exact(source: &dyn Source, to: &mut [u8]) -> SysResult<()> {
+    if source.peek(to)? == to.len() { Ok(()) } else { Err(Errno::EINVAL) }
 }

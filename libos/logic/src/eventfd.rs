@@ -1,6 +1,6 @@
 //! A counter as a file (eventfd(2)).
 
-use crate::data::{Sink, Source, pull_exact};
+use crate::data::{Sink, Source, peek_exact};
 use crate::file::File;
 use crate::platform::Platform;
 use crate::sync::Lock;
@@ -47,24 +47,19 @@ impl<P: Platform> File<P> for EventFd<P> {
 
     fn write(&self, from: &mut dyn Source) -> SysResult<usize> {
         let mut bytes = [0; 8];
-        // A call that would block is tried again with the same source: look before pulling.
-        if from.remaining() < 8 {
-            return Err(Errno::EINVAL);
-        }
-        let mut count = self.count.lock();
-        if *count == MAX {
-            return Err(Errno::EAGAIN);
-        }
-        pull_exact(from, &mut bytes)?;
+        // A call that would block is tried again with the same source: look, and take it only with success.
+        peek_exact(from, &mut bytes)?;
         let add = u64::from_ne_bytes(bytes);
         if add == u64::MAX {
             return Err(Errno::EINVAL);
         }
+        let mut count = self.count.lock();
         if MAX - *count < add {
             return Err(Errno::EAGAIN);
         }
         *count += add;
         drop(count);
+        from.pull(&mut bytes)?;
         self.queue.notify(Ready::READABLE);
         Ok(8)
     }
@@ -128,6 +123,24 @@ mod tests {
         assert_eq!(e.ready(), Ready::IN);
         assert_eq!(read(&e), Ok(MAX));
         assert_eq!(e.ready(), Ready::OUT);
+    }
+
+    #[test]
+    fn a_write_that_must_wait_keeps_its_number() {
+        let e = EventFd::<Fake>::new(0, false);
+        assert_eq!(write(&e, MAX - 1), Ok(8));
+        let two = 2u64.to_ne_bytes();
+        let mut source = &two[..];
+        assert_eq!(e.write(&mut source), Err(Errno::EAGAIN));
+        assert_eq!(read(&e), Ok(MAX - 1));
+        assert_eq!((e.write(&mut source), source.len()), (Ok(8), 0));
+        assert_eq!(read(&e), Ok(2));
+    }
+
+    #[test]
+    fn nothing_can_be_added_to_a_full_counter() {
+        let e = EventFd::<Fake>::new(0, false);
+        assert_eq!((write(&e, MAX), write(&e, 0)), (Ok(8), Ok(8)));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use trapless_abi::table::types::*;
 use trapless_abi::{Errno, SysResult};
 use trapless_logic::data::{Sink, Source};
 use trapless_logic::eventfd::EventFd;
-use trapless_logic::file::{File, IoctlArg, O_NONBLOCK, O_RDWR, O_WRONLY};
+use trapless_logic::file::{File, IoctlArg, O_APPEND, O_NONBLOCK, O_RDWR, O_WRONLY};
 use trapless_logic::pipe;
 use trapless_logic::platform::Platform;
 use trapless_logic::time::{Instant, duration_from_timespec};
@@ -68,7 +68,12 @@ fn write_at(file: &Open, offset: Offset, from: &mut dyn Source) -> SysResult {
     if !file.writable() {
         return Err(Errno::EBADF);
     }
-    file.file.write_at(position(offset)?, from)
+    let offset = position(offset)?;
+    // Linux appends whatever the offset (pwrite(2), BUGS).
+    if file.flags() & O_APPEND != 0 && file.file.seekable() {
+        return file.file.append(from).map(|(n, _)| n);
+    }
+    file.file.write_at(offset, from)
 }
 
 pub fn pread64(fd: Fd, buf: Out<u8>, count: Len, offset: Offset) -> SysResult {
@@ -244,7 +249,7 @@ pub fn timerfd_settime(
         let next = if value.is_zero() {
             None
         } else if flags.contains(TimerfdSetFlags::TFD_TIMER_ABSTIME) {
-            let epoch = if timer.is_realtime() { X86::realtime_ns() - X86::now().as_nanos() } else { 0 };
+            let epoch = if timer.is_realtime() { X86::realtime_ns().saturating_sub(X86::now().as_nanos()) } else { 0 };
             Some(Instant::from_nanos((value.as_nanos() as u64).saturating_sub(epoch)))
         } else {
             Some(X86::now() + value)

@@ -12,12 +12,12 @@ fn address(result: SysResult<u64>) -> SysResult {
 }
 
 pub fn mmap(addr: UserPtr, length: Len, prot: Prot, flags: MmapFlags, fd: Fd, offset: Offset) -> SysResult {
+    let at = u64::try_from(offset.0).ok().filter(|at| at % 4096 == 0).ok_or(Errno::EINVAL)?;
     let request = MapRequest { address: addr.addr() as u64, len: length.0 as u64, prot, flags };
     if flags.contains(MmapFlags::MAP_ANONYMOUS) {
         return address(mm::mmap(&request));
     }
     let file = open_file(fd)?;
-    let at = u64::try_from(offset.0).ok().filter(|at| at % 4096 == 0).ok_or(Errno::EINVAL)?;
     if !file.readable() {
         return Err(Errno::EACCES);
     }

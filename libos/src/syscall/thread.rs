@@ -26,10 +26,10 @@ pub fn futex(
     val3: U32,
 ) -> SysResult {
     let table = &kernel().futex;
-    let key = aligned(uaddr)?;
+    let key = word(uaddr)?;
     let load = || user::load_u32(key);
     // Of the waking operations the fourth argument is a second count (futex(2), "val2").
-    let count2 = timeout.addr() as u32 as usize;
+    let count2 = U32(timeout.addr() as u32);
     let count = val.0 as i32 as usize;
     match futex_op.cmd {
         FutexCmd::FUTEX_WAIT => {
@@ -40,24 +40,43 @@ pub fn futex(
             let at = limit(timeout)?.map(|d| absolute(d, futex_op.realtime));
             table.wait(key, val.0, val3.0, at, load).map(|()| 0)
         }
-        FutexCmd::FUTEX_WAKE => Ok(table.wake(key, count, FUTEX_BITSET_MATCH_ANY)),
-        FutexCmd::FUTEX_WAKE_BITSET if val3.0 == 0 => Err(Errno::EINVAL),
-        FutexCmd::FUTEX_WAKE_BITSET => Ok(table.wake(key, count, val3.0)),
-        FutexCmd::FUTEX_REQUEUE => table.requeue(key, aligned(uaddr2)?, count, count2, || Ok(true)),
+        FutexCmd::FUTEX_WAKE | FutexCmd::FUTEX_WAKE_BITSET => {
+            let bits = if futex_op.cmd == FutexCmd::FUTEX_WAKE { FUTEX_BITSET_MATCH_ANY } else { val3.0 };
+            if bits == 0 {
+                return Err(Errno::EINVAL);
+            }
+            // A word of one process is told by its address alone; a shared one has to be there.
+            if !futex_op.private {
+                load()?;
+            }
+            Ok(table.wake(key, count, bits))
+        }
+        FutexCmd::FUTEX_REQUEUE => table.requeue(key, word(uaddr2)?, number(val)?, number(count2)?, || Ok(true)),
         FutexCmd::FUTEX_CMP_REQUEUE => {
-            table.requeue(key, aligned(uaddr2)?, count, count2, || load().map(|v| v == val3.0))
+            let unchanged = || load().map(|v| v == val3.0);
+            table.requeue(key, word(uaddr2)?, number(val)?, number(count2)?, unchanged)
         }
         FutexCmd::FUTEX_WAKE_OP => {
-            let (second, op) = (aligned(uaddr2)?, WakeOp::decode(val3.0)?);
-            table.wake_op(key, second, count, count2, op, || user::update_u32(second, |old| op.apply(old)))
+            let (second, op) = (word(uaddr2)?, WakeOp::decode(val3.0)?);
+            let update = || user::update_u32(second, |old| op.apply(old));
+            table.wake_op(key, second, count, count2.0 as i32 as usize, op, update)
         }
         _ => Err(Errno::ENOSYS),
     }
 }
 
-/// The address of a futex word. EINVAL if it is not aligned.
-fn aligned(word: InOut<u32>) -> SysResult<usize> {
-    if word.addr().is_multiple_of(4) { Ok(word.addr()) } else { Err(Errno::EINVAL) }
+/// The address of a futex word. EINVAL if it is not aligned, EFAULT if no program has such addresses.
+fn word(word: InOut<u32>) -> SysResult<usize> {
+    match word.addr() {
+        at if !at.is_multiple_of(4) => Err(Errno::EINVAL),
+        at if at >= 1 << 47 => Err(Errno::EFAULT),
+        at => Ok(at),
+    }
+}
+
+/// A number of waiters. EINVAL if it is negative.
+fn number(count: U32) -> SysResult<usize> {
+    usize::try_from(count.0 as i32).map_err(|_| Errno::EINVAL)
 }
 
 fn limit(timeout: In<Timespec>) -> SysResult<Option<core::time::Duration>> {
@@ -66,7 +85,7 @@ fn limit(timeout: In<Timespec>) -> SysResult<Option<core::time::Duration>> {
 
 /// A time of a clock as an instant.
 fn absolute(at: core::time::Duration, realtime: bool) -> Instant {
-    let epoch = if realtime { X86::realtime_ns() - X86::now().as_nanos() } else { 0 };
+    let epoch = if realtime { X86::realtime_ns().saturating_sub(X86::now().as_nanos()) } else { 0 };
     Instant::from_nanos(u64::try_from(at.as_nanos()).unwrap_or(u64::MAX).saturating_sub(epoch))
 }
 

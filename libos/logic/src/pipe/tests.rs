@@ -31,6 +31,10 @@ impl Source for Vectors {
         }
         Ok(done)
     }
+
+    fn peek(&self, to: &mut [u8]) -> SysResult<usize> {
+        Self(self.0.clone()).pull(to)
+    }
 }
 
 impl Sink for Vectors {
@@ -66,6 +70,10 @@ impl Source for Faulty<'_> {
         to[..n].copy_from_slice(&self.0[..n]);
         (self.0, self.1) = (&self.0[n..], self.1 - n);
         Ok(n)
+    }
+
+    fn peek(&self, to: &mut [u8]) -> SysResult<usize> {
+        Self(self.0, self.1).pull(to)
     }
 }
 

@@ -41,6 +41,11 @@ impl Source for UserBuf {
         let done = read_some(self.address, &mut to[..want]);
         self.advance(want, done)
     }
+
+    fn peek(&self, to: &mut [u8]) -> SysResult<usize> {
+        let mut copy = *self;
+        copy.pull(to)
+    }
 }
 
 impl Sink for UserBuf {
@@ -125,6 +130,10 @@ impl Source for UserIovec {
 
     fn pull(&mut self, to: &mut [u8]) -> SysResult<usize> {
         self.transfer(to.len(), |part, done| part.pull(&mut to[done..]))
+    }
+
+    fn peek(&self, to: &mut [u8]) -> SysResult<usize> {
+        self.clone().pull(to)
     }
 }
 

@@ -10,6 +10,8 @@ use trapless_logic::statx::from_stat;
 use trapless_logic::vfs::{Change, Kind};
 use trapless_platform::x86::X86;
 
+/// How fresh the answer has to be: one or none of these.
+const SYNC: AtFlags = AtFlags::AT_STATX_FORCE_SYNC.union(AtFlags::AT_STATX_DONT_SYNC);
 /// What most calls with flags take.
 const HOW_TO_WALK: AtFlags = AtFlags::AT_SYMLINK_NOFOLLOW.union(AtFlags::AT_EMPTY_PATH);
 
@@ -31,16 +33,15 @@ pub fn fstat(fd: Fd, statbuf: Out<Stat>) -> SysResult {
 
 /// fstatat(2).
 pub fn newfstatat(dirfd: DirFd, path: Path, statbuf: Out<Stat>, flags: AtFlags) -> SysResult {
-    only(flags, HOW_TO_WALK | AtFlags::AT_NO_AUTOMOUNT)?;
+    only(flags, HOW_TO_WALK | AtFlags::AT_NO_AUTOMOUNT | SYNC)?;
     statbuf.put(&Place::read(dirfd, path)?.stat(flags)?)?;
     Ok(0)
 }
 
 /// statx(2): whatever is asked for, it gives all it has.
 pub fn statx(dirfd: DirFd, path: Path, flags: AtFlags, _mask: StatxMask, statxbuf: Out<Statx>) -> SysResult {
-    let sync = AtFlags::AT_STATX_FORCE_SYNC | AtFlags::AT_STATX_DONT_SYNC;
-    only(flags, HOW_TO_WALK | AtFlags::AT_NO_AUTOMOUNT | sync)?;
-    if flags.contains(sync) {
+    only(flags, HOW_TO_WALK | AtFlags::AT_NO_AUTOMOUNT | SYNC)?;
+    if flags.contains(SYNC) {
         return Err(Errno::EINVAL);
     }
     statxbuf.put(&from_stat(&Place::read(dirfd, path)?.stat(flags)?))?;

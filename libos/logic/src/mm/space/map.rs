@@ -61,20 +61,25 @@ impl AddressSpace {
             self.place(range, area);
             return Ok(range.start);
         }
+        if let Some(range) = self.hinted(request.address, len) {
+            self.place(range, area);
+            return Ok(range.start);
+        }
         let start = self.choose(request, len)?;
         self.place_free(Range::new(start, start + len), area);
         Ok(start)
     }
 
+    /// The place that the caller would like, if it is free.
+    fn hinted(&self, address: u64, len: u64) -> Option<Range> {
+        let start = address & !(PAGE - 1);
+        let end = start.checked_add(len).filter(|_| start != 0)?;
+        let range = Range::new(start, end);
+        (self.is_placeable(range) && !self.areas.overlaps_mapped(range)).then_some(range)
+    }
+
     /// Where a new mapping goes if that is left to us: somewhere free.
     fn choose(&mut self, request: &MapRequest, len: u64) -> Outcome {
-        let hint = request.address & !(PAGE - 1);
-        if let Some(end) = hint.checked_add(len).filter(|_| hint != 0) {
-            let range = Range::new(hint, end);
-            if self.is_placeable(range) && self.areas.first(range).is_none() {
-                return Ok(hint);
-            }
-        }
         let align = if len >= HUGE_PAGE { HUGE_PAGE } else { PAGE };
         if request.flags.contains(MmapFlags::MAP_32BIT) {
             return self.find_free(true, len, align, 0);

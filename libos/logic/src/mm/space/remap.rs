@@ -52,7 +52,9 @@ impl AddressSpace {
         self.one_area(old.start, old.len(), found)?;
         charge(area.prot, area.noreserve, grows, available)?;
         let tail = Range::new(old.end, old.start + new_len);
-        if self.is_placeable(Range::new(old.start, tail.end)) && self.areas.first(tail).is_none() {
+        // Over stale addresses costs a flush, which moving does not; but who must not be moved is to have them.
+        let free = if may_move { self.areas.first(tail).is_none() } else { !self.areas.overlaps_mapped(tail) };
+        if free && self.is_placeable(Range::new(old.start, tail.end)) {
             self.place(tail, area);
             return Ok(old.start);
         }

@@ -152,6 +152,10 @@ impl Source for Ends {
         self.0 -= n;
         if n == 0 { Err(Errno::EFAULT) } else { Ok(n) }
     }
+
+    fn peek(&self, to: &mut [u8]) -> SysResult<usize> {
+        Self(self.0).pull(to)
+    }
 }
 
 impl Sink for Ends {

@@ -131,6 +131,20 @@ fn mremap_grows_in_place_where_it_can() {
     assert_eq!(space.mapped_pages(), 11);
 }
 
+#[test]
+fn places_just_freed_can_be_had_again_by_who_wants_just_these() {
+    let mut space = space();
+    let at = map(&mut space, 8);
+    assert_eq!(space.mremap(at, 8 * PAGE, 4 * PAGE, MremapFlags::empty(), 0, PLENTY), Ok(at));
+    assert_eq!(space.mremap(at, 4 * PAGE, 6 * PAGE, MremapFlags::empty(), 0, PLENTY), Ok(at));
+    assert_eq!(space.edits().1, Flush::Always);
+    let hint = at + 6 * PAGE;
+    assert_eq!((space.mmap(&request(hint, PAGE, RW, ANON), PLENTY), space.edits().1), (Ok(hint), Flush::Always));
+    // Who may be moved is spared the flush.
+    let moved = space.mremap(at + 6 * PAGE, PAGE, 2 * PAGE, MremapFlags::MREMAP_MAYMOVE, 0, PLENTY).unwrap();
+    assert!(moved != hint && space.edits().1 != Flush::Always);
+}
+
 /// INV-MM-1.
 #[test]
 fn freed_addresses_wait_for_a_flush() {
