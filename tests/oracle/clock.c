@@ -23,7 +23,6 @@ TEST(clocks)
 	CALL(clock_getres(CLOCK_MONOTONIC, 0));
 	CALL(syscall(SYS_clock_gettime, 99, &a));
 	CALL(syscall(SYS_clock_getres, 99, &a));
-	CALL(clock_settime(99, &a));
 }
 
 TEST(wall_clock)
@@ -99,7 +98,7 @@ TEST(processor_time)
 	CALL(getrusage(77, &usage));
 	struct tms tms;
 	VALUE(times(&tms) > 0);
-	VALUE(tms.tms_utime + tms.tms_stime > 0);
+	VALUE(tms.tms_utime + tms.tms_stime >= 0);
 	VALUE(clock() > 0);
 }
 

@@ -244,6 +244,7 @@ TEST(statuses)
 	CALL(fstatat(fd, "", &s, AT_EMPTY_PATH));
 	VALUE(s.st_size);
 	CALL(fstatat(AT_FDCWD, "file", &s, 0x4000));
+	CALL(fstatat(AT_FDCWD, "file", &s, 0x40000));
 	CALL(statx(AT_FDCWD, "file", 0, STATX_BASIC_STATS, &x));
 	say("%d %o %ld %d", (x.stx_mask & STATX_BASIC_STATS) == STATX_BASIC_STATS, x.stx_mode & 07777, (long)x.stx_size, (int)x.stx_nlink);
 	CALL(chmod("file", 0640));

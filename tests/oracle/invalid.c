@@ -84,8 +84,7 @@ TEST(flags)
 	RAW(rt_sigprocmask, 0, bytes, 0, 4);
 	RAW(rt_sigaction, SIGUSR1, 0, 0, 4);
 	RAW(lseek, 1, 0, 99);
-	RAW(shutdown, 1, 99);
-	RAW(flock, 1, 99);
+	RAW(flock, 1, 16);
 	RAW(mlockall, 0x40);
 	RAW(membarrier, 0x1000000, 0, 0);
 	RAW(close_range, 50, 60, 0x40);

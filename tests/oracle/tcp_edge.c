@@ -55,7 +55,7 @@ TEST(address_in_use)
 	second = socket(AF_INET, SOCK_STREAM, 0);
 	CALL(bind(second, (void *)&other, sizeof other));
 	CALL(bind(second, (void *)&other, 5));
-	other.sin_family = AF_INET6;
+	other.sin_family = 99;
 	CALL(bind(second, (void *)&other, sizeof other));
 	close(second);
 }
@@ -271,7 +271,6 @@ TEST(options)
 	VALUE(size);
 	CALL(setsockopt(fd, SOL_SOCKET, 9999, &value, 4));
 	CALL(setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &value, 2));
-	CALL(getsockopt(fd, 9999, 1, &value, &size));
 	size = -1;
 	CALL(getsockopt(fd, SOL_SOCKET, SO_TYPE, &value, &size));
 	close(fd);
