@@ -58,7 +58,7 @@ fn each_row_stands_in_the_file_of_its_area() {
 fn what_erts_calls_is_not_absent() {
     let traced = "accept access arch_prctl bind brk clock_getres close dup epoll_create1 epoll_ctl epoll_pwait exit_group \
         fcntl fstat ftruncate futex getcwd getdents64 geteuid getpid getrandom getsockname getsockopt gettid ioctl listen \
-        lseek madvise memfd_create mmap mprotect mremap munmap open pipe ppoll prctl prlimit64 read readlink readv recvfrom \
+        lseek madvise mmap mprotect mremap munmap open pipe ppoll prctl prlimit64 read readlink readv recvfrom \
         rt_sigaction rt_sigprocmask sched_getaffinity sched_yield select sendmsg sendto set_tid_address setsockopt \
         sigaltstack socket socketpair stat timerfd_create timerfd_settime tkill uname write writev";
     for call in traced.split_whitespace() {
