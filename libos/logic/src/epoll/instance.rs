@@ -1,10 +1,11 @@
 //! An epoll instance: what it watches, and what became ready.
 
-use super::item::{Config, Event, Interest, Item};
+use super::item::{Event, Interest, Item};
 use crate::eventfd::anonymous_stat;
 use crate::file::{File, OpenFile};
+use crate::mutant::mutant;
 use crate::platform::Platform;
-use crate::sync::{Lock, Ordering};
+use crate::sync::{Lock, Ordering, fence};
 use crate::time::Instant;
 use crate::wait::{Ready, WaitQueue, block_on};
 use alloc::collections::{BTreeMap, VecDeque};
@@ -50,30 +51,25 @@ impl<P: Platform> Epoll<P> {
     /// epoll_ctl(2) for descriptor `fd`, which stands for `file`. EEXIST, ENOENT, EPERM (always-ready files cannot be watched),
     /// EINVAL (an instance cannot watch itself), ELOOP, ENOMEM.
     pub fn control(&self, fd: i32, file: &Arc<OpenFile<P>>, op: Control) -> SysResult<()> {
-        let existing = {
-            let items = self.items.lock();
-            // A descriptor number that was closed and used again is a new file: the old item is dead.
-            items.get(&fd).filter(|item| core::ptr::eq(item.file.as_ptr(), Arc::as_ptr(file))).cloned()
-        };
         match op {
-            Control::Add(_) if existing.is_some() => Err(Errno::EEXIST),
             Control::Add(interest) => self.add(fd, file, interest),
-            Control::Modify(interest) => {
-                let item = existing.ok_or(Errno::ENOENT)?;
-                *item.config.lock() = Config { interest, disabled: false };
-                if file.file.ready().intersects(interest.events | Ready::ALWAYS) {
-                    item.enqueue();
-                }
-                Ok(())
-            }
+            Control::Modify(interest) => self.find(fd, file).ok_or(Errno::ENOENT)?.arm(file, interest),
             Control::Delete => {
-                let item = existing.ok_or(Errno::ENOENT)?;
-                self.items.lock().remove(&fd);
-                item.detach();
+                let item = self.find(fd, file).filter(|item| item.retire()).ok_or(Errno::ENOENT)?;
+                {
+                    let mut items = self.items.lock();
+                    if items.get(&fd).is_some_and(|found| Arc::ptr_eq(found, &item)) {
+                        items.remove(&fd);
+                    }
+                }
                 self.core.ready.lock().retain(|queued| !Arc::ptr_eq(queued, &item));
                 Ok(())
             }
         }
+    }
+
+    fn find(&self, fd: i32, file: &Arc<OpenFile<P>>) -> Option<Arc<Item<P>>> {
+        self.items.lock().get(&fd).filter(|item| item.watches(file)).cloned()
     }
 
     fn add(&self, fd: i32, file: &Arc<OpenFile<P>>, interest: Interest) -> SysResult<()> {
@@ -84,15 +80,21 @@ impl<P: Platform> Epoll<P> {
         let item = Item::new(&self.core, file, interest);
         // All events, because EPOLL_CTL_MOD may ask for others later; the item itself filters.
         *item.token.lock() = Some(queue.register(Ready::all(), item.clone())?);
-        let replaced = self.items.lock().insert(fd, item.clone());
+        let replaced = {
+            let mut items = self.items.lock();
+            if items.get(&fd).is_some_and(|item| item.watches(file)) {
+                drop(items);
+                item.retire();
+                return Err(Errno::EEXIST);
+            }
+            items.insert(fd, item.clone())
+        };
+        // A descriptor number that was closed and used again is a new file: the old item is dead.
         if let Some(dead) = replaced {
-            dead.detach();
+            dead.retire();
         }
-        // Registered first, looked at second: readiness that came in between is seen by one of the two.
-        if file.file.ready().intersects(interest.events | Ready::ALWAYS) {
-            item.enqueue();
-        }
-        Ok(())
+        // ENOENT: another thread has taken the item out again.
+        item.arm(file, interest).or(Ok(()))
     }
 
     fn check_nesting(&self, inner: &Self, depth: usize) -> SysResult<()> {
@@ -119,10 +121,16 @@ impl<P: Platform> Epoll<P> {
         while left > 0 && events.len() < max {
             left -= 1;
             let Some(item) = self.core.ready.lock().pop_front() else { break };
-            item.queued.store(false, Ordering::Release);
             // The flag must be clear before the file is looked at (INV-EPOLL-1).
-            crate::sync::fence(Ordering::SeqCst);
-            match item.look() {
+            if !mutant("epoll_clear_after_look") {
+                item.queued.store(false, Ordering::Release);
+                fence(Ordering::SeqCst);
+            }
+            let found = item.look();
+            if mutant("epoll_clear_after_look") {
+                item.queued.store(false, Ordering::Release);
+            }
+            match found {
                 Some((event, stays)) => {
                     events.push(event);
                     if stays {
@@ -133,10 +141,16 @@ impl<P: Platform> Epoll<P> {
                 None => {}
             }
         }
+        let mut put_back = false;
         for item in again {
             if !item.queued.swap(true, Ordering::AcqRel) {
                 self.core.ready.lock().push_back(item);
+                put_back = true;
             }
+        }
+        // Whoever looked at the list meanwhile has not seen these items, and may sleep by now.
+        if put_back && !mutant("epoll_put_back_silently") {
+            self.core.queue.notify(Ready::READABLE);
         }
         events
     }
@@ -177,7 +191,7 @@ impl<P: Platform> File<P> for Epoll<P> {
     fn close(&self) {
         let items = core::mem::take(&mut *self.items.lock());
         for item in items.values() {
-            item.detach();
+            item.retire();
         }
         self.core.ready.lock().clear();
     }

@@ -2,10 +2,12 @@
 
 use super::instance::Core;
 use crate::file::OpenFile;
+use crate::mutant::mutant;
 use crate::platform::Platform;
 use crate::sync::{AtomicBool, Lock, Ordering};
 use crate::wait::{Observer, Ready, Token};
 use alloc::sync::{Arc, Weak};
+use trapless_abi::{Errno, SysResult};
 
 /// What epoll_ctl(2) sets for a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,15 +31,31 @@ pub struct Event {
     pub data: u64,
 }
 
-pub(super) struct Config {
-    pub(super) interest: Interest,
-    /// A one-shot item that has fired: silent until EPOLL_CTL_MOD.
-    pub(super) disabled: bool,
+/// Whether an item reports events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Armed,
+    /// Not yet armed, or one-shot and has fired: silent until it is armed (again).
+    Silent,
+    /// Taken out: silent for ever.
+    Gone,
+}
+
+struct Config {
+    interest: Interest,
+    state: State,
+}
+
+impl Config {
+    /// Which of the events `ready` are to be reported.
+    fn select(&self, ready: Ready) -> Ready {
+        if self.state == State::Armed { ready & (self.interest.events | Ready::ALWAYS) } else { Ready::empty() }
+    }
 }
 
 pub(super) struct Item<P: Platform> {
     pub(super) file: Weak<OpenFile<P>>,
-    pub(super) config: Lock<P, Config>,
+    config: Lock<P, Config>,
     pub(super) queued: AtomicBool,
     pub(super) core: Arc<Core<P>>,
     pub(super) this: Weak<Self>,
@@ -45,10 +63,11 @@ pub(super) struct Item<P: Platform> {
 }
 
 impl<P: Platform> Item<P> {
+    /// A silent item.
     pub(super) fn new(core: &Arc<Core<P>>, file: &Arc<OpenFile<P>>, interest: Interest) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
             file: Arc::downgrade(file),
-            config: Lock::new(Config { interest, disabled: false }),
+            config: Lock::new(Config { interest, state: State::Silent }),
             queued: AtomicBool::new(false),
             core: core.clone(),
             this: this.clone(),
@@ -56,8 +75,45 @@ impl<P: Platform> Item<P> {
         })
     }
 
+    /// Whether this is the item of `file`: another file may have got the descriptor number since.
+    pub(super) fn watches(&self, file: &Arc<OpenFile<P>>) -> bool {
+        core::ptr::eq(self.file.as_ptr(), Arc::as_ptr(file))
+    }
+
+    /// From now on the item reports `interest`, beginning with what `file`, its file, is ready for already. ENOENT if it was taken out.
+    pub(super) fn arm(&self, file: &OpenFile<P>, interest: Interest) -> SysResult<()> {
+        {
+            let mut config = self.config.lock();
+            if config.state == State::Gone {
+                return Err(Errno::ENOENT);
+            }
+            *config = Config { interest, state: State::Armed };
+        }
+        // Armed first, looked at second: readiness that came in between is seen by one of the two.
+        if !mutant("epoll_arm_without_look") {
+            self.notify(file.file.ready());
+        }
+        Ok(())
+    }
+
+    /// The item is taken out: it reports nothing more, and is told nothing more. False if that was done before.
+    pub(super) fn retire(&self) -> bool {
+        let before = if mutant("epoll_gone_only_from_the_list") {
+            State::Armed
+        } else {
+            core::mem::replace(&mut self.config.lock().state, State::Gone)
+        };
+        let token = self.token.lock().take();
+        if let (Some(token), Some(file)) = (token, self.file.upgrade())
+            && let Some(queue) = file.file.queue()
+        {
+            queue.unregister(token);
+        }
+        before != State::Gone
+    }
+
     /// Puts the item in the ready list unless it is there, and wakes who waits for the instance.
-    pub(super) fn enqueue(&self) {
+    fn enqueue(&self) {
         if self.queued.swap(true, Ordering::AcqRel) {
             return;
         }
@@ -72,12 +128,14 @@ impl<P: Platform> Item<P> {
         let file = self.file.upgrade()?;
         let ready = file.file.ready();
         let mut config = self.config.lock();
-        let interest = config.interest;
-        let events = ready & (interest.events | Ready::ALWAYS);
-        if config.disabled || events.is_empty() {
+        let events = config.select(ready);
+        if events.is_empty() {
             return None;
         }
-        config.disabled = interest.oneshot;
+        let interest = config.interest;
+        if interest.oneshot {
+            config.state = State::Silent;
+        }
         Some((Event { events, data: interest.data }, !interest.edge && !interest.oneshot))
     }
 
@@ -85,27 +143,13 @@ impl<P: Platform> Item<P> {
     pub(super) fn is_ready(&self) -> bool {
         let Some(file) = self.file.upgrade() else { return false };
         let ready = file.file.ready();
-        let config = self.config.lock();
-        !config.disabled && ready.intersects(config.interest.events | Ready::ALWAYS)
-    }
-
-    /// Stops being told about the file.
-    pub(super) fn detach(&self) {
-        let token = self.token.lock().take();
-        if let (Some(token), Some(file)) = (token, self.file.upgrade())
-            && let Some(queue) = file.file.queue()
-        {
-            queue.unregister(token);
-        }
+        !self.config.lock().select(ready).is_empty()
     }
 }
 
 impl<P: Platform> Observer for Item<P> {
     fn notify(&self, events: Ready) {
-        let wanted = {
-            let config = self.config.lock();
-            !config.disabled && (config.interest.events | Ready::ALWAYS).intersects(events)
-        };
+        let wanted = !self.config.lock().select(events).is_empty();
         if wanted {
             self.enqueue();
         }
