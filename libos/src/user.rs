@@ -67,7 +67,7 @@ pub fn buffer(addr: usize, count: Len) -> UserBuf {
 
 /// An iovec array. EINVAL for a bad count or an overflowing sum, EFAULT.
 pub fn iovec(iov: In<Iovec>, count: Len) -> SysResult<UserIovec> {
-    UserIovec::read(iov.addr(), count.0)
+    user::read_iovec(iov.addr(), count.0)
 }
 
 /// Bytes of C memory. EFAULT, ENOMEM.

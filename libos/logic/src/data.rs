@@ -1,9 +1,14 @@
 //! Bytes on their way between C memory and the library OS, without a Rust reference to C memory.
 //!
 //! ERTS threads may write to a buffer while a system call copies it, so the libos never holds a slice of it: it pulls from a
-//! [`Source`] or pushes to a [`Sink`]. The platform implements both for user pointers and iovecs; tests implement them for vectors.
+//! [`Source`] or pushes to a [`Sink`]. The platform implements both for user pointers, tests implement them for vectors; a [`Chain`]
+//! of them is what readv(2) and writev(2) are given.
 
-use trapless_abi::{Errno, SysResult};
+#[cfg(all(test, not(loom)))]
+mod tests;
+
+use alloc::vec::Vec;
+use trapless_abi::SysResult;
 
 /// Bytes that a caller gives (write, send).
 pub trait Source {
@@ -14,7 +19,7 @@ pub trait Source {
     /// byte could be read; a fault after that ends the transfer early, as in Linux.
     fn pull(&mut self, to: &mut [u8]) -> SysResult<usize>;
 
-    /// As [`Source::pull`], without moving on: for an object that has to see the bytes to know whether it can take them.
+    /// As [`Source::pull`], but stays where it is: for who has to see the bytes to know whether to take them.
     fn peek(&self, to: &mut [u8]) -> SysResult<usize>;
 }
 
@@ -47,7 +52,7 @@ impl Source for &[u8] {
     }
 }
 
-impl Sink for alloc::vec::Vec<u8> {
+impl Sink for Vec<u8> {
     /// The spare capacity: a vector is a sink for tests and for text made by the libos itself.
     fn remaining(&self) -> usize {
         self.capacity() - self.len()
@@ -60,7 +65,84 @@ impl Sink for alloc::vec::Vec<u8> {
     }
 }
 
-/// Reads one whole value's bytes without moving on; EINVAL if the source ends before.
-pub fn peek_exact(source: &dyn Source, to: &mut [u8]) -> SysResult<()> {
-    if source.peek(to)? == to.len() { Ok(()) } else { Err(Errno::EINVAL) }
+/// Several buffers, used one after the other (readv(2), writev(2)).
+#[derive(Clone, Debug)]
+pub struct Chain<T> {
+    parts: Vec<T>,
+    /// The first part that is not used up.
+    at: usize,
+    left: usize,
+}
+
+impl<T> Chain<T> {
+    /// The buffers in `parts`, which have `left` bytes together.
+    pub const fn new(parts: Vec<T>, left: usize) -> Self {
+        Self { parts, at: 0, left }
+    }
+
+    /// Moves `len` bytes: `size` tells what is left of a part, `step` does what it can with a part, for the transfer's bytes from the
+    /// given offset on.
+    fn transfer(
+        &mut self,
+        len: usize,
+        size: impl Fn(&T) -> usize,
+        mut step: impl FnMut(&mut T, usize) -> SysResult<usize>,
+    ) -> SysResult<usize> {
+        let want = len.min(self.left);
+        let mut done = 0;
+        while done < want {
+            let part = &mut self.parts[self.at];
+            let room = size(part).min(want - done);
+            let moved = step(part, done);
+            let n = *moved.as_ref().unwrap_or(&0);
+            done += n;
+            self.left -= n;
+            if n < room {
+                // A fault: what comes after it is out of reach for this call.
+                self.left = 0;
+                return if done == 0 { moved } else { Ok(done) };
+            }
+            if size(part) == 0 {
+                self.at += 1;
+            }
+        }
+        Ok(done)
+    }
+}
+
+impl<T: Source> Source for Chain<T> {
+    fn remaining(&self) -> usize {
+        self.left
+    }
+
+    fn pull(&mut self, to: &mut [u8]) -> SysResult<usize> {
+        self.transfer(to.len(), T::remaining, |part, done| part.pull(&mut to[done..]))
+    }
+
+    fn peek(&self, to: &mut [u8]) -> SysResult<usize> {
+        let want = to.len().min(self.left);
+        let mut done = 0;
+        for part in &self.parts[self.at..] {
+            let room = part.remaining().min(want - done);
+            let seen = part.peek(&mut to[done..done + room]);
+            done += *seen.as_ref().unwrap_or(&0);
+            if done == 0 && seen.is_err() {
+                return seen;
+            }
+            if done == want || seen != Ok(room) {
+                break;
+            }
+        }
+        Ok(done)
+    }
+}
+
+impl<T: Sink> Sink for Chain<T> {
+    fn remaining(&self) -> usize {
+        self.left
+    }
+
+    fn push(&mut self, from: &[u8]) -> SysResult<usize> {
+        self.transfer(from.len(), T::remaining, |part, done| part.push(&from[done..]))
+    }
 }

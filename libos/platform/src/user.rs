@@ -7,7 +7,7 @@ mod access;
 mod buffers;
 
 pub(crate) use access::resume_after_fault;
-pub use buffers::{UserBuf, UserIovec};
+pub use buffers::{UserBuf, UserIovec, read_iovec};
 
 use crate::boot;
 use crate::paging;

@@ -55,6 +55,7 @@ impl Sink for Vectors {
 }
 
 /// Memory of which only the first bytes are there: what comes after faults.
+#[derive(Clone, Copy)]
 struct Faulty<'a>(&'a [u8], usize);
 
 impl Source for Faulty<'_> {
@@ -73,7 +74,8 @@ impl Source for Faulty<'_> {
     }
 
     fn peek(&self, to: &mut [u8]) -> SysResult<usize> {
-        Self(self.0, self.1).pull(to)
+        let mut copy = *self;
+        copy.pull(to)
     }
 }
 

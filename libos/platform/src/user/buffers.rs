@@ -4,7 +4,7 @@ use super::{copy_in, read_some, write_some};
 use alloc::vec::Vec;
 use trapless_abi::structs::Iovec;
 use trapless_abi::{Errno, SysResult};
-use trapless_logic::data::{Sink, Source};
+use trapless_logic::data::{Chain, Sink, Source};
 use zerocopy::{FromZeros, IntoBytes};
 
 /// Most elements of an iovec array (`UIO_MAXIOV`, readv(2)).
@@ -61,88 +61,26 @@ impl Sink for UserBuf {
 }
 
 /// An array of buffers, used one after the other.
-#[derive(Clone, Debug)]
-pub struct UserIovec {
-    parts: Vec<UserBuf>,
-    /// The first part that is not used up.
-    at: usize,
-    left: usize,
-}
+pub type UserIovec = Chain<UserBuf>;
 
-impl UserIovec {
-    /// The array of `count` elements at `address`, as readv(2) takes it. EINVAL for a count that is too large or lengths that add up to
-    /// more than `isize::MAX`; EFAULT; ENOMEM.
-    pub fn read(address: usize, count: usize) -> SysResult<Self> {
-        if count > IOV_MAX {
-            return Err(Errno::EINVAL);
-        }
-        let mut raw = Vec::new();
-        raw.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
-        raw.resize(count, Iovec::new_zeroed());
-        if count > 0 {
-            copy_in(address, raw.as_mut_bytes())?;
-        }
-        let mut left = 0usize;
-        let mut parts = Vec::new();
-        parts.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
-        for Iovec { iov_base, iov_len } in raw {
-            left = left.checked_add(iov_len).filter(|&sum| isize::try_from(sum).is_ok()).ok_or(Errno::EINVAL)?;
-            parts.push(UserBuf::new(iov_base, iov_len));
-        }
-        Ok(Self { parts, at: 0, left })
+/// The array of `count` elements at `address`, as readv(2) takes it. EINVAL for a count that is too large or lengths that add up to more
+/// than `isize::MAX`; EFAULT; ENOMEM.
+pub fn read_iovec(address: usize, count: usize) -> SysResult<UserIovec> {
+    if count > IOV_MAX {
+        return Err(Errno::EINVAL);
     }
-
-    /// Moves `len` bytes, `step` doing what it can with the current part from the given offset on.
-    fn transfer(
-        &mut self,
-        len: usize,
-        mut step: impl FnMut(&mut UserBuf, usize) -> SysResult<usize>,
-    ) -> SysResult<usize> {
-        let want = len.min(self.left);
-        let mut done = 0;
-        while done < want {
-            let part = &mut self.parts[self.at];
-            let room = part.left.min(want - done);
-            let moved = match step(part, done) {
-                Ok(moved) => moved,
-                Err(error) if done == 0 => return Err(error),
-                Err(_) => 0,
-            };
-            done += moved;
-            self.left -= moved;
-            if moved < room {
-                // A fault: what comes after it is out of reach for this call.
-                self.left = 0;
-                break;
-            }
-            if part.left == 0 {
-                self.at += 1;
-            }
-        }
-        Ok(done)
+    let mut raw = Vec::new();
+    raw.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
+    raw.resize(count, Iovec::new_zeroed());
+    if count > 0 {
+        copy_in(address, raw.as_mut_bytes())?;
     }
-}
-
-impl Source for UserIovec {
-    fn remaining(&self) -> usize {
-        self.left
+    let mut left = 0usize;
+    let mut parts = Vec::new();
+    parts.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
+    for Iovec { iov_base, iov_len } in raw {
+        left = left.checked_add(iov_len).filter(|&sum| isize::try_from(sum).is_ok()).ok_or(Errno::EINVAL)?;
+        parts.push(UserBuf::new(iov_base, iov_len));
     }
-
-    fn pull(&mut self, to: &mut [u8]) -> SysResult<usize> {
-        self.transfer(to.len(), |part, done| part.pull(&mut to[done..]))
-    }
-
-    fn peek(&self, to: &mut [u8]) -> SysResult<usize> {
-        self.clone().pull(to)
-    }
-}
-
-impl Sink for UserIovec {
-    fn remaining(&self) -> usize {
-        self.left
-    }
-
-    fn push(&mut self, from: &[u8]) -> SysResult<usize> {
-        self.transfer(from.len(), |part, done| part.push(&from[done..]))
-    }
+    Ok(Chain::new(parts, left))
 }
