@@ -6,6 +6,7 @@
 use crate::data::Sink;
 use crate::eventfd::anonymous_stat;
 use crate::file::File;
+use crate::mutant::mutant;
 use crate::platform::{Platform, TimerId};
 use crate::sync::Lock;
 use crate::time::Instant;
@@ -57,15 +58,15 @@ impl<P: Platform> TimerFd<P> {
 
     /// timerfd_settime(2) with the times already turned into instants; returns the old setting.
     pub fn set(&self, new: Setting) -> Setting {
-        let mut state = self.state.lock();
-        let old = core::mem::replace(&mut state.setting, new);
-        self.rearm(&mut state);
-        let expired = is_expired(&state.setting, P::now());
-        drop(state);
-        if expired {
+        let now = P::now();
+        if mutant("timerfd_notify_first") {
             self.queue.notify(Ready::READABLE);
         }
-        advance(old, P::now()).0
+        let old = self.change(new, now, &mut self.state.lock());
+        if is_expired(&new, now) && !mutant("timerfd_notify_first") {
+            self.queue.notify(Ready::READABLE);
+        }
+        advance(old, now).0
     }
 
     /// timerfd_gettime(2).
@@ -73,17 +74,15 @@ impl<P: Platform> TimerFd<P> {
         advance(self.state.lock().setting, P::now()).0
     }
 
-    /// Points the platform timer at the next expiration that lies ahead.
-    fn rearm(&self, state: &mut State) {
+    /// Replaces the setting, and points the platform timer at its next expiration unless that has passed: who looks finds it then.
+    fn change(&self, new: Setting, now: Instant, state: &mut State) -> Setting {
         if let Some(id) = state.armed.take() {
             P::timer_cancel(id);
         }
-        let ahead = advance(state.setting, P::now()).0.next;
-        if let (Some(at), Some(this)) = (ahead, self.this.upgrade())
-            && at > P::now()
-        {
+        if let (Some(at), Some(this)) = (new.next.filter(|&at| at > now), self.this.upgrade()) {
             state.armed = Some(P::timer_arm(at, this));
         }
+        core::mem::replace(&mut state.setting, new)
     }
 }
 
@@ -104,15 +103,9 @@ pub(crate) fn advance(setting: Setting, now: Instant) -> (Setting, u64) {
 }
 
 impl<P: Platform> Observer for TimerFd<P> {
+    /// Of the platform timer. A periodic one is armed again when it is read or set, not before: an expiration that nobody cares for
+    /// wakes nobody a second time (timerfd in Linux does the same).
     fn notify(&self, _: Ready) {
-        {
-            let mut state = self.state.lock();
-            state.armed = None;
-            // A periodic timer keeps waking epoll's edge-triggered sleepers though nobody reads it.
-            if !state.setting.interval.is_zero() {
-                self.rearm(&mut state);
-            }
-        }
         self.queue.notify(Ready::READABLE);
     }
 }
@@ -124,12 +117,12 @@ impl<P: Platform> File<P> for TimerFd<P> {
         }
         let count = {
             let mut state = self.state.lock();
-            let (setting, count) = advance(state.setting, P::now());
+            let now = P::now();
+            let (setting, count) = advance(state.setting, now);
             if count == 0 {
                 return Err(Errno::EAGAIN);
             }
-            state.setting = setting;
-            self.rearm(&mut state);
+            self.change(setting, now, &mut state);
             count
         };
         to.push(&count.to_ne_bytes())
@@ -186,6 +179,21 @@ mod tests {
         let mut buf = Vec::with_capacity(8);
         block_on(t.queue().unwrap(), Ready::READABLE, None, || t.read(&mut buf)).unwrap();
         assert_eq!(u64::from_ne_bytes(buf[..].try_into().unwrap()), 1);
+    }
+
+    #[test]
+    fn a_periodic_timer_is_armed_when_it_is_set_and_read_but_not_when_it_goes_off() {
+        let t = TimerFd::<Fake>::new(false);
+        let (hour, past) = (Duration::from_secs(3600), Fake::now());
+        t.set(Setting { next: Some(past + hour), interval: hour });
+        assert!(t.state.lock().armed.is_some());
+        t.set(Setting { next: Some(past), interval: hour });
+        t.notify(Ready::TIMER);
+        assert_eq!((t.ready(), t.state.lock().armed), (Ready::IN, None));
+        assert_eq!(t.read(&mut Vec::with_capacity(8)), Ok(8));
+        assert_eq!((t.ready(), t.state.lock().armed.map(|id| id.at)), (Ready::empty(), Some(past + hour)));
+        t.close();
+        assert_eq!(t.state.lock().armed, None);
     }
 
     #[test]
