@@ -118,6 +118,9 @@ int main(void)
     mounted("proc", "/proc");
     mounted("sysfs", "/sys");
     mounted("tmpfs", "/tmp");
+    /* With a dot, as the image's own name: without one OTP looks it up at boot by an external program. */
+    static const char name[] = "beam.localdomain";
+    if (sethostname(name, sizeof name - 1) != 0) die("host name");
     load_modules();
     configure_network();
     /* The kernel hands settings that it does not know to the first program's environment. */

@@ -54,15 +54,17 @@ pub struct Pair {
     pub configuration: Configuration,
     pub image: Samples,
     pub linux: Samples,
+    /// The echo of a Linux guest that starts Erlang as OTP comes: its own boot script and emulator flags.
+    pub stock: Vec<Sample>,
     machines: (Machine, Machine),
 }
 
 impl Pair {
     pub fn new(configuration: Configuration, machines: (Machine, Machine)) -> Self {
-        Self { configuration, image: Samples::default(), linux: Samples::default(), machines }
+        Self { configuration, image: Samples::default(), linux: Samples::default(), stock: Vec::new(), machines }
     }
 
-    /// Boots four times: both systems to either end.
+    /// Boots five times: both systems to either end, and Linux with OTP's own start.
     pub fn measure(&mut self) -> Result<()> {
         let (image, guest) = &self.machines;
         let hello = format!("-- -noshell -eval {}", linux::HELLO);
@@ -70,6 +72,7 @@ impl Pair {
         self.linux.first_line.push(first_line(&Machine { append: linux::command_line("hello"), ..guest.clone() })?);
         self.image.echo.push(echo(image)?);
         self.linux.echo.push(echo(&Machine { append: linux::command_line("echo"), ..guest.clone() })?);
+        self.stock.push(echo(&Machine { append: linux::command_line("stock"), ..guest.clone() })?);
         Ok(())
     }
 
@@ -77,12 +80,13 @@ impl Pair {
     pub fn latest(&self) -> String {
         let seconds = |samples: &[Sample]| samples.last().map_or(0.0, |sample| sample.wall.as_secs_f64());
         format!(
-            "{}: first line {:.2} s (Linux {:.2}), echo {:.2} s (Linux {:.2})",
+            "{}: first line {:.2} s (Linux {:.2}), echo {:.2} s (Linux {:.2}, with OTP's own start {:.2})",
             self.configuration,
             seconds(&self.image.first_line),
             seconds(&self.linux.first_line),
             seconds(&self.image.echo),
-            seconds(&self.linux.echo)
+            seconds(&self.linux.echo),
+            seconds(&self.stock)
         )
     }
 }

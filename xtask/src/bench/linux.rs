@@ -120,6 +120,9 @@ impl Guest {
         tree.add_file("modules.list", loaded.into_bytes())?;
         tree.add_file("start/echo.argv", arguments(start::DEFAULT_ARGUMENTS, &[])?)?;
         tree.add_file("start/hello.argv", arguments(start::ARGUMENTS, &["-noshell", "-eval", HELLO])?)?;
+        tree.add_file("start/stock.boot", read(&erts.otp.join("bin/start_clean.boot"))?)?;
+        let stock = ["-boot", "/start/stock", "-noshell", "-s", "trapless_echo"];
+        tree.add_file("start/stock.argv", strings(&ErlArgs::default().argv("beam.smp", &[], OPENING, &stock)))?;
         tree.add_file("start/environ", strings(ENVIRONMENT))?;
         // The kernel unpacks one archive after the other.
         let mut bytes = archive_of(image)?;

@@ -47,9 +47,13 @@ fn text(host: &str, kernel: &str, pairs: &[Pair], footprint: Option<&Footprint>)
          - Linux guest: {kernel}\n- Host: {host}\n- Software emulation (TCG), `-cpu max`, {runs} rounds, image and Linux in turn. \
          Each cell: median (least to most), seconds.\n"
     );
-    table(&mut text, "QEMU start to the first line of Erlang, wall time", pairs, |samples| &samples.first_line, wall)?;
-    table(&mut text, "QEMU start to the echo served, wall time", pairs, |samples| &samples.echo, wall)?;
-    table(&mut text, "QEMU start to the echo served, CPU time of QEMU", pairs, |samples| &samples.echo, cpu)?;
+    let same = "Linux";
+    let stock = "Linux with OTP's own start";
+    let first_line = "QEMU start to the first line of Erlang";
+    let echo = "QEMU start to the echo served";
+    table(&mut text, first_line, same, pairs, |pair| (&pair.image.first_line, &pair.linux.first_line))?;
+    table(&mut text, echo, same, pairs, |pair| (&pair.image.echo, &pair.linux.echo))?;
+    table(&mut text, echo, stock, pairs, |pair| (&pair.image.echo, &pair.stock))?;
     text += "\n## Memory of QEMU when it has echoed\n\n| | image, MiB | Linux, MiB |\n|---|---|---|\n";
     for pair in pairs {
         let [image, linux] = [&pair.image, &pair.linux].map(|samples| spread(&samples.echo, resident).median());
@@ -72,15 +76,23 @@ fn text(host: &str, kernel: &str, pairs: &[Pair], footprint: Option<&Footprint>)
 fn table(
     text: &mut String,
     title: &str,
+    other: &str,
     pairs: &[Pair],
-    choose: fn(&super::boot::Samples) -> &Vec<Sample>,
-    value: fn(&Sample) -> f64,
+    choose: fn(&Pair) -> (&[Sample], &[Sample]),
 ) -> Result<()> {
-    write!(text, "\n## {title}\n\n| | image | Linux | ratio |\n|---|---|---|---|\n")?;
+    write!(
+        text,
+        "\n## {title}: image and {other}\n\n| | image | {other} | ratio | image, CPU time | {other}, CPU time | ratio |\n\
+         |---|---|---|---|---|---|---|\n"
+    )?;
     for pair in pairs {
-        let [image, linux] = [&pair.image, &pair.linux].map(|samples| spread(choose(samples), value));
-        let ratio = image.median() / linux.median();
-        writeln!(text, "| {} | {} | {} | {ratio:.2} |", pair.configuration, cell(&image), cell(&linux))?;
+        let (image, linux) = choose(pair);
+        write!(text, "| {} |", pair.configuration)?;
+        for value in [wall, cpu] {
+            let (image, linux) = (spread(image, value), spread(linux, value));
+            write!(text, " {} | {} | {:.2} |", cell(&image), cell(&linux), image.median() / linux.median())?;
+        }
+        text.push('\n');
     }
     Ok(())
 }
@@ -120,7 +132,8 @@ fn data_of(host: &str, kernel: &str, pairs: &[Pair], footprint: Option<&Footprin
         let [image, linux] = [&pair.image, &pair.linux]
             .map(|system| json!({"first_line": samples(&system.first_line), "echo": samples(&system.echo)}));
         let what = pair.configuration;
-        json!({"flavor": name(what.flavor), "machine": what.kind.name(), "cpus": what.cpus, "image": image, "linux": linux})
+        json!({"flavor": name(what.flavor), "machine": what.kind.name(), "cpus": what.cpus, "image": image, "linux": linux,
+            "linux_stock_echo": samples(&pair.stock)})
     });
     let footprint = footprint.map(|footprint| {
         json!({
