@@ -47,6 +47,13 @@ fn text(host: &str, kernel: &str, pairs: &[Pair], footprint: Option<&Footprint>)
          - Linux guest: {kernel}\n- Host: {host}\n- Software emulation (TCG), `-cpu max`, {runs} rounds, image and Linux in turn. \
          Each cell: median (least to most), seconds.\n"
     );
+    let stuck: u32 = pairs.iter().map(|pair| pair.stuck).sum();
+    if stuck > 0 {
+        writeln!(
+            text,
+            "- The Linux guest did not come up {stuck} times and was started again; the image always came up."
+        )?;
+    }
     let same = "Linux";
     let stock = "Linux with OTP's own start";
     let first_line = "QEMU start to the first line of Erlang";
@@ -133,7 +140,7 @@ fn data_of(host: &str, kernel: &str, pairs: &[Pair], footprint: Option<&Footprin
             .map(|system| json!({"first_line": samples(&system.first_line), "echo": samples(&system.echo)}));
         let what = pair.configuration;
         json!({"flavor": name(what.flavor), "machine": what.kind.name(), "cpus": what.cpus, "image": image, "linux": linux,
-            "linux_stock_echo": samples(&pair.stock)})
+            "linux_stuck": pair.stuck, "linux_stock_echo": samples(&pair.stock)})
     });
     let footprint = footprint.map(|footprint| {
         json!({
