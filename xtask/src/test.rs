@@ -90,7 +90,15 @@ fn command(part: Part) -> Result<Command> {
         // Loom tries every interleaving: it needs optimised code, and its own target folder, since the flag
         // recompiles everything below it.
         Part::Models => {
-            command.args(["--package", "trapless-logic", "--test", "loom*", "--release", "--target-dir", "target/loom"]);
+            command.args([
+                "--package",
+                "trapless-logic",
+                "--test",
+                "loom*",
+                "--release",
+                "--target-dir",
+                "target/loom",
+            ]);
             command.env("RUSTFLAGS", "--cfg loom");
         }
         Part::Image => {

@@ -10,11 +10,11 @@ extern crate alloc;
 pub mod cmdline;
 pub mod data;
 pub mod dirent;
-#[cfg(any(test, loom, feature = "fake"))]
-pub mod fake;
 pub mod epoll;
 pub mod erl_args;
 pub mod eventfd;
+#[cfg(any(test, loom, feature = "fake"))]
+pub mod fake;
 pub mod fd;
 pub mod file;
 pub mod firmware;
@@ -24,11 +24,11 @@ pub mod gate;
 pub mod itimer;
 pub mod mm;
 mod mutant;
-pub mod pipe;
 pub mod net;
+pub mod pipe;
 pub mod platform;
-pub mod random;
 pub mod poll;
+pub mod random;
 pub mod sched;
 pub mod signal;
 pub mod socket;

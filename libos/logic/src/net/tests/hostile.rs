@@ -50,7 +50,7 @@ fn malformed_frames_do_no_harm() {
                 }
             }
         }
-        net.cable.lock().unwrap().inject((round % 2) as usize, frame);
+        net.cable.lock().unwrap().inject(round % 2, frame);
         if round % 50 == 0 {
             net.run(Duration::from_millis(1), || false);
         }

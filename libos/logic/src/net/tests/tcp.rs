@@ -145,7 +145,8 @@ fn a_peer_that_vanishes_is_noticed_in_the_time_asked_for() {
             set(&**end, level, name, value);
         }
     };
-    let cases: [(&dyn Fn(&Tcp), bool, u64, u64); 4] =
+    type Case<'a> = (&'a dyn Fn(&Tcp), bool, u64, u64);
+    let cases: [Case; 4] =
         [(&user, true, 5, 6), (&|_| {}, true, 920, 930), (&keepalive, false, 20, 26), (&|_| {}, false, u64::MAX, 0)];
     for (prepare, sends, from, to) in cases {
         let net = Net::new();
