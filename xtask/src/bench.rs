@@ -84,7 +84,11 @@ fn measure_boot(options: &BootOptions) -> Result<()> {
 fn contender(options: &BootOptions, flavor: Flavor, folder: &Path, kernel: &linux::Kernel) -> Result<Contender> {
     let built = match &options.image {
         Some(image) => image.clone(),
-        None => build::build(&BuildOptions { flavor, entry: Entry::Direct, app: None, debug: false, release: true })?,
+        None => {
+            build::build(&BuildOptions { flavor, entry: Entry::Direct, app: None, debug: false, release: true })?;
+            // What is given away, without line tables; not what cargo links.
+            repository().join("image.elf")
+        }
     };
     // Cargo has one place for all flavours.
     let image = folder.join(format!("image-{}.elf", name(flavor)));
