@@ -4,6 +4,7 @@ mod boot;
 mod elf;
 mod footprint;
 mod linux;
+mod profile;
 mod report;
 mod stats;
 
@@ -22,7 +23,7 @@ use trapless_tests::{
 use crate::{
     build,
     cli::{BenchOptions, Benchmark, BootOptions, BuildOptions, Entry, Flavor, name},
-    setup,
+    run, setup,
 };
 
 use boot::{Configuration, Pair};
@@ -40,8 +41,16 @@ struct Contender {
 /// Something cannot be built, or a boot fails.
 pub fn bench(options: &BenchOptions) -> Result<u8> {
     match &options.what {
-        Benchmark::Boot(options) => measure_boot(options).map(|()| 0),
+        Benchmark::Boot(options) => measure_boot(options)?,
+        Benchmark::Profile(options) => {
+            setup::prepare(Task::Test)?;
+            let image = build::build(&options.build)?;
+            // The counts come from the software emulation.
+            let machine = Machine { accelerator: "tcg", ..run::machine(&options.machine, &image) };
+            profile::profile(&machine, options.most)?;
+        }
     }
+    Ok(0)
 }
 
 fn measure_boot(options: &BootOptions) -> Result<()> {

@@ -148,6 +148,19 @@ pub struct BenchOptions {
 pub enum Benchmark {
     /// How long a boot takes and how little it needs, beside a Linux guest with the same BEAM and files
     Boot(BootOptions),
+    /// Which functions a boot spends its instructions in
+    Profile(ProfileOptions),
+}
+
+#[derive(Args)]
+pub struct ProfileOptions {
+    #[command(flatten)]
+    pub build: BuildOptions,
+    #[command(flatten)]
+    pub machine: MachineOptions,
+    /// How many functions to show
+    #[arg(long, value_name = "N", default_value_t = 40)]
+    pub most: usize,
 }
 
 #[derive(Args)]
