@@ -15,7 +15,7 @@ use trapless_logic::sched::SLICE_NS;
 use trapless_logic::time::{Instant, duration_from_timespec};
 use trapless_platform::thread::Thread;
 use trapless_platform::x86::X86;
-use trapless_platform::{context, sched, smp, thread, user};
+use trapless_platform::{context, percpu, sched, smp, thread, user};
 
 pub fn futex(
     uaddr: InOut<u32>,
@@ -150,7 +150,9 @@ pub fn sched_getaffinity(pid: Tid, cpusetsize: Len, mask: Out<u8>) -> SysResult 
     if cpusetsize.0 < 8 || !cpusetsize.0.is_multiple_of(8) {
         return Err(Errno::EINVAL);
     }
-    let bits = thread.affinity() & sched::online_mask();
+    // CPUs that have started count even if the host has not let them come to run threads yet: ERTS counts them once, at boot.
+    let started = percpu::all().fold(0, |mask, cpu| mask | 1 << cpu.index());
+    let bits: u64 = thread.affinity() & started;
     mask.cast::<u64>().put(&bits).map(|()| 8)
 }
 

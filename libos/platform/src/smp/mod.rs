@@ -16,7 +16,7 @@ use trapless_abi::Errno;
 use x86_64::instructions::interrupts;
 
 /// How long the boot CPU waits for the others, ns. A loaded host may take its time; a CPU that comes later is still welcome.
-const PATIENCE_NS: u64 = 3_000_000_000;
+const PATIENCE_NS: u64 = 10_000_000_000;
 /// After this time without all of them, a second start-up interrupt goes out (SDM vol. 3, 9.4.4).
 const SECOND_TRY_NS: u64 = 20_000_000;
 
