@@ -15,6 +15,7 @@ mod lease;
 mod marks;
 mod options;
 mod ports;
+pub mod relay;
 mod stack;
 pub mod tcp;
 #[cfg(all(test, not(loom)))]

@@ -5,10 +5,11 @@ use super::conn::{Conn, Dying};
 use super::device::NetDevice;
 use super::lease::{Addressing, Lease, LeaseHook};
 use super::ports::Ports;
+use super::relay::Relay;
 use super::udp::UdpDying;
 use super::wire::{Staged, Wire};
 use crate::platform::{Platform, TimerId};
-use crate::sync::{AtomicBool, Lock, Ordering, fence};
+use crate::sync::Lock;
 use crate::time;
 use crate::wait::{Observer, Ready};
 use alloc::boxed::Box;
@@ -59,12 +60,7 @@ pub(super) struct Inner<P: Platform> {
 
 /// The network stack.
 pub struct NetStack<P: Platform> {
-    pub(super) inner: Lock<P, Inner<P>>,
-    /// Somebody wanted to poll while another held the lock: that one does it.
-    ///
-    /// INV-NET-2: who wants to poll sets the flag before it tries the lock; who releases the lock looks at the flag afterwards. With a
-    /// fence on both sides one of the two polls.
-    wanted: AtomicBool,
+    inner: Relay<P, Inner<P>>,
     pub(super) hook: Lock<P, Option<LeaseHook>>,
     this: Weak<Self>,
 }
@@ -105,59 +101,47 @@ impl<P: Platform> NetStack<P> {
             timer: None,
         };
         inner.configure(addressing);
-        Arc::new_cyclic(|this| Self {
-            inner: Lock::new(inner),
-            wanted: AtomicBool::new(false),
-            hook: Lock::new(None),
-            this: this.clone(),
-        })
+        Arc::new_cyclic(|this| Self { inner: Relay::new(inner), hook: Lock::new(None), this: this.clone() })
     }
 
     /// Moves frames until there is nothing to do. Returns true when it stopped because others must have their turn: call again soon.
     /// Called, without any lock held, from the network softirq, and once at start; may be called at any time.
     pub fn poll(&self) -> bool {
-        let more = self.poll_wanted();
+        let mut more = false;
+        self.inner.request(|inner| more = self.work(inner));
         self.announce_lease();
         more
     }
 
-    fn poll_wanted(&self) -> bool {
-        self.wanted.store(true, Ordering::SeqCst);
-        let mut more = false;
-        while self.wanted.load(Ordering::SeqCst) {
-            fence(Ordering::SeqCst);
-            // Whoever holds the lock polls after releasing it.
-            let Some(mut inner) = self.inner.try_lock() else { break };
-            self.wanted.store(false, Ordering::SeqCst);
-            more = inner.run(true);
-            if more {
-                inner.wire.kick();
-            } else {
-                more = inner.wire.rearm();
-            }
-            self.rearm_timer(&mut inner);
-            drop(inner);
-            fence(Ordering::SeqCst);
+    /// What the card's interrupt and the timer ask for; true if there is more to do.
+    fn work(&self, inner: &mut Inner<P>) -> bool {
+        let mut more = inner.run(true);
+        if more {
+            inner.wire.kick();
+        } else {
+            more = inner.wire.rearm();
         }
+        self.rearm_timer(inner);
         more
     }
 
     /// Runs `f` on the stack and then, if its second result says so, moves the frames it caused. What comes from the card waits for
     /// the softirq, so that a call is not charged with everybody's frames.
     pub(super) fn enter<R>(&self, f: impl FnOnce(&mut Inner<P>) -> (R, bool)) -> R {
-        let (result, later) = {
-            let mut inner = self.inner.lock();
-            let (result, run) = f(&mut inner);
-            let mut later = false;
-            if run {
-                later = inner.run(false);
-                inner.wire.kick();
-                self.rearm_timer(&mut inner);
-            }
-            (result, later || inner.news)
-        };
-        fence(Ordering::SeqCst);
-        if (self.wanted.load(Ordering::SeqCst) && self.poll_wanted()) || later {
+        let mut more = false;
+        let (result, later) = self.inner.with(
+            |inner| {
+                let (result, run) = f(inner);
+                let later = run && inner.run(false);
+                if run {
+                    inner.wire.kick();
+                    self.rearm_timer(inner);
+                }
+                (result, later || inner.news)
+            },
+            |inner| more = self.work(inner),
+        );
+        if more || later {
             self.poll_later();
         }
         result

@@ -3,6 +3,7 @@
 mod backlog;
 mod epoll;
 mod hostile;
+mod lease;
 mod loopback;
 mod loss;
 mod sim;

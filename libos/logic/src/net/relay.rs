@@ -1,0 +1,87 @@
+//! A lock whose holder also does the work of those who did not get it.
+
+use crate::platform::Platform;
+use crate::sync::{AtomicBool, Lock, Ordering, fence};
+
+/// A value behind a lock, and a wish to have work done on it.
+///
+/// INV-NET-2: who wants work done says so before trying the lock; who had the lock looks for wishes after freeing it. With a
+/// sequentially consistent fence on both sides one of the two does the work.
+pub struct Relay<P: Platform, T> {
+    value: Lock<P, T>,
+    wanted: AtomicBool,
+    /// The checker only tries orders of accesses to the same thing, and does not take freeing a lock for one: this is touched by
+    /// whoever is about to free the lock or to try it.
+    #[cfg(loom)]
+    touched: crate::sync::AtomicU32,
+}
+
+impl<P: Platform, T> Relay<P, T> {
+    /// A free lock and no wish.
+    pub fn new(value: T) -> Self {
+        Self {
+            value: Lock::new(value),
+            wanted: AtomicBool::new(false),
+            #[cfg(loom)]
+            touched: crate::sync::AtomicU32::new(0),
+        }
+    }
+
+    fn touch(&self) {
+        #[cfg(loom)]
+        self.touched.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Has `work` done: here, or, when another has the lock, by that one. What was changed
+    /// before this call is seen by the work that follows it.
+    pub fn request(&self, work: impl FnMut(&mut T)) {
+        #[cfg(loom)]
+        if crate::fake::explore::mutant("relay_try_first") {
+            self.touch();
+            if let Some(mut value) = self.value.try_lock() {
+                let mut work = work;
+                work(&mut value);
+            } else {
+                self.wanted.store(true, Ordering::SeqCst);
+            }
+            return;
+        }
+        self.wanted.store(true, Ordering::SeqCst);
+        self.fulfil(work);
+    }
+
+    /// Runs `f` with the lock, then `work` if somebody has requested it meanwhile.
+    pub fn with<R>(&self, f: impl FnOnce(&mut T) -> R, work: impl FnMut(&mut T)) -> R {
+        let mut value = self.value.lock();
+        let result = f(&mut value);
+        self.touch();
+        #[cfg(loom)]
+        if crate::fake::explore::mutant("relay_look_early") {
+            let wanted = self.wanted.load(Ordering::SeqCst);
+            drop(value);
+            if wanted {
+                self.fulfil(work);
+            }
+            return result;
+        }
+        drop(value);
+        fence(Ordering::SeqCst);
+        self.fulfil(work);
+        result
+    }
+
+    /// Works as long as work is wanted and nobody else has the lock.
+    fn fulfil(&self, mut work: impl FnMut(&mut T)) {
+        while self.wanted.load(Ordering::SeqCst) {
+            fence(Ordering::SeqCst);
+            self.touch();
+            let Some(mut value) = self.value.try_lock() else { return };
+            // Cleared before the work: a wish that comes during it may be about something it has passed by.
+            self.wanted.store(false, Ordering::SeqCst);
+            work(&mut value);
+            self.touch();
+            drop(value);
+            fence(Ordering::SeqCst);
+        }
+    }
+}
