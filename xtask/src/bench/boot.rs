@@ -17,9 +17,9 @@ pub const FIRST_LINE: &str = "hello_from_erlang";
 /// Linux and the image read a clock tick as this: `getconf CLK_TCK` is 100 on every x86-64 Linux.
 const TICK: Duration = Duration::from_millis(10);
 
-/// Linux sometimes stops early on microvm with many CPUs on a busy host, right after it failed to calibrate its clock. It is started
-/// again, this often, after this time; the report says how often that was. The image is never started again.
-const LINUX_TRIES: u32 = 4;
+/// On a very busy host Linux sometimes stops early on microvm. It is started again, so many times in all, after so long; the report
+/// says how often that was. The image is never started again: when it does not come up, the benchmark fails.
+const LINUX_TRIES: u32 = 3;
 const LINUX_PATIENCE: Duration = Duration::from_secs(60);
 
 /// What is booted.
@@ -83,26 +83,26 @@ impl Pair {
         let (image, _) = self.machines.clone();
         let hello = format!("-- -noshell -eval {}", linux::HELLO);
         self.image.first_line.push(first_line(&Machine { append: hello, ..image.clone() }, deadline())?);
-        let sample = self.linux("hello", first_line)?;
-        self.linux.first_line.push(sample);
+        let sample = self.linux("hello", first_line);
+        self.linux.first_line.extend(sample);
         self.image.echo.push(echo(&image, deadline())?);
-        let sample = self.linux("echo", echo)?;
-        self.linux.echo.push(sample);
-        let sample = self.linux("stock", echo)?;
-        self.stock.push(sample);
+        let sample = self.linux("echo", echo);
+        self.linux.echo.extend(sample);
+        let sample = self.linux("stock", echo);
+        self.stock.extend(sample);
         Ok(())
     }
 
-    fn linux(&mut self, start: &str, measure: fn(&Machine, Duration) -> Result<Sample>) -> Result<Sample> {
+    fn linux(&mut self, start: &str, measure: fn(&Machine, Duration) -> Result<Sample>) -> Option<Sample> {
         let machine = Machine { append: linux::command_line(start), ..self.machines.1.clone() };
-        for _ in 1..LINUX_TRIES {
+        for _ in 0..LINUX_TRIES {
             match measure(&machine, LINUX_PATIENCE) {
-                Ok(sample) => return Ok(sample),
-                Err(error) => eprintln!("{}: Linux is started again: {error:#}", self.configuration),
+                Ok(sample) => return Some(sample),
+                Err(error) => eprintln!("{}: Linux did not come up: {error:#}", self.configuration),
             }
             self.stuck += 1;
         }
-        measure(&machine, LINUX_PATIENCE)
+        None
     }
 
     /// The latest round in a line, for whoever waits.

@@ -54,8 +54,20 @@ pub struct Guest {
 }
 
 /// The kernel command line that runs the arguments under this name.
+///
+/// Under software emulation the guest's time stamp counter is the host's. Linux is told its rate, for on a busy host it fails to measure it
+/// and may then not come up at all.
 pub fn command_line(start: &str) -> String {
-    format!("console=ttyS0 quiet panic=-1 rdinit=/init start={start}")
+    let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let rate = counter_rate(&cpus).map(|khz| format!(" tsc_early_khz={khz}")).unwrap_or_default();
+    format!("console=ttyS0 quiet panic=-1{rate} rdinit=/init start={start}")
+}
+
+/// The rate of the host's time stamp counter in kHz: on x86, half of what Linux calls BogoMIPS is that rate in MHz.
+fn counter_rate(cpuinfo: &str) -> Option<u64> {
+    let line = cpuinfo.lines().find(|line| line.starts_with("bogomips"))?;
+    let (mips, hundredths) = line.split_once(':')?.1.trim().split_once('.')?;
+    Some((mips.parse::<u64>().ok()? * 1000 + hundredths.parse::<u64>().ok()? * 10) / 2)
 }
 
 /// The newest cloud kernel of the host's release, from the cache or through apt, which checks the archive's signature.
@@ -190,6 +202,12 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_rate_of_the_counter_is_half_the_bogomips() {
+        assert_eq!(counter_rate("model name\t: x\nbogomips\t: 5200.42\n"), Some(2_600_210));
+        assert_eq!(counter_rate("bogomips : ?"), None);
+    }
 
     #[test]
     fn the_guest_gets_the_arguments_of_the_image() {

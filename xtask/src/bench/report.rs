@@ -49,10 +49,7 @@ fn text(host: &str, kernel: &str, pairs: &[Pair], footprint: Option<&Footprint>)
     );
     let stuck: u32 = pairs.iter().map(|pair| pair.stuck).sum();
     if stuck > 0 {
-        writeln!(
-            text,
-            "- The Linux guest did not come up {stuck} times and was started again; the image always came up."
-        )?;
+        writeln!(text, "- The Linux guest did not come up {stuck} times; the image always did.")?;
     }
     let same = "Linux";
     let stock = "Linux with OTP's own start";
@@ -109,6 +106,9 @@ fn spread(samples: &[Sample], value: fn(&Sample) -> f64) -> Spread {
 }
 
 fn cell(spread: &Spread) -> String {
+    if spread.median().is_nan() {
+        return "did not come up".into();
+    }
     format!("{:.2} ({:.2} to {:.2})", spread.median(), spread.least(), spread.most())
 }
 
