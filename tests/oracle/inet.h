@@ -33,6 +33,12 @@ static inline long connect_to(int fd, int port)
 	return connect(fd, (void *)&name, sizeof name);
 }
 
+/* connect(2) that must not block: Linux never has the answer at once, others may have it over loopback. */
+static inline void begin_connect(int fd, int port)
+{
+	if (connect_to(fd, port) && errno != EINPROGRESS) say("connect: %s", errname(errno));
+}
+
 /* A TCP socket that listens on a port of the system's choice. */
 static inline int listener(int backlog)
 {

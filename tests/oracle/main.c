@@ -120,6 +120,7 @@ static void tidy(void)
 static void run(const struct area *area, const struct test *test)
 {
 	printf("%s.%s\n", area->name, test->name);
+	fflush(stdout);
 	test->run();
 	tidy();
 }

@@ -235,6 +235,24 @@ TEST(waiting_for_one)
 	pthread_sigmask(SIG_SETMASK, &old, 0);
 }
 
+/* One that would be ignored, but is waited for. */
+TEST(waiting_for_an_ignored_one)
+{
+	sigset_t set = set_of(SIGCHLD, SIGUSR1), old, pending;
+	siginfo_t info;
+	struct timespec none = for_ms(0);
+	pthread_sigmask(SIG_BLOCK, &set, &old);
+	kill(getpid(), SIGCHLD);
+	CALL(sigpending(&pending));
+	VALUE(sigismember(&pending, SIGCHLD));
+	CALL(sigtimedwait(&set, &info, &none));
+	CALL(sigtimedwait(&set, &info, &none));
+	raise(SIGCHLD);
+	CALL(sigtimedwait(&set, &info, &none));
+	VALUE(info.si_code == SI_TKILL);
+	pthread_sigmask(SIG_SETMASK, &old, 0);
+}
+
 TEST(sigsuspend_swaps)
 {
 	sigset_t set = set_of(SIGUSR1, 0), old;
@@ -335,5 +353,5 @@ TEST(queueing)
 
 AREA(signal)
 	T(raise_and_kill) T(dispositions) T(information) T(masks) T(ignored) T(nested_handlers) T(alternate_stack)
-	T(waiting_for_one) T(sigsuspend_swaps) T(to_a_thread) T(leaving_by_jump) T(queueing)
+	T(waiting_for_one) T(waiting_for_an_ignored_one) T(sigsuspend_swaps) T(to_a_thread) T(leaving_by_jump) T(queueing)
 END

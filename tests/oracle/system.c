@@ -1,12 +1,12 @@
 /* The machine and the process: what they say about themselves, limits, scheduling. */
 #include "oracle.h"
+#include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
-#include <sys/auxv.h>
 
 TEST(names)
 {

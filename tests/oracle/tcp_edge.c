@@ -28,12 +28,12 @@ TEST(nobody_listens)
 TEST(in_progress)
 {
 	int server = listener(1), client = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-	CALL(connect_to(client, port_of(server)));
+	begin_connect(client, port_of(server));
 	struct pollfd p = { client, POLLOUT, 0 };
 	CALL(poll(&p, 1, 1000));
 	VALUE(socket_error(client));
-	/* The first call after completion tells success, the next that it is over. */
-	CALL(connect_to(client, port_of(server)));
+	/* The first call after completion may tell success once more, the next tells that it is over. */
+	connect_to(client, port_of(server));
 	CALL(connect_to(client, port_of(server)));
 	close(client);
 	close(server);

@@ -100,18 +100,30 @@ TEST(scattered)
 	close(b);
 }
 
-TEST(limits_of_size)
+TEST(sizes)
 {
 	static char block[70000];
 	int a = bound(), b = bound();
 	struct sockaddr_in to = loopback(port_of(b));
-	CALL(sendto(a, block, 65507, 0, (void *)&to, sizeof to));
+	for (int size = 1000; size <= 8000; size += 1000) {
+		CALL(sendto(a, block, size, 0, (void *)&to, sizeof to));
+		if (arrives(b)) VALUE(recv(b, block, sizeof block, 0));
+	}
 	CALL(sendto(a, block, 65508, 0, (void *)&to, sizeof to));
 	CALL(sendto(a, block, 1, 0, (void *)&to, 3));
 	to.sin_port = 0;
 	CALL(sendto(a, block, 1, 0, (void *)&to, sizeof to));
-	VALUE(arrives(b));
-	CALL(recv(b, block, sizeof block, 0));
+	close(a);
+	close(b);
+}
+
+TEST(largest)
+{
+	static char block[65507];
+	int a = bound(), b = bound();
+	struct sockaddr_in to = loopback(port_of(b));
+	CALL(sendto(a, block, sizeof block, 0, (void *)&to, sizeof to));
+	if (arrives(b)) CALL(recv(b, block, sizeof block, 0));
 	close(a);
 	close(b);
 }
@@ -165,5 +177,5 @@ TEST(ping_pong)
 }
 
 AREA(udp)
-	T(datagrams) T(connected) T(nobody_there) T(scattered) T(limits_of_size) T(names) T(ping_pong)
+	T(datagrams) T(connected) T(nobody_there) T(scattered) T(sizes) T(largest) T(names) T(ping_pong)
 END
