@@ -180,6 +180,8 @@ impl NetDevice for VirtioNet {
         self.kick();
         self.armed = true;
         self.receiver.interrupts(true);
+        // The stack asks for room before it sends, so a full ring means that it may wait for some.
+        self.starved |= !self.can_transmit();
         if self.starved {
             self.transmitter.interrupts(true);
         }
