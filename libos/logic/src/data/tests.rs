@@ -106,7 +106,7 @@ proptest! {
     fn pushes_are_pushes_to_one_stretch(buffers in buffers(), sizes in proptest::collection::vec(0..30usize, 1..12)) {
         let mut chain = chain(&buffers);
         let mut flat = std::vec![0; Sink::remaining(&chain)];
-        let numbers = &mut (1u8..).cycle();
+        let numbers = &mut (1..=u8::MAX).cycle();
         let ((end, faulty), mut at, mut over) = (reachable(&buffers), 0, false);
         for size in sizes {
             let bytes: Vec<u8> = numbers.take(size).collect();
