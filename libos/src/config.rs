@@ -2,9 +2,11 @@
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use trapless_abi::structs::Winsize;
 use trapless_logic::cmdline::{self, CommandLine};
 use trapless_logic::futex::SEED_OPENS;
 use trapless_logic::net::{Addressing, Ipv4Address, Ipv4Cidr};
+use trapless_logic::vfs::tty::window;
 
 /// The host name if none is given. It has a dot: without one OTP looks it up at boot by an external program.
 const HOSTNAME: &str = "beam.localdomain";
@@ -28,6 +30,8 @@ pub struct Config {
     pub cpus: usize,
     /// `env=NAME=VALUE`, any number of times.
     pub environment: Vec<String>,
+    /// `window=`: size of the console's window.
+    pub window: Winsize,
     /// `tmpfs=`: most bytes that files may take.
     pub tmpfs: Option<u64>,
     /// `bootchart=`: time stamps of each phase.
@@ -54,6 +58,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ("log", "off | error | warn | info | debug | trace"),
     ("cpus", "N  (use at most N CPUs)"),
     ("env", "NAME=VALUE  (environment of the program; may be repeated)"),
+    ("window", "COLUMNSxROWS  (size of the console's window; it is 80x24 otherwise)"),
     ("tmpfs", "SIZE[k|m|g]  (most memory for files)"),
     ("bootchart", "on | off  (time stamps of the boot phases)"),
     ("selftest", "NAME[,ARGUMENT]  (run a test of the libos instead of Erlang)"),
@@ -76,6 +81,7 @@ impl Config {
             log: log::LevelFilter::Warn,
             cpus: usize::MAX,
             environment: Vec::new(),
+            window: window::DEFAULT,
             tmpfs: None,
             bootchart: false,
             selftest: None,
@@ -107,6 +113,7 @@ impl Config {
                 }
                 self.environment.push(value.into());
             }
+            "window" => self.window = window::parse(value)?,
             "tmpfs" => self.tmpfs = Some(size(value)?),
             "bootchart" => self.bootchart = switch(value)?,
             "selftest" if !value.is_empty() => self.selftest = Some(value.into()),

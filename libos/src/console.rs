@@ -6,6 +6,7 @@ use alloc::sync::Arc;
 use core::fmt::{self, Write};
 use spin::Once;
 use trapless_abi::flags::Signal;
+use trapless_abi::structs::Winsize;
 use trapless_logic::vfs::tty::{Console, Tty};
 use trapless_platform::irq::{self, Softirq};
 use trapless_platform::serial;
@@ -49,9 +50,9 @@ fn on_softirq() {
     tty.output_ready();
 }
 
-/// The program's terminal. Input works if the console can interrupt; the reason is logged if it cannot.
-pub fn start() -> Arc<Tty<X86>> {
-    let tty = TTY.call_once(|| Tty::new(Arc::new(Serial), PID)).clone();
+/// The program's terminal, with a window of this size. Input works if the console can interrupt; the reason is logged if it cannot.
+pub fn start(window: Winsize) -> Arc<Tty<X86>> {
+    let tty = TTY.call_once(|| Tty::new(Arc::new(Serial), PID, window)).clone();
     irq::set_softirq(Softirq::CONSOLE, on_softirq);
     if let Err(e) = serial::enable_interrupts() {
         log::warn!("console input is off: {e:?}");

@@ -61,7 +61,7 @@ pub fn start(info: &'static BootInfo, image: &Image) -> ! {
         log::warn!("{}", entropy::WARNING);
     }
     chart::mark("devices");
-    let tty = console::start();
+    let tty = console::start(config.window);
     let net = network::start(devices.net.take(), &config);
     // The program's arguments, and the file system it will see: the archive of the image, in place, under a writable tree.
     let (argv, from_erl) = start::arguments(&config, &image.program);

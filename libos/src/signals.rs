@@ -25,11 +25,21 @@ pub struct Delivered {
     pub restart: bool,
 }
 
-/// Recomputes whether a thread has a signal to take.
-pub fn refresh(thread: &Thread) {
-    if let Some(task) = task::of(thread) {
-        thread.set_attention(kernel().signals.deliverable(&task.signals));
+/// Recomputes whether the calling thread has a signal to take.
+pub fn refresh() {
+    task::current(|thread, task| kernel().signals.refresh(&task.signals, thread.attention()));
+}
+
+/// Makes the calling thread block exactly `mask`, and returns what it blocked before.
+pub fn set_mask(mask: Sigset) -> Sigset {
+    let old = task::current(|_, task| task.signals.set_mask(mask));
+    refresh();
+    // A signal of the process that this thread was chosen to take is for another one now.
+    let turned_away = kernel().signals.pending().0 & mask.0 & !old.0;
+    if turned_away != 0 {
+        wake_one_open_to(Sigset(turned_away));
     }
+    old
 }
 
 /// Sends to the process: a thread that does not block the signal will take it, the first thread rather than another.
@@ -39,10 +49,13 @@ pub fn send_process(signo: u32) {
         return;
     }
     signals.send(signo);
-    let open = |t: &Arc<Thread>| task::of(t).is_some_and(|task| !task.signals.mask().contains(signo));
-    let mut threads = thread::all();
-    threads.sort_by_key(|t| t.id());
-    if let Some(thread) = threads.into_iter().find(open) {
+    wake_one_open_to(Sigset::of(signo));
+}
+
+/// Wakes the first thread that does not block one of `set`, if there is any.
+fn wake_one_open_to(set: Sigset) {
+    let open = |t: &Arc<Thread>| task::of(t).is_some_and(|task| set.0 & !task.signals.mask().0 != 0);
+    if let Some(thread) = thread::all().into_iter().filter(open).min_by_key(|t| t.id()) {
         wake(&thread);
     }
 }
@@ -58,7 +71,9 @@ pub fn send_thread(thread: &Arc<Thread>, signo: u32) -> bool {
 }
 
 fn wake(thread: &Arc<Thread>) {
-    refresh(thread);
+    if let Some(task) = task::of(thread) {
+        kernel().signals.alert(&task.signals, thread.attention());
+    }
     X86::unpark(thread);
 }
 
@@ -72,20 +87,20 @@ pub fn raise(signo: u32) {
 /// the old one is back.
 pub fn with_mask(mask: Option<Sigset>, call: impl FnOnce() -> SysResult) -> SysResult {
     let Some(mask) = mask else { return call() };
-    let old = task::current(|thread, task| {
-        let old = task.signals.set_mask(mask);
-        refresh(thread);
-        old
-    });
+    let old = set_mask(mask);
     let result = call();
     if result == Err(trapless_abi::Errno::EINTR) {
         deliver();
     }
-    task::current(|thread, task| {
-        task.signals.set_mask(old);
-        refresh(thread);
-    });
+    set_mask(old);
     result
+}
+
+/// Takes what the calling thread does not block, if there is anything.
+pub fn take_pending() {
+    if X86::signal_pending() {
+        deliver();
+    }
 }
 
 /// Takes every signal the calling thread does not block: runs handlers, or ends the machine.
@@ -101,7 +116,7 @@ pub fn deliver() -> Delivered {
             }
         }
     }
-    task::current(|thread, _| refresh(thread));
+    refresh();
     Delivered { handled, restart }
 }
 
@@ -114,8 +129,5 @@ fn run_handler(info: &Siginfo, handler: usize, on_altstack: bool, old_mask: Sigs
     let top = (on_altstack && stack.ss_size != 0).then(|| stack.ss_sp + stack.ss_size);
     call_handler(handler, info, &mut context, top);
     // The handler may have changed the mask to restore (pthread_cancel does).
-    task::current(|thread, task| {
-        task.signals.set_mask(context.uc_sigmask);
-        refresh(thread);
-    });
+    set_mask(context.uc_sigmask);
 }

@@ -72,11 +72,11 @@ static void *in_join(void *other)
 	return 0;
 }
 
-static void cancelled(const char *where, void *(*function)(void *), void *argument, long delay)
+static void cancelled(const char *where, void *(*function)(void *), void *argument, int late)
 {
 	cleaned = 0;
 	pthread_t thread = start(function, argument);
-	if (delay) pause_ms(delay);
+	if (late) let_it_block();
 	int error = pthread_cancel(thread);
 	void *value = join(thread);
 	say("%s: %s, cancelled %d, cleaned %d", where, errname(error), value == PTHREAD_CANCELED, cleaned);
@@ -86,13 +86,13 @@ TEST(while_blocked)
 {
 	if (pipe(fds)) return;
 	sem_init(&semaphore, 0, 0);
-	cancelled("read", in_read, 0, 30);
-	cancelled("sem_wait", in_sem_wait, 0, 30);
-	cancelled("cond_wait", in_cond_wait, 0, 30);
-	cancelled("nanosleep", in_nanosleep, 0, 30);
-	cancelled("poll", in_poll, 0, 30);
+	cancelled("read", in_read, 0, 1);
+	cancelled("sem_wait", in_sem_wait, 0, 1);
+	cancelled("cond_wait", in_cond_wait, 0, 1);
+	cancelled("nanosleep", in_nanosleep, 0, 1);
+	cancelled("poll", in_poll, 0, 1);
 	pthread_t other = start(in_sem_wait, 0);
-	cancelled("join", in_join, &other, 30);
+	cancelled("join", in_join, &other, 1);
 	sem_post(&semaphore);
 	join(other);
 	RC(pthread_mutex_trylock(&mutex));
@@ -145,7 +145,7 @@ static void *disabled(void *unused)
 
 TEST(while_running)
 {
-	cancelled("testcancel", tests_itself, 0, 5);
+	cancelled("testcancel", tests_itself, 0, 1);
 	step = 0;
 	pthread_t thread = start(disabled, 0);
 	UNTIL(__atomic_load_n(&step, __ATOMIC_SEQ_CST) == 1);
@@ -207,7 +207,7 @@ TEST(effect_first)
 	long result = 0;
 	CALL(write(fds[1], "x", 1));
 	pthread_t thread = start(reads_twice, &result);
-	LET_IT_BLOCK();
+	let_it_block();
 	RC(pthread_cancel(thread));
 	VALUE(join(thread) == PTHREAD_CANCELED);
 	VALUE(result);

@@ -154,7 +154,7 @@ TEST(closed_in_use)
 {
 	if (pipe(pipes)) return;
 	pthread_t thread = start(reads, 0);
-	LET_IT_BLOCK();
+	let_it_block();
 	int copy = dup(pipes[0]);
 	close(pipes[0]);
 	CALL(null() == pipes[0]);

@@ -66,7 +66,7 @@ TEST(wake_counts)
 	word = woken = 0;
 	pthread_t threads[5];
 	for (int i = 0; i < 5; i++) threads[i] = start(sleeper, 0);
-	LET_IT_BLOCK();
+	let_it_block();
 	CALL(futex(&word, FUTEX_WAKE, 2, 0, 0, 0));
 	UNTIL(__atomic_load_n(&woken, __ATOMIC_SEQ_CST) == 2);
 	pause_ms(10);
@@ -79,7 +79,7 @@ TEST(bitsets)
 {
 	word = woken = 0;
 	pthread_t first = start(sleeper, (void *)1), second = start(sleeper, (void *)6);
-	LET_IT_BLOCK();
+	let_it_block();
 	CALL(futex(&word, FUTEX_WAKE_BITSET, INT_MAX, 0, 0, 8));
 	CALL(futex(&word, FUTEX_WAKE_BITSET, INT_MAX, 0, 0, 2));
 	VALUE(join(second));
@@ -93,7 +93,7 @@ TEST(requeue)
 	word = other = woken = 0;
 	pthread_t threads[4];
 	for (int i = 0; i < 4; i++) threads[i] = start(sleeper, 0);
-	LET_IT_BLOCK();
+	let_it_block();
 	CALL(futex(&word, FUTEX_CMP_REQUEUE, 1, (void *)10, &other, 7));
 	CALL(futex(&word, FUTEX_CMP_REQUEUE, 1, (void *)2, &other, 0));
 	CALL(futex(&word, FUTEX_WAKE, INT_MAX, 0, 0, 0));
@@ -124,7 +124,7 @@ TEST(wake_op)
 	/* The second word's sleepers wake only if its old value compares. */
 	word = 0;
 	pthread_t thread = start(sleeper, 0);
-	LET_IT_BLOCK();
+	let_it_block();
 	CALL(futex(&other, FUTEX_WAKE_OP, 1, (void *)1, &word, FUTEX_OP(FUTEX_OP_SET, 0, FUTEX_OP_CMP_GT, 0)));
 	CALL(futex(&other, FUTEX_WAKE_OP, 1, (void *)1, &word, FUTEX_OP(FUTEX_OP_SET, 1, FUTEX_OP_CMP_LE, 0)));
 	VALUE(join(thread));

@@ -63,10 +63,34 @@ void pause_ms(long ms)
 	}
 }
 
+struct beginning {
+	void *(*function)(void *);
+	void *argument;
+};
+
+static int made, begun;
+
+static void *begin(void *memory)
+{
+	struct beginning b = *(struct beginning *)memory;
+	free(memory);
+	__atomic_add_fetch(&begun, 1, __ATOMIC_SEQ_CST);
+	return b.function(b.argument);
+}
+
+void let_it_block(void)
+{
+	UNTIL(__atomic_load_n(&begun, __ATOMIC_SEQ_CST) == __atomic_load_n(&made, __ATOMIC_SEQ_CST));
+	pause_ms(50);
+}
+
 pthread_t start(void *(*function)(void *), void *argument)
 {
 	pthread_t thread;
-	int error = pthread_create(&thread, 0, function, argument);
+	struct beginning *b = malloc(sizeof *b);
+	*b = (struct beginning){ function, argument };
+	__atomic_add_fetch(&made, 1, __ATOMIC_SEQ_CST);
+	int error = pthread_create(&thread, 0, begin, b);
 	if (error) {
 		say("pthread_create: %s", errname(error));
 		exit(1);

@@ -73,8 +73,8 @@ struct timespec for_ms(long ms);
 /* Waits until a condition holds that another thread makes true. */
 #define UNTIL(condition) do { sched_yield(); } while (!(condition))
 
-/* Waits until the thread with this id sleeps, as far as that can be told: it has had ample time to. */
-#define LET_IT_BLOCK() pause_ms(30)
+/* Waits until all threads have begun, and gives them ample time to come to where they block. */
+void let_it_block(void);
 
 /* Starts a thread; a failure ends the program. */
 pthread_t start(void *(*function)(void *), void *argument);

@@ -156,7 +156,7 @@ TEST(closing_wakes)
 {
 	CALL(pipe(fds));
 	pthread_t thread = start(reads_one, 0);
-	LET_IT_BLOCK();
+	let_it_block();
 	close(fds[1]);
 	VALUE(join(thread));
 	close(fds[0]);

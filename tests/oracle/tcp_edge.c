@@ -215,7 +215,7 @@ TEST(shutdown_wakes)
 {
 	tcp_pair(fds);
 	pthread_t thread = start(reads, 0);
-	LET_IT_BLOCK();
+	let_it_block();
 	CALL(shutdown(fds[1], SHUT_RD));
 	VALUE(join(thread));
 	thread = start(reads, 0);
@@ -224,7 +224,7 @@ TEST(shutdown_wakes)
 	close(fds[1]);
 	int server = listener(1);
 	thread = start(accepts, (void *)(intptr_t)server);
-	LET_IT_BLOCK();
+	let_it_block();
 	CALL(shutdown(server, SHUT_RDWR));
 	VALUE((long)join(thread) == -EINVAL);
 	close(server);

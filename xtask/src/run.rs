@@ -28,7 +28,10 @@ use crate::{
 pub fn run(options: &RunOptions) -> Result<u8> {
     setup::prepare(Task::Run)?;
     let image = build::build(&options.build)?;
-    let machine = machine_of(options, image)?;
+    let mut machine = machine_of(options, image)?;
+    if let Some(window) = window().filter(|_| !machine.append.contains("window=")) {
+        machine.append = format!("window={window} {}", machine.append).trim_end().to_owned();
+    }
     let mut command = Command::new("qemu-system-x86_64");
     command.args(machine.arguments()).args(["-serial", "mon:stdio"]).stderr(Stdio::piped());
     let mut child = command.spawn().context("cannot start qemu-system-x86_64")?;
@@ -71,6 +74,19 @@ pub fn machine(options: &MachineOptions, image: &Path) -> Machine {
         extra: options.qemu.iter().flat_map(|text| text.split_whitespace()).map(str::to_owned).collect(),
         ..Machine::new(image)
     }
+}
+
+/// The size of this terminal as the image wants to be told it, for a serial line does not say. None if this is no terminal.
+fn window() -> Option<String> {
+    let output = Command::new("stty").arg("size").stdin(Stdio::inherit()).output().ok()?;
+    window_of(std::str::from_utf8(&output.stdout).ok()?)
+}
+
+/// `ROWS COLUMNS`, as stty(1) prints them, made `COLUMNSxROWS`. A terminal that does not know its size says zero.
+fn window_of(size: &str) -> Option<String> {
+    let (rows, columns) = size.trim().split_once(' ')?;
+    let known = |number: &str| number.parse::<u16>().is_ok_and(|n| n > 0);
+    (known(rows) && known(columns)).then(|| format!("{columns}x{rows}"))
 }
 
 /// QEMU would refuse too, but without saying what to do.
@@ -129,6 +145,14 @@ mod tests {
         assert_eq!(quoted("-noshell"), "-noshell");
         assert_eq!(quoted(r#"io:format("a b")."#), r#""io:format(\"a b\").""#);
         assert_eq!(quoted(""), "\"\"");
+    }
+
+    #[test]
+    fn the_window_is_turned_around() {
+        assert_eq!(window_of("50 132\n").as_deref(), Some("132x50"));
+        for nothing in ["", "\n", "0 0\n", "stty: what\n", "50"] {
+            assert_eq!(window_of(nothing), None, "{nothing:?}");
+        }
     }
 
     #[test]

@@ -90,6 +90,7 @@ pub fn split_words(line: &str) -> Result<Vec<String>, CmdlineError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn words(line: &str) -> Vec<String> {
         split_words(line).unwrap()
@@ -131,5 +132,49 @@ mod tests {
         let c = parse("-- -noshell virtio_mmio.device=512@0xfeb00e00:12").unwrap();
         assert_eq!(c.virtio_mmio, ["512@0xfeb00e00:12"]);
         assert_eq!(c.erl.unwrap(), ["-noshell"]);
+    }
+
+    /// Characters that mean something, and some that do not.
+    fn text(most: usize) -> impl Strategy<Value = String> {
+        const ALPHABET: [char; 12] = ['\'', '"', '\\', ' ', '\t', '\n', '=', '-', 'a', 'b', 'é', '\u{2003}'];
+        proptest::collection::vec(proptest::sample::select(&ALPHABET[..]), 0..most).prop_map(String::from_iter)
+    }
+
+    /// One way to write a word so that it stays whole.
+    fn quoted(word: &str, way: u8) -> String {
+        match way {
+            0 => ["'", &word.replace('\'', r#"'"'"'"#), "'"].concat(),
+            1 => ["\"", &word.replace('\\', r"\\").replace('"', "\\\""), "\""].concat(),
+            _ if word.is_empty() => "''".into(),
+            _ => word.chars().flat_map(|c| ['\\', c]).collect(),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn quoted_words_come_out_whole(
+            parts in proptest::collection::vec(proptest::collection::vec((text(6), 0..3u8), 1..4), 0..6),
+        ) {
+            let of = |part: &[(String, u8)]| part.iter().map(|(text, _)| text.as_str()).collect::<String>();
+            let words: Vec<String> = parts.iter().map(|part| of(part)).collect();
+            let write = |part: &[(String, u8)]| part.iter().map(|(text, way)| quoted(text, *way)).collect::<String>();
+            let line: Vec<String> = parts.iter().map(|part| write(part)).collect();
+            prop_assert_eq!(split_words(&line.join(" \t")), Ok(words));
+        }
+
+        #[test]
+        fn any_line_is_split_or_refused_with_the_place(line in text(40)) {
+            match split_words(&line) {
+                Ok(words) => {
+                    let again: Vec<String> = words.iter().map(|word| quoted(word, 1)).collect();
+                    prop_assert_eq!(split_words(&again.join(" ")), Ok(words.clone()));
+                    let parsed = parse(&line).unwrap();
+                    let erl = parsed.erl.map_or(0, |erl| 1 + erl.len());
+                    prop_assert_eq!(parsed.settings.len() + erl + parsed.virtio_mmio.len(), words.len());
+                }
+                Err(CmdlineError::OpenQuote(at)) => prop_assert!(line[at..].starts_with(['\'', '"'])),
+                Err(CmdlineError::TrailingBackslash) => prop_assert!(line.ends_with('\\')),
+            }
+        }
     }
 }

@@ -6,6 +6,9 @@
 //! are those of erl(1)). Not done: the environment variables `ERL_FLAGS` & co, and what needs a file or another program
 //! (`-args_file`, `-man`, `-detached`, the options that print the command and exit). `-name` and `-sname` pass, but start no epmd.
 
+#[cfg(test)]
+mod tests;
+
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -278,106 +281,5 @@ fn value_of<'a>(option: &str, rest: &[&'a str]) -> Result<&'a str, ErlArgsError>
     match rest.first() {
         None | Some(&"--") => Err(ErlArgsError::MissingValue(option.into())),
         Some(value) => Ok(value),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Sorts a line of blank-separated words and gives both parts back the same way.
-    fn sorted(line: &str) -> (String, String) {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let result = ErlArgs::parse(&words).unwrap();
-        (result.emulator.join(" "), result.init.join(" "))
-    }
-
-    fn refused(line: &str) -> ErlArgsError {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        ErlArgs::parse(&words).unwrap_err()
-    }
-
-    /// Each row was also given to OTP 27's own `erl -emu_args_exit`, which prints the same.
-    #[test]
-    fn sorts_as_erlexec_does() {
-        let cases = [
-            ("", "", "--"),
-            ("-noshell -eval halt().", "", "-noshell -eval halt(). --"),
-            ("+S 4:4 -noshell +A 5", "-S 4:4 -A 5", "-noshell --"),
-            ("-s app +P 1000 start", "-P 1000", "-s app start --"),
-            ("+SP 50 +SDcpu 2:2 +SDPcpu 50:50 +SDio 4", "-SP 50 -SDcpu 2:2 -SDPcpu 50:50 -SDio 4", "--"),
-            ("+Bc +B i +B -x +B", "-Bc -B i -B -B", "-x --"),
-            ("+c true +c +c no", "-c true -c -c", "no --"),
-            ("+MBas aobf +MIscs 64 +Mea min +Muycs 5 +MBxx y", "-MBas aobf -MIscs 64 -Mea min -Muycs 5 -MBxx", "y --"),
-            ("+hms 233 +h 987 +hzz y", "-hms 233 -h 987 -hzz", "y --"),
-            (
-                "+sbwt none +swt low +sbwtdcpu none +sbwtdio none",
-                "-sbwt none -swt low -sbwtdcpu none -sbwtdio none",
-                "--",
-            ),
-            (
-                "+zdbbl 1024 +zx y +rg 64 +JPperf true +JMsingle true",
-                "-zdbbl 1024 -zx -rg 64 -JPperf true -JMsingle true",
-                "y --",
-            ),
-            ("+pc unicode +pad true +px y", "-pc unicode -pad true -px", "y --"),
-            ("+IOt 2 +IOPp 50 +IOs true +IOtx y", "-IOt 2 -IOPp 50 -IOs true -IOtx", "y --"),
-            ("+d +l +fnu +Ktrue +K true ++x", "-d -l -fnu -Ktrue -K true", "++x --"),
-            ("-noinput -version", "-V", "-noshell -noinput --"),
-            ("-sname a -name b@c", "", "-sname a -name b@c --"),
-            ("-no_epmd -proto_dist x_tcp -start_epmd false", "", "-no_epmd -proto_dist x_tcp -start_epmd false --"),
-            ("a -extra +S 4 -S -- b", "", "a -- -- -extra +S 4 -S -- b"),
-            ("a -S mod -- b +c", "", "a -- -- -noshell -S mod \\-- b +c"),
-            ("a -extra", "", "a -- --"),
-            ("-a -- -b", "", "-a -- -b --"),
-            ("-emu_flavor emu -smp auto", "", "-emu_flavor emu -smp auto --"),
-            ("-compile m", "-B", "-noshell -noinput -s c lc_batch m --"),
-        ];
-        for (line, emulator, init) in cases {
-            assert_eq!(sorted(line), (emulator.into(), init.into()), "{line}");
-        }
-    }
-
-    #[test]
-    fn make_takes_the_whole_line() {
-        let (emulator, init) = sorted("-a -make b +S 4");
-        assert_eq!(emulator, "-B");
-        assert_eq!(init, "-a -noshell -noinput -s make all_or_nothing -s erlang halt");
-    }
-
-    #[test]
-    fn words_with_blanks_stay_whole() {
-        let result = ErlArgs::parse(&["-eval", "io:format(\"a b\"), halt().", ""]).unwrap();
-        assert_eq!(result.init, ["-eval", "io:format(\"a b\"), halt().", "", "--"]);
-    }
-
-    #[test]
-    fn env_goes_to_the_environment() {
-        let result = ErlArgs::parse(&["-env", "A", "b c", "-x", "-env", "B", ""]).unwrap();
-        assert_eq!(result.environment, [("A".into(), "b c".into()), ("B".into(), String::new())]);
-        assert_eq!(result.init, ["-x", "--"]);
-    }
-
-    #[test]
-    fn refuses_what_erlexec_refuses() {
-        for line in ["+S", "+S --", "-x +sbwt", "+J", "-name", "-env A", "-env", "-epmd", "-configfd", "+IOt"] {
-            assert!(matches!(refused(line), ErlArgsError::MissingValue(_)), "{line}");
-        }
-        for line in ["+SDx 1", "+Bx", "+IOx 1", "+I"] {
-            assert!(matches!(refused(line), ErlArgsError::Unknown(_)), "{line}");
-        }
-        for line in ["-smp disable", "-smpdisable", "-no_epmd", "-start_epmd maybe"] {
-            assert!(matches!(refused(line), ErlArgsError::Conflict(_)), "{line}");
-        }
-        for line in ["-detached", "-man erl", "-args_file x"] {
-            assert!(matches!(refused(line), ErlArgsError::Unsupported(_)), "{line}");
-        }
-    }
-
-    #[test]
-    fn builds_the_whole_argv() {
-        let arguments = ErlArgs::parse(&["+S", "2", "-noshell"]).unwrap();
-        let argv = arguments.argv("beam.smp", &["-sbwt", "none"], &["--", "-root", "/otp", "--"], &["-boot", "b"]);
-        assert_eq!(argv.join(" "), "beam.smp -sbwt none -S 2 -- -root /otp -- -boot b -noshell --");
     }
 }

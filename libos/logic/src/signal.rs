@@ -3,8 +3,9 @@
 //! A signal is taken at the edge of a system call: when a wait is interrupted, and on the way out of the calls that can make one
 //! deliverable. This is what ERTS and musl need, and it keeps handlers off the stacks that JIT code owns.
 
+use crate::mutant::mutant;
 use crate::platform::Platform;
-use crate::sync::{AtomicU64, Lock, Ordering};
+use crate::sync::{AtomicBool, AtomicU64, Lock, Ordering, fence};
 use trapless_abi::Errno;
 use trapless_abi::structs::{Sigaction, Siginfo, Sigset, StackT};
 
@@ -149,6 +150,31 @@ impl<P: Platform> ProcessSignals<P> {
     /// Whether a signal waits that `thread` does not block.
     pub fn deliverable(&self, thread: &ThreadSignals<P>) -> bool {
         (thread.pending().0 | self.pending().0) & !thread.mask().0 != 0
+    }
+
+    /// Lowers or raises `attention`, by which `thread` sees without a search whether it has a signal to take. For the thread itself,
+    /// after it has taken signals or changed its mask.
+    pub fn refresh(&self, thread: &ThreadSignals<P>, attention: &AtomicBool) {
+        if mutant("refresh_looks_first") {
+            return attention.store(self.deliverable(thread), Ordering::SeqCst);
+        }
+        // Down before the look: what is sent after the look raises it again.
+        attention.store(false, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        if self.deliverable(thread) {
+            attention.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// Raises `attention` if `thread` has a signal to take. For whoever has just sent one.
+    pub fn alert(&self, thread: &ThreadSignals<P>, attention: &AtomicBool) {
+        // Pairs with the fence of `refresh`: either the thread sees the signal, or its new mask is seen here.
+        if !mutant("alert_without_fence") {
+            fence(Ordering::SeqCst);
+        }
+        if self.deliverable(thread) {
+            attention.store(true, Ordering::SeqCst);
+        }
     }
 
     /// Takes one signal of `set` out of the pending sets, lowest number first (sigwait(3) and delivery).

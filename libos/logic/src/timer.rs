@@ -61,6 +61,8 @@ impl<T> Default for Timers<T> {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use alloc::vec::Vec;
+    use proptest::prelude::*;
 
     fn at(ns: u64) -> Instant {
         Instant::from_nanos(ns)
@@ -73,7 +75,7 @@ mod tests {
             t.arm(0, at(ns), name);
         }
         assert_eq!(t.next(), at(10));
-        let mut fired = alloc::vec::Vec::new();
+        let mut fired = Vec::new();
         while let Some(name) = t.pop_due(at(20)) {
             fired.push(name);
         }
@@ -89,5 +91,49 @@ mod tests {
         assert_eq!(t.cancel(&id), Some(()));
         assert_eq!(t.cancel(&id), None);
         assert_eq!((t.next(), t.pop_due(Instant::FAR)), (Instant::FAR, None));
+    }
+
+    #[derive(Clone, Debug)]
+    enum Op {
+        Arm(u64),
+        /// The n-th of the timers armed so far, which may be gone.
+        Cancel(usize),
+        PopDue(u64),
+    }
+
+    fn op() -> impl Strategy<Value = Op> {
+        prop_oneof![
+            3 => (0..30u64).prop_map(Op::Arm),
+            1 => (0..100usize).prop_map(Op::Cancel),
+            2 => (0..30u64).prop_map(Op::PopDue),
+        ]
+    }
+
+    proptest! {
+        /// Against a list that is searched from end to end. What is armed stands for itself: the number it was armed as.
+        #[test]
+        fn behaves_like_a_list(ops in proptest::collection::vec(op(), 1..100)) {
+            let (mut timers, mut list, mut ids) = (Timers::new(), Vec::new(), Vec::new());
+            for op in ops {
+                match op {
+                    Op::Arm(ns) => {
+                        list.push((ns, ids.len()));
+                        ids.push(timers.arm(0, at(ns), ids.len()));
+                    }
+                    Op::Cancel(nth) => {
+                        let Some(id) = ids.get(nth) else { continue };
+                        let armed = list.iter().position(|&(_, n)| n == nth).map(|i| list.remove(i).1);
+                        prop_assert_eq!(timers.cancel(id), armed);
+                    }
+                    Op::PopDue(now) => {
+                        let first = list.iter().copied().filter(|&(ns, _)| ns <= now).min();
+                        list.retain(|&entry| Some(entry) != first);
+                        prop_assert_eq!(timers.pop_due(at(now)), first.map(|(_, n)| n));
+                    }
+                }
+                prop_assert_eq!(timers.next(), list.iter().map(|&(ns, _)| at(ns)).min().unwrap_or(Instant::FAR));
+                prop_assert_eq!((timers.len(), timers.is_empty()), (list.len(), list.is_empty()));
+            }
+        }
     }
 }

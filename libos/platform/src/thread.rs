@@ -147,13 +147,8 @@ impl Thread {
 
     /// Says whether a signal that is not blocked waits for the thread; setting it does not wake the thread (see
     /// [`unpark`](trapless_logic::platform::Platform::unpark)).
-    pub fn set_attention(&self, on: bool) {
-        self.attention.store(on, Ordering::SeqCst);
-    }
-
-    /// Whether [`Thread::set_attention`] is on.
-    pub fn attention(&self) -> bool {
-        self.attention.load(Ordering::SeqCst)
+    pub fn attention(&self) -> &AtomicBool {
+        &self.attention
     }
 
     pub(crate) fn context(&self) -> *mut Context {

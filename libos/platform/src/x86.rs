@@ -95,7 +95,7 @@ impl Platform for X86 {
     }
 
     fn signal_pending() -> bool {
-        thread::with_current(Thread::attention)
+        thread::with_current(|thread| thread.attention().load(Ordering::SeqCst))
     }
 
     fn timer_arm(at: Instant, target: Arc<dyn Observer>) -> TimerId {

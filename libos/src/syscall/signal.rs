@@ -8,7 +8,7 @@ mod timer;
 pub use timer::*;
 
 use crate::kernel::kernel;
-use crate::signals::{self, deliver, refresh};
+use crate::signals::{self, deliver, refresh, set_mask, take_pending};
 use crate::task::{self, PID};
 use crate::user::{Get, Put};
 use trapless_abi::table::types::*;
@@ -21,6 +21,8 @@ use trapless_platform::x86::X86;
 
 /// rt_sigaction(2).
 pub fn rt_sigaction(signum: Signal, act: In<Sigaction>, oldact: Out<Sigaction>, _: SigsetSize) -> SysResult {
+    // What came before this call is still for the old disposition.
+    take_pending();
     let old = kernel().signals.action(signum.number().into(), act.get_opt()?)?;
     oldact.put_opt(&old)?;
     Ok(0)
@@ -31,24 +33,9 @@ fn mask() -> Sigset {
     task::current(|_, task| task.signals.mask())
 }
 
-/// Makes the calling thread block exactly `mask`, and returns what it blocked before.
-fn set_mask(mask: Sigset) -> Sigset {
-    task::current(|thread, task| {
-        let old = task.signals.set_mask(mask);
-        refresh(thread);
-        old
-    })
-}
-
-/// Takes the signals that the calling thread does not block.
-fn take_pending() {
-    if X86::signal_pending() {
-        deliver();
-    }
-}
-
 /// rt_sigprocmask(2).
 pub fn rt_sigprocmask(how: Option<SigProcmaskHow>, set: In<Sigset>, oldset: Out<Sigset>, _: SigsetSize) -> SysResult {
+    take_pending();
     let old = mask();
     if let Some(set) = set.get_opt()? {
         set_mask(match how.ok_or(Errno::EINVAL)? {
@@ -166,14 +153,11 @@ pub fn rt_sigtimedwait(set: In<Sigset>, info: Out<Siginfo>, timeout: In<Timespec
 fn wait_for_one_of(set: Sigset, deadline: Option<Instant>) -> SysResult<u32> {
     let waiter = Waiter::<X86>::current();
     loop {
-        let (taken, other) = task::current(|thread, task| {
-            let taken = kernel().signals.take(&task.signals, set);
-            refresh(thread);
-            (taken, thread.attention())
-        });
+        let taken = task::current(|_, task| kernel().signals.take(&task.signals, set));
+        refresh();
         match taken {
             Some(signo) => return Ok(signo),
-            None if other => return Err(Errno::EINTR),
+            None if X86::signal_pending() => return Err(Errno::EINTR),
             None => {}
         }
         if waiter.wait(deadline) == Err(Errno::ETIMEDOUT) {

@@ -89,8 +89,10 @@ fn absolute(at: core::time::Duration, realtime: bool) -> Instant {
     Instant::from_nanos(u64::try_from(at.as_nanos()).unwrap_or(u64::MAX).saturating_sub(epoch))
 }
 
+/// sched_yield(2). A loop around it is a wait of a kind, so it takes signals.
 pub fn sched_yield() -> SysResult {
     sched::yield_now();
+    crate::signals::take_pending();
     Ok(0)
 }
 

@@ -5,6 +5,7 @@ mod modes;
 mod output;
 #[cfg(all(test, not(loom)))]
 mod tests;
+pub mod window;
 
 use super::dev::device_number;
 use super::node::Kind;
@@ -60,15 +61,9 @@ pub struct Tty<P: Platform> {
 }
 
 impl<P: Platform> Tty<P> {
-    /// A terminal of 24 lines of 80 characters on `console`, in the foreground of process `pid`.
-    pub fn new(console: Arc<dyn Console>, pid: i32) -> Arc<Self> {
-        let state = State {
-            line: Line::new(),
-            output: Output::new(),
-            window: Winsize { ws_row: 24, ws_col: 80, ..Winsize::default() },
-            group: pid,
-            deadline: None,
-        };
+    /// A terminal on `console`, whose window is this large, in the foreground of process `pid`.
+    pub fn new(console: Arc<dyn Console>, pid: i32, window: Winsize) -> Arc<Self> {
+        let state = State { line: Line::new(), output: Output::new(), window, group: pid, deadline: None };
         Arc::new_cyclic(|own| Self { state: Lock::new(state), queue: WaitQueue::new(), console, own: own.clone() })
     }
 

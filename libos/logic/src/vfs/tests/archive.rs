@@ -4,7 +4,7 @@ use super::super::cpio::{ArchiveError, Problem, Summary, load};
 use super::*;
 
 /// One entry of the format newc: mode, inode, links, name, content.
-fn entry(mode: u32, ino: u32, nlink: u32, name: &str, content: &[u8]) -> Vec<u8> {
+pub(super) fn entry(mode: u32, ino: u32, nlink: u32, name: &str, content: &[u8]) -> Vec<u8> {
     let mut bytes = b"070701".to_vec();
     let fields = [ino, mode, 7, 8, nlink, 1234, content.len() as u32, 0, 1, 0, 0, name.len() as u32 + 1, 0];
     fields.iter().for_each(|f| bytes.extend_from_slice(std::format!("{f:08x}").as_bytes()));
@@ -20,11 +20,11 @@ fn file(name: &str, content: &str) -> Vec<u8> {
     entry(0o100_640, 5, 1, name, content.as_bytes())
 }
 
-fn trailer() -> Vec<u8> {
+pub(super) fn trailer() -> Vec<u8> {
     entry(0, 0, 1, "TRAILER!!!", b"")
 }
 
-fn loaded(parts: &[Vec<u8>]) -> (Arc<Vfs<Fake>>, Result<Summary, ArchiveError>) {
+pub(super) fn loaded(parts: &[Vec<u8>]) -> (Arc<Vfs<Fake>>, Result<Summary, ArchiveError>) {
     let archive: &'static [u8] = Vec::leak(parts.concat());
     let fs = Tmpfs::new(1, 1 << 20);
     let summary = load(archive, &fs);

@@ -1,6 +1,7 @@
 //! Errors of each call, as Linux gives them, and what the trees show.
 
 mod archive;
+mod damage;
 mod errors;
 mod proc;
 mod rename;

@@ -39,7 +39,7 @@ impl Screen {
 
 fn terminal() -> (Arc<Screen>, Arc<Tty<Fake>>) {
     let screen = Arc::new(Screen::default());
-    let tty = Tty::new(screen.clone(), 42);
+    let tty = Tty::new(screen.clone(), 42, window::DEFAULT);
     (screen, tty)
 }
 
