@@ -1,5 +1,7 @@
 /* Threads: their life, attributes and private data. */
 #include "oracle.h"
+#include <alloca.h>
+#include <fcntl.h>
 #include <sys/prctl.h>
 
 static void *echo(void *value)
@@ -261,7 +263,30 @@ TEST(two_hundred_blocked)
 	pthread_attr_destroy(&attributes);
 }
 
+static int growing;
+
+static void *writes_at_depth(void *depth)
+{
+	static const char block[4096];
+	volatile char *pad = alloca((size_t)depth + 1);
+	long written = 0;
+	pad[0] = 1;
+	for (int i = 0; i < 20; i++) written += write(growing, block, sizeof block);
+	return (void *)written;
+}
+
+/* A stack grows page by page: wherever the work of a call meets the end of what is there, it goes on. */
+TEST(calls_at_every_depth)
+{
+	long written = 0;
+	CALL((growing = open("growing", O_RDWR | O_CREAT, 0600)) < 0);
+	for (long depth = 0; depth < 4096; depth += 16) written += (long)join(start(writes_at_depth, (void *)depth));
+	VALUE(written);
+	close(growing);
+	unlink("growing");
+}
+
 AREA(thread)
 	T(create_and_join) T(many_at_once) T(detached) T(detach_self) T(attributes) T(thread_locals) T(keys) T(once_only)
-	T(exit_value) T(join_with_limit) T(identity) T(two_hundred_blocked)
+	T(exit_value) T(join_with_limit) T(identity) T(two_hundred_blocked) T(calls_at_every_depth)
 END

@@ -1,7 +1,7 @@
 //! Physical memory, in frames of 4 KiB and blocks of 2 MiB.
 //!
 //! The free blocks are kept by [`Buddy`], under one lock with interrupts off: page faults allocate, so a holder must never wait for
-//! anything. In front of it every CPU has a small stock of single frames. Two budgets: programs ([`Budget::Program`]) are refused
+//! anything, nor cause a fault itself: its own stack is seen to before (see [`alone`]). In front of it every CPU has a small stock of single frames. Two budgets: programs ([`Budget::Program`]) are refused
 //! while the libos ([`Budget::Kernel`]) still has a reserve, so that a program that eats all memory gets ENOMEM from a libos that
 //! works.
 //!
@@ -12,7 +12,7 @@ use crate::percpu::MAX_CPUS;
 use core::fmt;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use spin::Once;
-use spin::mutex::SpinMutex;
+use spin::mutex::{SpinMutex, SpinMutexGuard};
 use trapless_logic::mm::buddy::{self, Buddy};
 use x86_64::instructions::interrupts::without_interrupts;
 
@@ -171,7 +171,7 @@ pub fn alloc(budget: Budget) -> Option<u64> {
     if budget == Budget::Program && available_frames() == 0 {
         return None;
     }
-    without_interrupts(|| {
+    alone(|| {
         let mut stock = stock_of_this_cpu().lock();
         if stock.len == 0 {
             stock.refill();
@@ -209,7 +209,7 @@ pub fn alloc_contiguous(count: usize) -> Option<u64> {
 /// The frame came from [`alloc`] (or is part of a larger block from here), nobody uses it any more, and no CPU's TLB still has a
 /// translation to it outside the direct map.
 pub unsafe fn free(frame: u64) {
-    without_interrupts(|| {
+    alone(|| {
         let mut stock = stock_of_this_cpu().lock();
         if stock.len == STOCK {
             stock.drain(BATCH);
@@ -236,14 +236,29 @@ fn stock_of_this_cpu() -> &'static SpinMutex<Stock> {
 }
 
 fn with_buddy<R>(action: impl FnOnce(&mut Buddy<'static>) -> R) -> R {
-    let buddy = BUDDY.get().expect("frames::init comes first");
-    without_interrupts(|| action(&mut buddy.lock()))
+    alone(|| action(&mut buddy()))
+}
+
+/// The common stock, for whoever is [`alone`].
+fn buddy() -> SpinMutexGuard<'static, Buddy<'static>> {
+    BUDDY.get().expect("frames::init comes first").lock()
+}
+
+/// Runs `action`, which takes locks of this module, such that nothing else happens on this CPU: neither an interrupt nor a page
+/// fault. System calls run on the stacks of C threads, which appear page by page, so the page that `action` may grow into is read
+/// first; one frame is more than anything here takes. What that read finds does not matter: it is no stack of a C thread, or the
+/// stack ends there, which is for the thread to answer for.
+#[inline]
+fn alone<R>(action: impl FnOnce() -> R) -> R {
+    let here = 0u32;
+    let _ = crate::user::load_u32((&raw const here).addr() - FRAME as usize);
+    without_interrupts(action)
 }
 
 /// When the common stock is empty: a frame out of any CPU's.
 #[cold]
 fn steal() -> Option<u64> {
-    without_interrupts(|| STOCKS.iter().find_map(|stock| stock.lock().pop()))
+    alone(|| STOCKS.iter().find_map(|stock| stock.lock().pop()))
 }
 
 impl Stock {
@@ -253,24 +268,22 @@ impl Stock {
     }
 
     fn refill(&mut self) {
-        with_buddy(|buddy| {
-            while self.len < BATCH
-                && let Some(frame) = buddy.alloc(0)
-            {
-                // The lowest address is taken first, so it goes to the far end and is used first.
-                self.frames[self.len] = frame as u64 * FRAME;
-                self.len += 1;
-            }
-        });
+        let mut buddy = buddy();
+        while self.len < BATCH
+            && let Some(frame) = buddy.alloc(0)
+        {
+            // The lowest address is taken first, so it goes to the far end and is used first.
+            self.frames[self.len] = frame as u64 * FRAME;
+            self.len += 1;
+        }
         self.frames[..self.len].reverse();
     }
 
     fn drain(&mut self, count: usize) {
-        with_buddy(|buddy| {
-            for frame in &self.frames[..count] {
-                buddy.free((frame / FRAME) as usize, 0);
-            }
-        });
+        let mut buddy = buddy();
+        for frame in &self.frames[..count] {
+            buddy.free((frame / FRAME) as usize, 0);
+        }
         self.frames.copy_within(count.., 0);
         self.len -= count;
     }

@@ -45,7 +45,10 @@ pub enum Unfilled {
 
 /// Settles a page fault at `address`, called with the interrupted registers on the page fault stack. Returns false for one that the
 /// program has to answer for.
-pub fn handle_page_fault(address: u64, error: u64, frame: &mut TrapFrame) -> bool {
+///
+/// `locked`: the interrupted code may hold locks of the libos, which runs on the stacks of C threads. Its page comes out of the
+/// libos's reserve then, and not out of what waits to be freed, which is behind such locks.
+pub fn handle_page_fault(address: u64, error: u64, locked: bool, frame: &mut TrapFrame) -> bool {
     let access = if error & WRITE != 0 {
         Prot::PROT_WRITE
     } else if error & FETCH != 0 {
@@ -53,7 +56,11 @@ pub fn handle_page_fault(address: u64, error: u64, frame: &mut TrapFrame) -> boo
     } else {
         Prot::PROT_READ
     };
-    let result = if error & RESERVED != 0 { Err(Unfilled::Forbidden) } else { fill(address, access) };
+    let result = match (error & RESERVED != 0, locked) {
+        (true, _) => Err(Unfilled::Forbidden),
+        (false, true) => try_fill(address, access, Budget::Kernel),
+        (false, false) => fill(address, access),
+    };
     match result {
         Ok(()) => true,
         Err(_) if crate::user::resume_after_fault(frame) => true,
@@ -68,11 +75,8 @@ pub fn handle_page_fault(address: u64, error: u64, frame: &mut TrapFrame) -> boo
 
 /// Makes the page at `address` present, for an access of the given kind.
 pub fn fill(address: u64, access: Prot) -> Result<(), Unfilled> {
-    if !is_program_range(address, 1) {
-        return Err(Unfilled::Forbidden);
-    }
-    match try_fill(address, access) {
-        Err(Unfilled::OutOfMemory) if crate::mm::reclaim() => try_fill(address, access),
+    match try_fill(address, access, Budget::Program) {
+        Err(Unfilled::OutOfMemory) if crate::mm::reclaim() => try_fill(address, access, Budget::Program),
         result => result,
     }
 }
@@ -94,13 +98,16 @@ enum Due {
     Pages(Entry, usize),
 }
 
-fn try_fill(address: u64, access: Prot) -> Result<(), Unfilled> {
+fn try_fill(address: u64, access: Prot, budget: Budget) -> Result<(), Unfilled> {
+    if !is_program_range(address, 1) {
+        return Err(Unfilled::Forbidden);
+    }
     let address = address & !(FRAME - 1);
     loop {
         let filled = match without_interrupts(|| look(address, access))? {
             Due::Nothing => true,
-            Due::Large(entry) => fill_large(address, entry),
-            Due::Pages(entry, count) => fill_pages(address, entry, count)?,
+            Due::Large(entry) => fill_large(address, entry, budget),
+            Due::Pages(entry, count) => fill_pages(address, entry, count, budget)?,
         };
         if filled {
             return Ok(());
@@ -147,8 +154,8 @@ fn run_length(address: u64, entry: Entry) -> usize {
 }
 
 /// Puts a 2 MiB page in place. False when there is none, after turning the entry into a table: then small pages do.
-fn fill_large(address: u64, entry: Entry) -> bool {
-    let Some(block) = frames::alloc_huge(Budget::Program) else {
+fn fill_large(address: u64, entry: Entry, budget: Budget) -> bool {
+    let Some(block) = frames::alloc_huge(budget) else {
         without_interrupts(|| find(root(), address).0.replace(entry, entry.preferring(false)));
         return false;
     };
@@ -166,10 +173,10 @@ fn fill_large(address: u64, entry: Entry) -> bool {
 }
 
 /// Puts cleared pages in place of `count` entries that look like `entry`. True if the first of them is filled, by whomever.
-fn fill_pages(address: u64, entry: Entry, count: usize) -> Result<bool, Unfilled> {
+fn fill_pages(address: u64, entry: Entry, count: usize, budget: Budget) -> Result<bool, Unfilled> {
     let mut first = None;
     for page in 0..count {
-        let Some(frame) = frames::alloc(Budget::Program) else { break };
+        let Some(frame) = frames::alloc(budget) else { break };
         // SAFETY: just allocated.
         unsafe { zero(frame, FRAME) };
         let placed = without_interrupts(|| {

@@ -33,7 +33,7 @@ pub(super) extern "C" fn dispatch(frame: &mut TrapFrame) -> *mut Context {
     count(&cpu.stats.traps);
     match frame.vector {
         NMI => crate::smp::stop::on_nmi(frame),
-        PAGE_FAULT => page_fault(cpu, frame),
+        PAGE_FAULT => page_fault(cpu, depth != 0, frame),
         vector @ FIRST_INTERRUPT.. => crate::irq::handle(vector as u8),
         _ => exception(frame, frame.rip),
     }
@@ -57,7 +57,7 @@ pub(super) extern "C" fn dispatch(frame: &mut TrapFrame) -> *mut Context {
 }
 
 /// Interrupts are let in again while memory is found and cleared: the stack is this vector's own, and preemption is disabled.
-fn page_fault(cpu: &PerCpu, frame: &mut TrapFrame) {
+fn page_fault(cpu: &PerCpu, locked: bool, frame: &mut TrapFrame) {
     let address = Cr2::read_raw();
     count(&cpu.stats.page_faults);
     if cpu.in_page_fault.swap(true, Ordering::Relaxed) {
@@ -67,7 +67,7 @@ fn page_fault(cpu: &PerCpu, frame: &mut TrapFrame) {
     if welcome {
         interrupts::enable();
     }
-    let settled = crate::paging::handle_page_fault(address, frame.error, frame);
+    let settled = crate::paging::handle_page_fault(address, frame.error, locked || !welcome, frame);
     interrupts::disable();
     cpu.in_page_fault.store(false, Ordering::Relaxed);
     if !settled {
