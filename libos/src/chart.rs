@@ -1,32 +1,58 @@
-//! When each phase of the boot was reached.
+//! The boot chart: when each phase was reached, and what the program opened on the way.
 
+use crate::console::say;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
-use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use spin::Mutex;
+use core::sync::atomic::{AtomicBool, Ordering};
+use trapless_logic::sync::Lock;
 use trapless_platform::clock;
+use trapless_platform::x86::X86;
 
-/// Phases that are kept.
-const LEN: usize = 16;
+/// Lines that are kept.
+const MOST: usize = 1024;
 
-static NAMES: Mutex<[&str; LEN]> = Mutex::new([""; LEN]);
-static TIMES: [AtomicU64; LEN] = [const { AtomicU64::new(0) }; LEN];
-static NEXT: AtomicUsize = AtomicUsize::new(0);
+/// Nanoseconds since the clock was started, and what was reached then.
+static LINES: Lock<X86, Vec<(u64, String)>> = Lock::new(Vec::new());
+/// Lines go to the console, files are noted.
+static SHOWN: AtomicBool = AtomicBool::new(false);
+/// The program has begun to serve: the boot is over.
+static SERVING: AtomicBool = AtomicBool::new(false);
 
-/// Notes that a phase has ended now.
-pub fn mark(name: &'static str) {
-    let at = NEXT.fetch_add(1, Ordering::Relaxed);
-    if let Some(slot) = TIMES.get(at) {
-        slot.store(clock::now_ns(), Ordering::Relaxed);
-        NAMES.lock()[at] = name;
-        log::debug!("{:>9} us {name}", clock::now_ns() / 1000);
+/// Shows the chart on the console (`bootchart=on`), with the files that the program opens until it listens for connections.
+pub fn show() {
+    SHOWN.store(true, Ordering::Relaxed);
+}
+
+/// Notes that something is reached now.
+pub fn mark(what: &str) {
+    let now = clock::now_ns();
+    let mut lines = LINES.lock();
+    if lines.len() < MOST {
+        lines.push((now, what.into()));
+    }
+    drop(lines);
+    if SHOWN.load(Ordering::Relaxed) {
+        say!("trapless: {:>9} us {what}", now / 1000);
     }
 }
 
-/// Writes the phases (/proc/trapless/bootchart): microseconds since the clock was started, and what was reached.
-pub fn write(w: &mut dyn fmt::Write) -> fmt::Result {
-    let names = *NAMES.lock();
-    for (name, time) in names.iter().zip(&TIMES).take(NEXT.load(Ordering::Relaxed)) {
-        writeln!(w, "{:>10} {name}", time.load(Ordering::Relaxed) / 1000)?;
+/// Notes a file that the program opens.
+pub fn opened(path: &[u8]) {
+    if SHOWN.load(Ordering::Relaxed) && !SERVING.load(Ordering::Relaxed) {
+        mark(&format!("open {}", path.escape_ascii()));
     }
-    Ok(())
+}
+
+/// Notes that the program listens for connections, the first time.
+pub fn listening() {
+    if !SERVING.swap(true, Ordering::Relaxed) {
+        mark("listening");
+    }
+}
+
+/// Writes the chart (/proc/trapless/bootchart): microseconds, and what was reached.
+pub fn write(w: &mut dyn fmt::Write) -> fmt::Result {
+    LINES.lock().iter().try_for_each(|(time, what)| writeln!(w, "{:>10} {what}", time / 1000))
 }

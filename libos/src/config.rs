@@ -34,7 +34,7 @@ pub struct Config {
     pub window: Winsize,
     /// `tmpfs=`: most bytes that files may take.
     pub tmpfs: Option<u64>,
-    /// `bootchart=`: time stamps of each phase.
+    /// `bootchart=`: the boot chart on the console.
     pub bootchart: bool,
     /// `selftest=`: what to run instead of ERTS.
     pub selftest: Option<String>,
@@ -60,7 +60,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ("env", "NAME=VALUE  (environment of the program; may be repeated)"),
     ("window", "COLUMNSxROWS  (size of the console's window; it is 80x24 otherwise)"),
     ("tmpfs", "SIZE[k|m|g]  (most memory for files)"),
-    ("bootchart", "on | off  (time stamps of the boot phases)"),
+    ("bootchart", "on | off  (time stamps of the boot, and the files it opens)"),
     ("selftest", "NAME[,ARGUMENT]  (run a test of the libos instead of Erlang)"),
     ("mutant", "no-ist | drop-reg  (with selftest=sentinel, in an image built with --features mutants)"),
 ];

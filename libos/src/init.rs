@@ -42,6 +42,9 @@ pub fn start(info: &'static BootInfo, image: &Image) -> ! {
         .unwrap_or_else(|_| refuse_boot(format_args!("the kernel command line is not UTF-8")));
     let config = Config::parse(line).unwrap_or_else(|e| refuse_boot(format_args!("{e}")));
     console::start_log(config.log);
+    if config.bootchart {
+        chart::show();
+    }
     // The firmware's description of the machine, its clock, and guarded stacks; interrupts are on from here.
     acpi::init(info.rsdp());
     clock::init();

@@ -9,6 +9,7 @@ pub use attributes::*;
 pub use content::*;
 pub use names::*;
 
+use crate::chart;
 use crate::kernel::{Open, kernel, open_file};
 use crate::user;
 use alloc::sync::Arc;
@@ -53,6 +54,7 @@ pub fn openat(dirfd: DirFd, path: Path, flags: OpenFlags, mode: Mode) -> SysResu
     let number = kernel().fds.reserve()?;
     let file = kernel().vfs.open(&place.at(), &place.path, flags, mode.0.into())?;
     kernel().futex.policy.note_open();
+    chart::opened(&place.path);
     Ok(number.fill(file, flags.contains(OpenFlags::O_CLOEXEC)) as usize)
 }
 

@@ -2,6 +2,7 @@
 //! structures of C and the decision to block.
 
 use super::io::{as_result, publish_pair};
+use crate::chart;
 use crate::kernel::{Open, kernel, open_file};
 use crate::signals;
 use crate::user::{self, Get, Put};
@@ -120,7 +121,9 @@ pub fn bind(sockfd: Fd, addr: In<Sockaddr>, addrlen: U32) -> SysResult {
 }
 
 pub fn listen(sockfd: Fd, backlog: I32) -> SysResult {
-    with_socket(sockfd, |_, socket| socket.listen(backlog.0.clamp(0, SOMAXCONN) as usize)).map(|()| 0)
+    with_socket(sockfd, |_, socket| socket.listen(backlog.0.clamp(0, SOMAXCONN) as usize))?;
+    chart::listening();
+    Ok(0)
 }
 
 pub fn accept(sockfd: Fd, addr: Out<Sockaddr>, addrlen: InOut<u32>) -> SysResult {
