@@ -2,10 +2,11 @@
 
 use crate::kernel::kernel;
 use crate::power;
-use crate::task::{self, PID};
+use crate::task::{self, PID, Task};
 use alloc::sync::Arc;
-use trapless_abi::SysResult;
-use trapless_abi::structs::{Mcontext, Siginfo, Sigset, Ucontext};
+use trapless_abi::flags::{SI_KERNEL, SI_USER};
+use trapless_abi::structs::{Mcontext, Siginfo, Sigset, StackT, Ucontext};
+use trapless_abi::{Errno, SysResult};
 use trapless_logic::platform::Platform;
 use trapless_logic::signal::Delivery;
 use trapless_platform::handler::call_handler;
@@ -21,7 +22,7 @@ const SA_ONSTACK: u64 = 0x0800_0000;
 pub struct Delivered {
     /// A handler ran.
     pub handled: bool,
-    /// Every handler that ran has SA_RESTART: the interrupted call starts again.
+    /// No handler ran, or the first has SA_RESTART: the interrupted call starts again.
     pub restart: bool,
 }
 
@@ -42,32 +43,53 @@ pub fn set_mask(mask: Sigset) -> Sigset {
     old
 }
 
-/// Sends to the process: a thread that does not block the signal will take it, the first thread rather than another.
+/// Sends a signal of the libos's own to the process: of a timer, the terminal, the power button.
 pub fn send_process(signo: u32) {
-    let signals = &kernel().signals;
-    if signals.ignores(signo) {
-        return;
+    let sent = send(Siginfo::sent(signo as i32, SI_KERNEL, 0, 0));
+    debug_assert!(sent.is_ok(), "only real-time signals are refused");
+}
+
+/// Sends to the process: a thread that does not block the signal will take it, the first thread rather than another. EAGAIN if too
+/// many wait already.
+pub fn send(info: Siginfo) -> SysResult<()> {
+    let main = first(|_| true);
+    let main = main.as_ref().and_then(|thread| task::of(thread)).map(|task| &task.signals);
+    if kernel().signals.send(main, info)? {
+        wake_one_open_to(Sigset::of(info.si_signo as u32));
     }
-    signals.send(signo);
-    wake_one_open_to(Sigset::of(signo));
+    Ok(())
+}
+
+/// The C thread with the lowest number among those that are `wanted`.
+fn first(wanted: impl Fn(&Task) -> bool) -> Option<Arc<Thread>> {
+    let candidates = thread::all().into_iter().filter(|thread| task::of(thread).is_some_and(&wanted));
+    candidates.min_by_key(|thread| thread.id())
 }
 
 /// Wakes the first thread that does not block one of `set`, if there is any.
 fn wake_one_open_to(set: Sigset) {
-    let open = |t: &Arc<Thread>| task::of(t).is_some_and(|task| set.0 & !task.signals.mask().0 != 0);
-    if let Some(thread) = thread::all().into_iter().filter(open).min_by_key(|t| t.id()) {
+    if let Some(thread) = first(|task| set.0 & !task.signals.mask().0 != 0) {
         wake(&thread);
     }
 }
 
-/// Sends to one thread. False if it is not a C thread.
-pub fn send_thread(thread: &Arc<Thread>, signo: u32) -> bool {
-    let Some(task) = task::of(thread) else { return false };
-    if !kernel().signals.ignores(signo) {
-        kernel().signals.send_thread(&task.signals, signo);
+/// Sends to one thread. ESRCH if it is not a C thread, EAGAIN as for [`send`].
+pub fn send_thread(thread: &Arc<Thread>, info: Siginfo) -> SysResult<()> {
+    let task = task::of(thread).ok_or(Errno::ESRCH)?;
+    if kernel().signals.send_thread(&task.signals, info)? {
         wake(thread);
     }
-    true
+    Ok(())
+}
+
+/// Drops a signal that is ignored from now on wherever it is pending.
+pub fn discard(signo: u32) {
+    for thread in thread::all() {
+        if let Some(task) = task::of(&thread) {
+            kernel().signals.discard(&task.signals, signo);
+        }
+    }
+    refresh();
 }
 
 fn wake(thread: &Arc<Thread>) {
@@ -77,21 +99,25 @@ fn wake(thread: &Arc<Thread>) {
     X86::unpark(thread);
 }
 
-/// Sends to the calling thread, which takes it now unless it blocks it.
+/// Sends to the calling thread what comes of its own call, such as SIGPIPE; it takes it now unless it blocks it.
 pub fn raise(signo: u32) {
-    send_thread(&X86::current(), signo);
+    let sent = send_thread(&X86::current(), Siginfo::sent(signo as i32, SI_USER, PID, 0));
+    debug_assert!(sent.is_ok(), "only real-time signals are refused");
     deliver();
 }
 
 /// Runs a call under another signal mask, as ppoll(2) and its relatives do: a signal that only the new mask lets in is taken before
 /// the old one is back.
-pub fn with_mask(mask: Option<Sigset>, call: impl FnOnce() -> SysResult) -> SysResult {
+pub fn with_mask(mask: Option<Sigset>, mut call: impl FnMut() -> SysResult) -> SysResult {
     let Some(mask) = mask else { return call() };
     let old = set_mask(mask);
-    let result = call();
-    if result == Err(trapless_abi::Errno::EINTR) {
-        deliver();
-    }
+    let result = loop {
+        let result = call();
+        // A signal that no handler took, being ignored or another thread's by now, interrupts nothing.
+        if result != Err(Errno::EINTR) || deliver().handled {
+            break result;
+        }
+    };
     set_mask(old);
     result
 }
@@ -105,19 +131,29 @@ pub fn take_pending() {
 
 /// Takes every signal the calling thread does not block: runs handlers, or ends the machine.
 pub fn deliver() -> Delivered {
-    let (mut handled, mut restart) = (false, true);
-    while let Some(delivery) = task::current(|_, task| kernel().signals.next_delivery(&task.signals, PID)) {
+    let mut restart = None;
+    while let Some(delivery) = task::current(|_, task| kernel().signals.next_delivery(&task.signals)) {
         match delivery {
             Delivery::Terminate(signo) => power::killed(signo),
             Delivery::Handle { info, action, old_mask } => {
-                handled = true;
-                restart &= action.sa_flags & SA_RESTART != 0;
+                // As on Linux, the first one decides whether the interrupted call starts again.
+                restart.get_or_insert(action.sa_flags & SA_RESTART != 0);
+                // What this handler does not block comes before it: Linux puts a frame for each on the stack and returns to the
+                // last.
+                deliver();
                 run_handler(&info, action.sa_handler, action.sa_flags & SA_ONSTACK != 0, old_mask);
             }
         }
     }
     refresh();
-    Delivered { handled, restart }
+    Delivered { handled: restart.is_some(), restart: restart.unwrap_or(true) }
+}
+
+/// Whether the caller runs on this stack. The libos runs on the stack of the program, so any local variable tells.
+pub fn runs_on(stack: &StackT) -> bool {
+    let local = 0u8;
+    let here = (&raw const local).addr();
+    (stack.ss_sp..stack.ss_sp.saturating_add(stack.ss_size)).contains(&here)
 }
 
 fn run_handler(info: &Siginfo, handler: usize, on_altstack: bool, old_mask: Sigset) {
@@ -126,7 +162,9 @@ fn run_handler(info: &Siginfo, handler: usize, on_altstack: bool, old_mask: Sigs
     context.uc_mcontext = Mcontext::new_zeroed();
     context.uc_sigmask = old_mask;
     let stack = task::current(|_, task| *task.signals.altstack.lock());
-    let top = (on_altstack && stack.ss_size != 0).then(|| stack.ss_sp + stack.ss_size);
+    // A handler that interrupts another on the alternate stack goes on below it.
+    let switch = on_altstack && stack.ss_size != 0 && !runs_on(&stack);
+    let top = switch.then(|| stack.ss_sp + stack.ss_size);
     call_handler(handler, info, &mut context, top);
     // The handler may have changed the mask to restore (pthread_cancel does).
     set_mask(context.uc_sigmask);

@@ -1,6 +1,7 @@
 /* Signals: dispositions, masks, handlers, waiting for them. */
 #include "oracle.h"
 #include <setjmp.h>
+#include <sys/resource.h>
 
 static volatile sig_atomic_t calls, last, code, sender_is_self, on_alternate;
 static volatile unsigned long blocked_inside;
@@ -203,6 +204,43 @@ TEST(alternate_stack)
 	handle(SIGUSR1, SIG_DFL, 0);
 }
 
+static volatile char *outer;
+
+/* The second handler goes on below the first, on the same stack. */
+static void both_on_alternate(int signal)
+{
+	volatile char here[256];
+	if (signal == SIGUSR2) {
+		say("on the stack %d, below the first %d", &here[0] >= &alternate[0] && here < alternate + sizeof alternate,
+			here < outer);
+		return;
+	}
+	stack_t stack = { .ss_sp = alternate, .ss_size = sizeof alternate }, old;
+	outer = here;
+	memset((char *)here, 7, sizeof here);
+	raise(SIGUSR2);
+	int kept = 1;
+	for (size_t i = 0; i < sizeof here; i++) kept &= here[i] == 7;
+	VALUE(kept);
+	CALL(sigaltstack(0, &old));
+	VALUE(old.ss_flags == SS_ONSTACK);
+	CALL(sigaltstack(&stack, 0));
+	CALL(sigaltstack(&stack, &old));
+}
+
+TEST(nested_on_the_alternate_stack)
+{
+	stack_t stack = { .ss_sp = alternate, .ss_size = sizeof alternate };
+	CALL(sigaltstack(&stack, 0));
+	handle(SIGUSR1, both_on_alternate, SA_ONSTACK);
+	handle(SIGUSR2, both_on_alternate, SA_ONSTACK);
+	raise(SIGUSR1);
+	stack.ss_flags = SS_DISABLE;
+	CALL(sigaltstack(&stack, 0));
+	handle(SIGUSR1, SIG_DFL, 0);
+	handle(SIGUSR2, SIG_DFL, 0);
+}
+
 static void *raises_late(void *thread)
 {
 	pause_ms(30);
@@ -351,7 +389,137 @@ TEST(queueing)
 	handle(SIGUSR1, SIG_DFL, 0);
 }
 
+static void tells(int signal, siginfo_t *info, void *context)
+{
+	(void)context;
+	say("signal %d code %d value %d own %d", signal - (signal > 31 ? SIGRTMIN : 0), info->si_code,
+		info->si_code == SI_QUEUE ? info->si_value.sival_int : 0, info->si_pid == getpid());
+}
+
+static void tell(int signal, int flags)
+{
+	struct sigaction action = { .sa_sigaction = tells, .sa_flags = SA_SIGINFO | flags };
+	sigaction(signal, &action, 0);
+}
+
+/* Values come with the signals, in the order of sending. */
+TEST(values)
+{
+	sigset_t set = set_of(SIGRTMIN, SIGUSR1), old;
+	siginfo_t info = { .si_code = SI_QUEUE };
+	union sigval value = { .sival_int = 1 };
+	tell(SIGRTMIN, 0);
+	tell(SIGUSR1, 0);
+	CALL(sigqueue(getpid(), SIGRTMIN, value));
+	pthread_sigmask(SIG_BLOCK, &set, &old);
+	for (; value.sival_int < 4; value.sival_int++) {
+		CALL(sigqueue(getpid(), SIGRTMIN, value));
+		CALL(sigqueue(getpid(), SIGUSR1, value));
+	}
+	CALL(sigwaitinfo(&set, &info));
+	say("code %d value %d", info.si_code, info.si_value.sival_int);
+	CALL(sigwaitinfo(&set, &info) - SIGRTMIN);
+	say("code %d value %d", info.si_code, info.si_value.sival_int);
+	pthread_sigmask(SIG_SETMASK, &old, 0);
+	CALL(sigqueue(getpid(), 0, value));
+	CALL(sigqueue(getpid(), 65, value));
+	CALL(sigqueue(0x7ffffff, SIGUSR1, value));
+	info = (siginfo_t){ .si_code = SI_QUEUE, .si_value = { .sival_int = 9 } };
+	CALL(syscall(SYS_rt_tgsigqueueinfo, getpid(), syscall(SYS_gettid), SIGUSR1, &info));
+	CALL(syscall(SYS_rt_tgsigqueueinfo, getpid(), 0, SIGUSR1, &info));
+	CALL(syscall(SYS_rt_tgsigqueueinfo, 0, 1, SIGUSR1, &info));
+	CALL(syscall(SYS_rt_tgsigqueueinfo, getpid(), 0x7ffffff, SIGUSR1, &info));
+	info.si_code = SI_USER;
+	CALL(syscall(SYS_rt_tgsigqueueinfo, getpid(), syscall(SYS_gettid), SIGUSR1, &info));
+	CALL(syscall(SYS_rt_tgsigqueueinfo, getpid(), 0x7ffffff, SIGUSR1, &info));
+	CALL(syscall(SYS_rt_sigqueueinfo, getpid(), SIGUSR1, 8));
+	handle(SIGRTMIN, SIG_DFL, 0);
+	handle(SIGUSR1, SIG_DFL, 0);
+}
+
+/* With no room for information: standard signals come without it, real-time ones only from kill. */
+TEST(queue_limit)
+{
+	sigset_t set = set_of(SIGRTMIN, SIGUSR1), old;
+	struct rlimit before, none;
+	union sigval value = { .sival_int = 1 };
+	tell(SIGRTMIN, 0);
+	tell(SIGUSR1, 0);
+	CALL(getrlimit(RLIMIT_SIGPENDING, &before));
+	none = (struct rlimit){ 0, before.rlim_max };
+	CALL(setrlimit(RLIMIT_SIGPENDING, &none));
+	CALL(getrlimit(RLIMIT_SIGPENDING, &none));
+	VALUE(none.rlim_cur);
+	pthread_sigmask(SIG_BLOCK, &set, &old);
+	CALL(sigqueue(getpid(), SIGRTMIN, value));
+	CALL(raise(SIGRTMIN));
+	CALL(kill(getpid(), SIGRTMIN));
+	CALL(kill(getpid(), SIGRTMIN));
+	CALL(raise(SIGUSR1));
+	CALL(sigqueue(getpid(), SIGUSR1, value));
+	pthread_sigmask(SIG_SETMASK, &old, 0);
+	CALL(kill(getpid(), SIGUSR1));
+	CALL(setrlimit(RLIMIT_SIGPENDING, &before));
+	handle(SIGRTMIN, SIG_DFL, 0);
+	handle(SIGUSR1, SIG_DFL, 0);
+}
+
+/* Several at once: each handler that does not block the next is interrupted by it before it begins. */
+TEST(several_at_once)
+{
+	sigset_t set = set_of(SIGUSR1, SIGUSR2), old;
+	sigaddset(&set, SIGRTMIN);
+	tell(SIGUSR1, 0);
+	tell(SIGUSR2, 0);
+	tell(SIGRTMIN, SA_NODEFER);
+	pthread_sigmask(SIG_BLOCK, &set, &old);
+	kill(getpid(), SIGUSR1);
+	raise(SIGUSR2);
+	union sigval value = { .sival_int = 1 };
+	for (; value.sival_int < 4; value.sival_int++) CALL(sigqueue(getpid(), SIGRTMIN, value));
+	pthread_sigmask(SIG_SETMASK, &old, 0);
+	say("blocked %#lx", blocked());
+	handle(SIGUSR1, SIG_DFL, 0);
+	handle(SIGUSR2, SIG_DFL, 0);
+	handle(SIGRTMIN, SIG_DFL, 0);
+}
+
+/* Who sent it: the kernel or the thread itself. */
+TEST(senders)
+{
+	int fds[2];
+	struct itimerval soon = { .it_value = { 0, 1000 } };
+	tell(SIGPIPE, 0);
+	tell(SIGALRM, 0);
+	if (pipe(fds)) return;
+	close(fds[0]);
+	CALL(write(fds[1], "x", 1));
+	close(fds[1]);
+	CALL(setitimer(ITIMER_REAL, &soon, 0));
+	CALL(pause());
+	handle(SIGPIPE, SIG_DFL, 0);
+	handle(SIGALRM, SIG_DFL, 0);
+}
+
+/* A wait under another mask goes on when the signal that this lets in is ignored. */
+TEST(ignored_by_a_wait)
+{
+	sigset_t set = set_of(SIGUSR1, 0), old, pending;
+	struct timespec limit = for_ms(20);
+	pthread_sigmask(SIG_BLOCK, &set, &old);
+	handle(SIGUSR1, SIG_IGN, 0);
+	CALL(kill(getpid(), SIGUSR1));
+	CALL(sigpending(&pending));
+	VALUE(sigismember(&pending, SIGUSR1));
+	CALL(ppoll(0, 0, &limit, &old));
+	CALL(sigpending(&pending));
+	VALUE(sigismember(&pending, SIGUSR1));
+	pthread_sigmask(SIG_SETMASK, &old, 0);
+	handle(SIGUSR1, SIG_DFL, 0);
+}
+
 AREA(signal)
 	T(raise_and_kill) T(dispositions) T(information) T(masks) T(ignored) T(nested_handlers) T(alternate_stack)
 	T(waiting_for_one) T(waiting_for_an_ignored_one) T(sigsuspend_swaps) T(to_a_thread) T(leaving_by_jump) T(queueing)
+	T(nested_on_the_alternate_stack) T(values) T(queue_limit) T(several_at_once) T(senders) T(ignored_by_a_wait)
 END

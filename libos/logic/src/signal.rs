@@ -3,14 +3,21 @@
 //! A signal is taken at the edge of a system call: when a wait is interrupted, and on the way out of the calls that can make one
 //! deliverable. This is what ERTS and musl need, and it keeps handlers off the stacks that JIT code owns.
 
+mod pending;
+#[cfg(all(test, not(loom)))]
+mod tests;
+
 use crate::mutant::mutant;
 use crate::platform::Platform;
 use crate::sync::{AtomicBool, AtomicU64, Lock, Ordering, fence};
+use pending::{Pending, Quota};
 use trapless_abi::Errno;
 use trapless_abi::structs::{Sigaction, Siginfo, Sigset, StackT};
 
 /// Highest signal number.
 pub const NSIG: u32 = 64;
+/// Signals that may wait with their information, if nobody sets RLIMIT_SIGPENDING.
+pub const SIGPENDING: usize = 4096;
 /// SIG_DFL.
 pub const SIG_DFL: usize = 0;
 /// SIG_IGN.
@@ -70,13 +77,16 @@ pub enum Delivery {
 /// Dispositions and the signals sent to the process as a whole.
 pub struct ProcessSignals<P: Platform> {
     actions: Lock<P, [Sigaction; NSIG as usize]>,
-    pending: AtomicU64,
+    pending: Pending<P>,
+    quota: Quota,
 }
 
 /// The signal state of one thread.
 pub struct ThreadSignals<P: Platform> {
     mask: AtomicU64,
-    pending: AtomicU64,
+    /// What it blocks but for a wait for some of it, sigtimedwait(2).
+    reserved: AtomicU64,
+    pending: Pending<P>,
     /// The alternate stack (sigaltstack(2)); size 0: none.
     pub altstack: Lock<P, StackT>,
 }
@@ -84,7 +94,12 @@ pub struct ThreadSignals<P: Platform> {
 impl<P: Platform> ThreadSignals<P> {
     /// A thread with an inherited mask and nothing pending.
     pub fn new(mask: Sigset) -> Self {
-        Self { mask: AtomicU64::new(mask.0), pending: AtomicU64::new(0), altstack: Lock::new(StackT::default()) }
+        Self {
+            mask: AtomicU64::new(mask.0),
+            reserved: AtomicU64::new(0),
+            pending: Pending::new(),
+            altstack: Lock::new(StackT::default()),
+        }
     }
 
     /// Blocked signals.
@@ -98,19 +113,45 @@ impl<P: Platform> ThreadSignals<P> {
         Sigset(self.mask.swap(mask.0 & !unblockable, Ordering::Relaxed))
     }
 
+    /// Says that the thread is about to unblock some signals only to wait for them: meanwhile they are kept as if they were blocked.
+    /// The empty set when the wait is over.
+    pub fn reserve(&self, signals: Sigset) {
+        self.reserved.store(signals.0, Ordering::Relaxed);
+    }
+
     /// Signals sent to this thread and not yet taken.
     pub fn pending(&self) -> Sigset {
-        Sigset(self.pending.load(Ordering::Acquire))
+        self.pending.set()
+    }
+
+    /// Whether the thread wants a signal kept that would be ignored.
+    fn keeps(&self, signo: u32) -> bool {
+        Sigset(self.mask.load(Ordering::Relaxed) | self.reserved.load(Ordering::Relaxed)).contains(signo)
     }
 }
 
 impl<P: Platform> ProcessSignals<P> {
     /// Every disposition at its default.
     pub fn new() -> Self {
-        Self { actions: Lock::new([Sigaction::default(); NSIG as usize]), pending: AtomicU64::new(0) }
+        Self {
+            actions: Lock::new([Sigaction::default(); NSIG as usize]),
+            pending: Pending::new(),
+            quota: Quota::new(SIGPENDING),
+        }
+    }
+
+    /// How many signals may wait with their information, in all threads together.
+    pub fn limit(&self) -> usize {
+        self.quota.limit()
+    }
+
+    /// Sets [`ProcessSignals::limit`], RLIMIT_SIGPENDING. What waits already stays.
+    pub fn set_limit(&self, limit: usize) {
+        self.quota.set_limit(limit);
     }
 
     /// rt_sigaction(2): the disposition, and optionally a new one. EINVAL for a bad number or an attempt to catch SIGKILL or SIGSTOP.
+    /// If the new one is to ignore the signal, the caller has every thread [discard](Self::discard) it.
     pub fn action(&self, signo: u32, new: Option<Sigaction>) -> Result<Sigaction, Errno> {
         if !(1..=NSIG).contains(&signo) || (new.is_some() && matches!(signo, signo::SIGKILL | signo::SIGSTOP)) {
             return Err(Errno::EINVAL);
@@ -121,30 +162,45 @@ impl<P: Platform> ProcessSignals<P> {
         if let Some(new) = new {
             *slot = new;
             if ignored(signo, &new) {
-                self.pending.fetch_and(!Sigset::of(signo).0, Ordering::AcqRel);
+                self.pending.discard(signo);
             }
         }
         Ok(old)
     }
 
-    /// Whether sending `signo` would have no effect at all.
+    /// Whether the disposition of `signo` is to ignore it.
     pub fn ignores(&self, signo: u32) -> bool {
         ignored(signo, &self.actions.lock()[signo as usize - 1])
     }
 
+    /// Drops `signo` where it is pending for one thread.
+    pub fn discard(&self, thread: &ThreadSignals<P>, signo: u32) {
+        thread.pending.discard(signo);
+    }
+
     /// Signals sent to the process and not yet taken by a thread.
     pub fn pending(&self) -> Sigset {
-        Sigset(self.pending.load(Ordering::Acquire))
+        self.pending.set()
     }
 
-    /// Marks `signo` pending for the process. The caller then picks a thread that does not block it and wakes that one.
-    pub fn send(&self, signo: u32) {
-        self.pending.fetch_or(Sigset::of(signo).0, Ordering::AcqRel);
+    /// Sends to the process, whose first thread is `main`. True: the caller picks a thread that does not block the signal and wakes
+    /// that one. False: it is ignored, and as the first thread does not block it either, it is gone (as on Linux). EAGAIN if too many
+    /// are waiting.
+    pub fn send(&self, main: Option<&ThreadSignals<P>>, info: Siginfo) -> Result<bool, Errno> {
+        let signo = info.si_signo as u32;
+        if self.ignores(signo) && !main.is_some_and(|main| main.keeps(signo)) {
+            return Ok(false);
+        }
+        self.pending.push(info, &self.quota).map(|()| true)
     }
 
-    /// Marks `signo` pending for one thread.
-    pub fn send_thread(&self, thread: &ThreadSignals<P>, signo: u32) {
-        thread.pending.fetch_or(Sigset::of(signo).0, Ordering::AcqRel);
+    /// Sends to one thread. True: the caller wakes it. False and EAGAIN as for [`ProcessSignals::send`].
+    pub fn send_thread(&self, thread: &ThreadSignals<P>, info: Siginfo) -> Result<bool, Errno> {
+        let signo = info.si_signo as u32;
+        if self.ignores(signo) && !thread.keeps(signo) {
+            return Ok(false);
+        }
+        thread.pending.push(info, &self.quota).map(|()| true)
     }
 
     /// Whether a signal waits that `thread` does not block.
@@ -177,27 +233,17 @@ impl<P: Platform> ProcessSignals<P> {
         }
     }
 
-    /// Takes one signal of `set` out of the pending sets, lowest number first (sigwait(3) and delivery).
-    pub fn take(&self, thread: &ThreadSignals<P>, set: Sigset) -> Option<u32> {
-        loop {
-            let (own, shared) = (thread.pending().0 & set.0, self.pending().0 & set.0);
-            let all = own | shared;
-            if all == 0 {
-                return None;
-            }
-            let bit = all & all.wrapping_neg();
-            let from = if own & bit != 0 { &thread.pending } else { &self.pending };
-            // Another thread may have taken a signal of the process in between.
-            if from.fetch_and(!bit, Ordering::AcqRel) & bit != 0 {
-                return Some(bit.trailing_zeros() + 1);
-            }
-        }
+    /// Takes one signal of `set` out of the pending sets (sigwait(3) and delivery), of those sent to the thread before those sent to
+    /// the process.
+    pub fn take(&self, thread: &ThreadSignals<P>, set: Sigset) -> Option<Siginfo> {
+        thread.pending.take(set).or_else(|| self.pending.take(set))
     }
 
     /// Takes the next signal that `thread` does not block and applies its disposition; for a handler, blocks what it asks for.
-    pub fn next_delivery(&self, thread: &ThreadSignals<P>, pid: i32) -> Option<Delivery> {
+    pub fn next_delivery(&self, thread: &ThreadSignals<P>) -> Option<Delivery> {
         loop {
-            let signo = self.take(thread, Sigset(!thread.mask().0))?;
+            let info = self.take(thread, Sigset(!thread.mask().0))?;
+            let signo = info.si_signo as u32;
             let action = {
                 const SA_RESETHAND: u64 = 0x8000_0000;
                 let mut actions = self.actions.lock();
@@ -216,7 +262,6 @@ impl<P: Platform> ProcessSignals<P> {
                     let own = if action.sa_flags & SA_NODEFER != 0 { 0 } else { Sigset::of(signo).0 };
                     let old_mask = thread.mask();
                     thread.set_mask(Sigset(old_mask.0 | action.sa_mask.0 | own));
-                    let info = Siginfo::sent(signo as i32, 0, pid, 0);
                     return Some(Delivery::Handle { info, action, old_mask });
                 }
             }

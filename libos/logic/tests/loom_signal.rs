@@ -4,7 +4,7 @@
 use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::thread;
 use std::sync::Arc;
-use trapless_abi::structs::Sigset;
+use trapless_abi::structs::{Siginfo, Sigset};
 use trapless_logic::fake::Fake;
 use trapless_logic::fake::explore::{explore, must_fail};
 use trapless_logic::signal::{ProcessSignals, ThreadSignals};
@@ -23,7 +23,7 @@ impl Signals {
     }
 
     fn send(&self, signo: u32) {
-        self.process.send(signo);
+        self.process.send(None, Siginfo::sent(signo as i32, 0, 1, 0)).unwrap();
         self.process.alert(&self.thread, &self.attention);
     }
 
@@ -48,7 +48,7 @@ fn a_signal_sent_while_another_is_taken_is_seen() {
         let first = signals.process.take(&signals.thread, Sigset(u64::MAX));
         signals.refresh();
         sender.join().unwrap();
-        assert_eq!(first, Some(10));
+        assert_eq!(first.map(|info| info.si_signo), Some(10));
         assert!(signals.seen());
     });
 }

@@ -23,7 +23,12 @@ use trapless_platform::x86::X86;
 pub fn rt_sigaction(signum: Signal, act: In<Sigaction>, oldact: Out<Sigaction>, _: SigsetSize) -> SysResult {
     // What came before this call is still for the old disposition.
     take_pending();
-    let old = kernel().signals.action(signum.number().into(), act.get_opt()?)?;
+    let signals = &kernel().signals;
+    let (signo, new) = (signum.number().into(), act.get_opt()?);
+    let old = signals.action(signo, new)?;
+    if new.is_some() && signals.ignores(signo) {
+        signals::discard(signo);
+    }
     oldact.put_opt(&old)?;
     Ok(0)
 }
@@ -56,16 +61,22 @@ pub fn rt_sigpending(set: Out<Sigset>, _: SigsetSize) -> SysResult {
     Ok(0)
 }
 
-/// sigaltstack(2).
+/// sigaltstack(2). EPERM to change the stack that the caller runs on.
 pub fn sigaltstack(ss: In<StackT>, old_ss: Out<StackT>) -> SysResult {
-    let new = ss.get_opt()?.map(checked_stack).transpose()?;
-    let old = task::current(|_, task| {
-        let mut stack = task.signals.altstack.lock();
-        let old = *stack;
-        *stack = new.unwrap_or(old);
-        old
-    });
-    let ss_flags = if old.ss_size == 0 { SS_DISABLE } else { 0 };
+    let new = ss.get_opt()?;
+    let old = task::current(|_, task| *task.signals.altstack.lock());
+    let ss_flags = match signals::runs_on(&old) {
+        true => SS_ONSTACK,
+        false if old.ss_size == 0 => SS_DISABLE,
+        false => 0,
+    };
+    if let Some(new) = new {
+        if ss_flags == SS_ONSTACK {
+            return Err(Errno::EPERM);
+        }
+        let new = checked_stack(new)?;
+        task::current(|_, task| *task.signals.altstack.lock() = new);
+    }
     old_ss.put_opt(&StackT { ss_flags, ..old })?;
     Ok(0)
 }
@@ -86,7 +97,18 @@ pub fn kill(pid: Pid, sig: Option<Signal>) -> SysResult {
         return Err(Errno::ESRCH);
     }
     if let Some(sig) = sig {
-        signals::send_process(sig.number().into());
+        signals::send(Siginfo::sent(sig.number().into(), SI_USER, PID, 0))?;
+        take_pending();
+    }
+    Ok(0)
+}
+
+/// Sends to a thread, or only looks whether there is such a thread. EINVAL, ESRCH, EAGAIN.
+fn send_thread(tid: Tid, info: Option<Siginfo>) -> SysResult {
+    let id = u32::try_from(tid.0).ok().filter(|&id| id != 0).ok_or(Errno::EINVAL)?;
+    let thread = thread::find(id).filter(|thread| task::of(thread).is_some()).ok_or(Errno::ESRCH)?;
+    if let Some(info) = info {
+        signals::send_thread(&thread, info)?;
         take_pending();
     }
     Ok(0)
@@ -94,22 +116,56 @@ pub fn kill(pid: Pid, sig: Option<Signal>) -> SysResult {
 
 /// tkill(2).
 pub fn tkill(tid: Tid, sig: Option<Signal>) -> SysResult {
-    let id = u32::try_from(tid.0).ok().filter(|&id| id != 0).ok_or(Errno::EINVAL)?;
-    let thread = thread::find(id).filter(|thread| task::of(thread).is_some()).ok_or(Errno::ESRCH)?;
-    if let Some(sig) = sig {
-        signals::send_thread(&thread, sig.number().into());
+    send_thread(tid, sig.map(|sig| Siginfo::sent(sig.number().into(), SI_TKILL, PID, 0)))
+}
+
+/// The thread group must be the one process. EINVAL, ESRCH.
+fn this_group(tgid: Pid) -> SysResult<()> {
+    match tgid.0 {
+        PID => Ok(()),
+        ..=0 => Err(Errno::EINVAL),
+        _ => Err(Errno::ESRCH),
+    }
+}
+
+/// tgkill(2).
+pub fn tgkill(tgid: Pid, tid: Tid, sig: Option<Signal>) -> SysResult {
+    this_group(tgid)?;
+    tkill(tid, sig)
+}
+
+/// The information that a program made up, for the signal it names. EPERM if it pretends to come from kill(2) or the kernel and is
+/// not for the sender itself.
+fn made_up(info: Siginfo, sig: Option<Signal>, to_self: bool) -> SysResult<Option<Siginfo>> {
+    let pretends = info.si_code >= SI_USER || info.si_code == SI_TKILL;
+    if pretends && !to_self {
+        return Err(Errno::EPERM);
+    }
+    Ok(sig.map(|sig| Siginfo { si_signo: sig.number().into(), ..info }))
+}
+
+/// rt_sigqueueinfo(2), sigqueue(3).
+pub fn rt_sigqueueinfo(pid: Pid, sig: Option<Signal>, info: In<Siginfo>) -> SysResult {
+    let info = made_up(info.get()?, sig, pid.0 == PID)?;
+    if pid.0 != PID {
+        return Err(Errno::ESRCH);
+    }
+    if let Some(info) = info {
+        signals::send(info)?;
         take_pending();
     }
     Ok(0)
 }
 
-/// tgkill(2).
-pub fn tgkill(tgid: Pid, tid: Tid, sig: Option<Signal>) -> SysResult {
-    match tgid.0 {
-        PID => tkill(tid, sig),
-        ..=0 => Err(Errno::EINVAL),
-        _ => Err(Errno::ESRCH),
+/// rt_tgsigqueueinfo(2).
+pub fn rt_tgsigqueueinfo(tgid: Pid, tid: Tid, sig: Option<Signal>, info: In<Siginfo>) -> SysResult {
+    let info = info.get()?;
+    if tid.0 <= 0 {
+        return Err(Errno::EINVAL);
     }
+    let info = made_up(info, sig, tid.0 == X86::current().id() as i32)?;
+    this_group(tgid)?;
+    send_thread(tid, info)
 }
 
 /// Blocks the calling thread until it has a signal to take, and takes it.
@@ -141,22 +197,25 @@ pub fn rt_sigtimedwait(set: In<Sigset>, info: Out<Siginfo>, timeout: In<Timespec
     let timeout = timeout.get_opt()?.map(|t| duration_from_timespec(t.tv_sec, t.tv_nsec)).transpose()?;
     // While it waits the thread does not block the signals: whoever sends one looks for such a thread. No handler can run
     // meanwhile.
-    let old = set_mask(Sigset(mask().0 & !set.0));
+    let blocked = mask();
+    task::current(|_, task| task.signals.reserve(blocked));
+    set_mask(Sigset(blocked.0 & !set.0));
     let taken = wait_for_one_of(set, timeout.map(|timeout| X86::now() + timeout));
-    set_mask(old);
-    let signo = taken?;
-    info.put_opt(&Siginfo::sent(signo as i32, SI_USER, PID, 0))?;
-    Ok(signo as usize)
+    set_mask(blocked);
+    task::current(|_, task| task.signals.reserve(Sigset(0)));
+    let taken = taken?;
+    info.put_opt(&taken)?;
+    Ok(taken.si_signo as usize)
 }
 
 /// Waits for one of `set` and takes it off the pending signals. EAGAIN after `deadline`, EINTR for another signal.
-fn wait_for_one_of(set: Sigset, deadline: Option<Instant>) -> SysResult<u32> {
+fn wait_for_one_of(set: Sigset, deadline: Option<Instant>) -> SysResult<Siginfo> {
     let waiter = Waiter::<X86>::current();
     loop {
         let taken = task::current(|_, task| kernel().signals.take(&task.signals, set));
         refresh();
         match taken {
-            Some(signo) => return Ok(signo),
+            Some(info) => return Ok(info),
             None if X86::signal_pending() => return Err(Errno::EINTR),
             None => {}
         }

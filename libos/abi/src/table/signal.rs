@@ -25,15 +25,15 @@ macro_rules! __signal_rows {
             128 rt_sigtimedwait signal::rt_sigtimedwait(set: In<Sigset>, info: Out<Siginfo>, timeout: In<Timespec>,
                 sigsetsize: SigsetSize)
                 full;
-            129 rt_sigqueueinfo signal::rt_sigqueueinfo(pid: Pid, sig: Signal, info: In<Siginfo>)
-                absent "signals carry no values: ERTS sends none";
+            129 rt_sigqueueinfo signal::rt_sigqueueinfo(pid: Pid, sig: Option<Signal>, info: In<Siginfo>) full;
             130 rt_sigsuspend signal::rt_sigsuspend(mask: In<Sigset>, sigsetsize: SigsetSize) full;
             131 sigaltstack signal::sigaltstack(ss: In<StackT>, old_ss: Out<StackT>)
-                partial "does not tell whether it is called on the stack: never SS_ONSTACK, never EPERM";
+                partial "no SS_AUTODISARM";
             200 tkill signal::tkill(tid: Tid, sig: Option<Signal>) full;
             234 tgkill signal::tgkill(tgid: Pid, tid: Tid, sig: Option<Signal>) full;
-            297 rt_tgsigqueueinfo signal::rt_tgsigqueueinfo(tgid: Pid, tid: Tid, sig: Signal, info: In<Siginfo>)
-                absent "signals carry no values: ERTS sends none";
+            297 rt_tgsigqueueinfo signal::rt_tgsigqueueinfo(tgid: Pid, tid: Tid, sig: Option<Signal>,
+                info: In<Siginfo>)
+                full;
         }
     };
 }

@@ -1,6 +1,5 @@
 //! Signals that were sent and not yet taken, each with its information (siginfo_t).
 
-use super::signo;
 use crate::platform::Platform;
 use crate::sync::{AtomicU64, Lock, Ordering};
 use alloc::collections::VecDeque;
@@ -13,15 +12,17 @@ use trapless_abi::structs::{Siginfo, Sigset};
 /// The first real-time signal (signal(7)): from here on each one sent is kept.
 const SIGRTMIN: u32 = 32;
 
-/// The signals that come before all others: those a thread's own fault causes (signal(7) leaves the order open; so does Linux it).
-const FIRST: Sigset = Sigset(
-    Sigset::of(Signal::SIGSEGV.number() as u32).0
-        | Sigset::of(Signal::SIGBUS.number() as u32).0
-        | Sigset::of(Signal::SIGILL.number() as u32).0
-        | Sigset::of(Signal::SIGTRAP.number() as u32).0
-        | Sigset::of(Signal::SIGFPE.number() as u32).0
-        | Sigset::of(Signal::SIGSYS.number() as u32).0,
-);
+/// The signals that are taken before all others, as Linux does it: those that a thread's own faults cause.
+const FIRST: u64 = bit(Signal::SIGILL)
+    | bit(Signal::SIGTRAP)
+    | bit(Signal::SIGBUS)
+    | bit(Signal::SIGFPE)
+    | bit(Signal::SIGSEGV)
+    | bit(Signal::SIGSYS);
+
+const fn bit(signal: Signal) -> u64 {
+    Sigset::of(signal.number() as u32).0
+}
 
 /// How many signals with information may wait in the whole process (RLIMIT_SIGPENDING, getrlimit(2)).
 pub(super) struct Quota {
@@ -87,7 +88,6 @@ impl<P: Platform> Pending<P> {
     /// kill(2) is refused with EAGAIN (sigqueue(3)).
     pub(super) fn push(&self, info: Siginfo, quota: &Quota) -> Result<(), Errno> {
         let signo = info.si_signo as u32;
-        let bit = Sigset::of(signo).0;
         let mut queue = self.queue.lock();
         let real_time = signo >= SIGRTMIN;
         if !real_time && self.set().contains(signo) {
@@ -98,7 +98,7 @@ impl<P: Platform> Pending<P> {
             _ if real_time && info.si_code != SI_USER => return Err(Errno::EAGAIN),
             _ => {}
         }
-        self.set.fetch_or(bit, Ordering::AcqRel);
+        self.set.fetch_or(Sigset::of(signo).0, Ordering::AcqRel);
         Ok(())
     }
 
@@ -109,7 +109,7 @@ impl<P: Platform> Pending<P> {
         }
         let mut queue = self.queue.lock();
         let all = self.set().0 & wanted.0;
-        let candidates = if all & FIRST.0 != 0 { all & FIRST.0 } else { all };
+        let candidates = if all & FIRST != 0 { all & FIRST } else { all };
         if candidates == 0 {
             // Another thread has taken it in between.
             return None;

@@ -5,6 +5,7 @@ use crate::user::{Get, Put};
 use trapless_abi::table::types::*;
 use trapless_abi::{Errno, SysResult};
 use trapless_logic::fd::NR_OPEN;
+use trapless_logic::signal::SIGPENDING;
 use trapless_logic::sync::Lock;
 use trapless_platform::x86::X86;
 
@@ -13,7 +14,7 @@ const COUNT: usize = 16;
 /// The size of the main stack that Linux gives when nobody says otherwise, in bytes.
 const STACK: u64 = 8 << 20;
 
-/// The limits. The soft one of RLIMIT_NOFILE is kept by the table of descriptors, which enforces it.
+/// The limits. The soft ones of RLIMIT_NOFILE and RLIMIT_SIGPENDING are kept by those who enforce them.
 static LIMITS: Lock<X86, [Rlimit; COUNT]> = Lock::new(initial());
 
 const fn initial() -> [Rlimit; COUNT] {
@@ -21,6 +22,7 @@ const fn initial() -> [Rlimit; COUNT] {
     limits[Resource::RLIMIT_STACK as usize].rlim_cur = STACK;
     limits[Resource::RLIMIT_CORE as usize].rlim_cur = 0;
     limits[Resource::RLIMIT_NOFILE as usize].rlim_max = NR_OPEN as u64;
+    limits[Resource::RLIMIT_SIGPENDING as usize].rlim_max = SIGPENDING as u64;
     limits[Resource::RLIMIT_NICE as usize] = Rlimit { rlim_cur: 0, rlim_max: 0 };
     limits[Resource::RLIMIT_RTPRIO as usize] = Rlimit { rlim_cur: 0, rlim_max: 0 };
     limits
@@ -31,6 +33,7 @@ fn get(resource: Resource) -> Rlimit {
     let limit = LIMITS.lock()[resource as usize];
     match resource {
         Resource::RLIMIT_NOFILE => Rlimit { rlim_cur: kernel().fds.limit() as u64, ..limit },
+        Resource::RLIMIT_SIGPENDING => Rlimit { rlim_cur: kernel().signals.limit() as u64, ..limit },
         _ => limit,
     }
 }
@@ -45,6 +48,9 @@ fn set(resource: Resource, new: Rlimit) -> SysResult<()> {
             return Err(Errno::EPERM);
         }
         kernel().fds.set_limit(new.rlim_cur as usize)?;
+    }
+    if resource == Resource::RLIMIT_SIGPENDING {
+        kernel().signals.set_limit(new.rlim_cur as usize);
     }
     LIMITS.lock()[resource as usize] = new;
     Ok(())
