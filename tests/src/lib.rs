@@ -1,7 +1,8 @@
 //! The harness: boots the image in QEMU and talks to it.
 //!
 //! [`machine`] says what QEMU is given, [`vm`] runs one, [`console`] keeps what it prints, [`exit`] reads what its
-//! end means, [`qmp`] speaks to QEMU's monitor, [`load`] is clients of the echo server. `cargo xtask` starts its
+//! end means, [`qmp`] speaks to QEMU's monitor, [`load`] is clients of the echo server, [`variant`] builds images that
+//! are not the product. `cargo xtask` starts its
 //! machines with the same [`machine::Machine`], so that a test boots exactly what a user boots.
 //!
 //! A deadline here detects a hang; how long something takes never makes a test fail.
@@ -11,9 +12,12 @@ pub mod exit;
 pub mod load;
 pub mod machine;
 pub mod qmp;
+pub mod variant;
 pub mod vm;
 
-use std::{env, path::PathBuf, time::Duration};
+use std::{env, path::PathBuf, process::Command, time::Duration};
+
+use anyhow::{Context, Result, ensure};
 
 /// How long to wait for something that is certain to come before calling it a hang: `TRAPLESS_DEADLINE` seconds, or
 /// a value that a busy machine with two cores stays far below.
@@ -31,6 +35,17 @@ pub fn repository() -> PathBuf {
 /// The image to boot: `TRAPLESS_IMAGE`, or the one that the last build left in the root folder.
 pub fn image() -> PathBuf {
     env::var_os("TRAPLESS_IMAGE").map_or_else(|| repository().join("image.elf"), PathBuf::from)
+}
+
+/// Runs a command that prints nothing worth reading unless it fails.
+///
+/// # Errors
+/// It cannot be started, or what it said when it failed.
+pub fn run_quietly(command: &mut Command) -> Result<()> {
+    let output = command.output().with_context(|| format!("cannot run {command:?}"))?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{command:?} ended with {}:\n{said}", output.status);
+    Ok(())
 }
 
 /// The part of a kernel command line that runs one piece of Erlang and starts nothing else.

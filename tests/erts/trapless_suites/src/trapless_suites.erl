@@ -2,10 +2,11 @@
 %%
 %%     erl -noshell -run trapless_suites run FOLDER LOGS SUITE...
 -module(trapless_suites).
--export([run/1]).
+-export([run/1, cmd/1]).
 
 run([Folder, Logs | Suites]) ->
     ok = filelib:ensure_path(Logs),
+    without_shell(filename:join(Folder, "kernel_test_lib.beam")),
     Options = [{dir, Folder},
                {suite, [list_to_atom(Suite) || Suite <- Suites]},
                {logdir, Logs},
@@ -19,3 +20,22 @@ run([Folder, Logs | Suites]) ->
     Result = ct:run_test(Options),
     io:format("@@ end ~0p~n", [Result]),
     halt(case Result of {_, 0, _} -> 0; {_, _, _} -> 1; _ -> 2 end).
+
+%% OTP's helper asks programs what machine it is on, and no suite that uses it starts where there are none. So it gets an os:cmd/1
+%% that answers nothing instead of failing.
+without_shell(Beam) ->
+    case beam_lib:chunks(Beam, [abstract_code]) of
+        {ok, {Module, [{abstract_code, {_, Forms}}]}} ->
+            {ok, Module, Binary} = compile:forms(own_cmd(Forms), []),
+            {module, Module} = code:load_binary(Module, Beam, Binary);
+        {error, beam_lib, {file_error, _, enoent}} ->
+            ok
+    end.
+
+own_cmd({remote, At, {atom, _, os} = Os, {atom, _, cmd} = Cmd}) -> {remote, At, setelement(3, Os, ?MODULE), Cmd};
+own_cmd(Form) when is_tuple(Form) -> list_to_tuple(own_cmd(tuple_to_list(Form)));
+own_cmd([First | Rest]) -> [own_cmd(First) | own_cmd(Rest)];
+own_cmd(Form) -> Form.
+
+cmd(Command) ->
+    try os:cmd(Command) catch error:_ -> "" end.

@@ -1,0 +1,32 @@
+//! Images that differ from the product in one point, built beside it.
+
+use std::{
+    env, fs,
+    path::PathBuf,
+    process::Command,
+    sync::{Mutex, PoisonError},
+};
+
+use anyhow::{Context, Result};
+
+use crate::{repository, run_quietly};
+
+/// One build at a time: all leave their image in the same place first.
+static BUILDING: Mutex<()> = Mutex::new(());
+
+/// Builds the image as `adjust` changes the command of `cargo build`, and keeps it as `target/variants/NAME.elf`. The product and its
+/// target folder are not touched; what variants have in common is built once.
+///
+/// # Errors
+/// What cargo says, if the build fails.
+pub fn build(name: &str, adjust: impl FnOnce(&mut Command)) -> Result<PathBuf> {
+    let target = repository().join("target/variants");
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["build", "--release", "--package", "trapless", "--target-dir"]).arg(&target).current_dir(repository());
+    adjust(&mut cargo);
+    let image = target.join(name).with_extension("elf");
+    let _alone = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
+    run_quietly(&mut cargo)?;
+    fs::copy(target.join("release/image"), &image).with_context(|| format!("cannot write {}", image.display()))?;
+    Ok(image)
+}
