@@ -5,6 +5,7 @@ mod stage;
 
 use std::{
     collections::BTreeMap,
+    env,
     fs::{self, File},
     io::Read,
     path::{Path, PathBuf},
@@ -131,7 +132,9 @@ fn in_image(machine: &Machine, application: &str, suite: &str, patience: Duratio
 fn on_linux(erts: &Erts, disk: &Path, application: &str, suite: &str, patience: Duration) -> Result<Outcomes> {
     let root = disk.join("otp");
     let logs = disk.join("tmp").join(suite);
-    // Linux can run the programs that Erlang starts there.
+    // Linux can run the programs that Erlang starts there, `erl` among them.
+    let path = env::var_os("PATH").unwrap_or_default();
+    let path = env::join_paths([erts.otp.join("bin")].into_iter().chain(env::split_paths(&path)))?;
     let bin = erts.otp.join(format!("erts-{}/bin", erts.erts_version));
     let output: PathBuf = repository().join(format!("target/trapless-logs/linux-{suite}.log"));
     let file = File::create(&output).with_context(|| format!("cannot make {}", output.display()))?;
@@ -145,7 +148,7 @@ fn on_linux(erts: &Erts, disk: &Path, application: &str, suite: &str, patience: 
         .arg(disk);
     command.args(["--", "-boot"]).arg(root.join("bin/start"));
     command.args(arguments(&root.to_string_lossy(), application, suite, &logs.to_string_lossy()));
-    command.env("BINDIR", &bin).env("ERL_CRASH_DUMP_BYTES", "0").current_dir(disk);
+    command.env("PATH", path).env("BINDIR", &bin).env("ERL_CRASH_DUMP_BYTES", "0").current_dir(disk);
     command.stdin(Stdio::null()).stderr(file.try_clone()?).stdout(file);
     let mut child = command.spawn().context("cannot start Erlang on Linux")?;
     let give_up = Instant::now() + patience;
