@@ -214,6 +214,181 @@ TEST(wait_for_all)
 	done();
 }
 
+static const int all_kinds[] = { SOCK_STREAM, SOCK_SEQPACKET, SOCK_DGRAM };
+
+static int pending_error(int socket)
+{
+	int error = -1;
+	socklen_t size = sizeof error;
+	CALL(getsockopt(socket, SOL_SOCKET, SO_ERROR, &error, &size));
+	return error;
+}
+
+static int events_of(int socket)
+{
+	struct pollfd one = { .fd = socket, .events = POLLIN | POLLOUT | POLLRDHUP };
+	poll(&one, 1, 0);
+	return one.revents;
+}
+
+/* What the other end learns when one is closed that still has something to read. */
+TEST(reset)
+{
+	char buffer[8];
+	for (int i = 0; i < 3; i++) {
+		VALUE(i);
+		CALL(socketpair(AF_UNIX, all_kinds[i] | SOCK_NONBLOCK, 0, fds));
+		CALL(write(fds[0], "first", 5));
+		CALL(write(fds[1], "unread", 6));
+		close(fds[0]);
+		say("events %#x", events_of(fds[1]));
+		CALL(read(fds[1], buffer, 8));
+		CALL(read(fds[1], buffer, 8));
+		CALL(read(fds[1], buffer, 8));
+		say("events %#x", events_of(fds[1]));
+		CALL(send(fds[1], "x", 1, MSG_NOSIGNAL));
+		close(fds[1]);
+		CALL(socketpair(AF_UNIX, all_kinds[i] | SOCK_NONBLOCK, 0, fds));
+		CALL(write(fds[1], "unread", 6));
+		close(fds[0]);
+		VALUE(pending_error(fds[1]));
+		VALUE(pending_error(fds[1]));
+		CALL(read(fds[1], buffer, 8));
+		close(fds[1]);
+		CALL(socketpair(AF_UNIX, all_kinds[i] | SOCK_NONBLOCK, 0, fds));
+		CALL(write(fds[1], "unread", 6));
+		close(fds[0]);
+		CALL(send(fds[1], "x", 1, MSG_NOSIGNAL));
+		CALL(read(fds[1], buffer, 8));
+		close(fds[1]);
+	}
+}
+
+TEST(bytes_waiting)
+{
+	char buffer[8];
+	int waiting = -1;
+	for (int i = 0; i < 3; i++) {
+		CALL(socketpair(AF_UNIX, all_kinds[i], 0, fds));
+		CALL(ioctl(fds[0], FIONREAD, &waiting));
+		VALUE(waiting);
+		CALL(write(fds[1], "four", 4));
+		CALL(write(fds[1], "seven..", 7));
+		CALL(ioctl(fds[0], FIONREAD, &waiting));
+		VALUE(waiting);
+		CALL(read(fds[0], buffer, 1));
+		CALL(ioctl(fds[0], FIONREAD, &waiting));
+		VALUE(waiting);
+		CALL(ioctl(fds[0], FIONREAD, 8));
+		CALL(listen(fds[0], 1));
+		done();
+	}
+}
+
+TEST(time_limits)
+{
+	static char block[1 << 20];
+	struct timeval limit = { 0, 20000 }, got, bad = { 0, 1000000 }, none = { 0, 0 };
+	socklen_t size = sizeof got;
+	CALL(socketpair(AF_UNIX, SOCK_STREAM, 0, fds));
+	CALL(getsockopt(fds[0], SOL_SOCKET, SO_RCVTIMEO, &got, &size));
+	say("%ld %ld size %d", (long)got.tv_sec, (long)got.tv_usec, (int)size);
+	CALL(setsockopt(fds[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit));
+	CALL(setsockopt(fds[0], SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit));
+	CALL(setsockopt(fds[0], SOL_SOCKET, SO_SNDTIMEO, &bad, sizeof bad));
+	CALL(setsockopt(fds[0], SOL_SOCKET, SO_SNDTIMEO, &limit, 8));
+	CALL(getsockopt(fds[0], SOL_SOCKET, SO_RCVTIMEO, &got, &size));
+	say("%ld %ld", (long)got.tv_sec, (long)got.tv_usec);
+	CALL(getsockopt(fds[1], SOL_SOCKET, SO_RCVTIMEO, &got, &size));
+	say("%ld %ld", (long)got.tv_sec, (long)got.tv_usec);
+	int64_t before = now();
+	CALL(read(fds[0], block, 1));
+	VALUE(now() - before >= 20 * MS);
+	CALL(recv(fds[0], block, 1, 0));
+	before = now();
+	VALUE(write(fds[0], block, sizeof block) < (long)sizeof block);
+	VALUE(now() - before >= 20 * MS);
+	CALL(write(fds[0], block, sizeof block));
+	CALL(send(fds[0], block, 1, 0));
+	CALL(setsockopt(fds[0], SOL_SOCKET, SO_RCVTIMEO, &none, sizeof none));
+	CALL(getsockopt(fds[0], SOL_SOCKET, SO_RCVTIMEO, &got, &size));
+	say("%ld %ld", (long)got.tv_sec, (long)got.tv_usec);
+	done();
+}
+
+static void *sends_the_rest(void *unused)
+{
+	pause_ms(20);
+	write(fds[0], "wor", 3);
+	pause_ms(20);
+	write(fds[0], "ld", 2);
+	return unused;
+}
+
+TEST(all_of_it)
+{
+	char buffer[16];
+	CALL(socketpair(AF_UNIX, SOCK_STREAM, 0, fds));
+	CALL(write(fds[0], "hello", 5));
+	pthread_t thread = start(sends_the_rest, 0);
+	CALL(recv(fds[1], buffer, 10, MSG_WAITALL));
+	join(thread);
+	CALL(write(fds[0], "end", 3));
+	CALL(recv(fds[1], buffer, 10, MSG_WAITALL | MSG_DONTWAIT));
+	CALL(write(fds[0], "end", 3));
+	close(fds[0]);
+	CALL(recv(fds[1], buffer, 10, MSG_WAITALL));
+	close(fds[1]);
+}
+
+/* Descriptors end what one call receives, but do not begin it; who peeks gets them too. */
+TEST(descriptors_as_borders)
+{
+	int got[4];
+	char buffer[16];
+	CALL(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds));
+	CALL(write(fds[0], "before", 6));
+	CALL(send_descriptors(fds[0], fds, 1));
+	CALL(send_descriptors(fds[0], fds, 2));
+	CALL(write(fds[0], "after", 5));
+	CALL(recv(fds[1], buffer, 16, MSG_PEEK));
+	CALL(read(fds[1], buffer, 5));
+	CALL(read(fds[1], buffer, 1));
+	if (receive_descriptors(fds[1], got, 4, MSG_PEEK) == 1) close(got[0]);
+	if (receive_descriptors(fds[1], got, 4, 0) == 1) close(got[0]);
+	CALL(read(fds[1], buffer, 16));
+	CALL(read(fds[1], buffer, 16));
+	CALL(read(fds[1], buffer, 16));
+	CALL(send_descriptors(fds[0], fds, 1));
+	CALL(write(fds[0], "after", 5));
+	CALL(recv(fds[1], buffer, 6, MSG_WAITALL));
+	CALL(recv(fds[1], buffer, 6, 0));
+	done();
+}
+
+TEST(shutting_down)
+{
+	char buffer[8];
+	for (int i = 0; i < 3; i++)
+		for (int how = 0; how < 3; how++) {
+			VALUE(i * 10 + how);
+			CALL(socketpair(AF_UNIX, all_kinds[i] | SOCK_NONBLOCK, 0, fds));
+			CALL(write(fds[0], "one", 3));
+			CALL(write(fds[1], "two", 3));
+			CALL(shutdown(fds[0], how));
+			say("events %#x %#x", events_of(fds[0]), events_of(fds[1]));
+			CALL(read(fds[0], buffer, 8));
+			CALL(read(fds[1], buffer, 8));
+			if (i < 2) CALL(read(fds[0], buffer, 8));
+			CALL(read(fds[1], buffer, 8));
+			CALL(send(fds[0], "x", 1, MSG_NOSIGNAL));
+			CALL(send(fds[0], "", 0, MSG_NOSIGNAL));
+			CALL(send(fds[1], "x", 1, MSG_NOSIGNAL));
+			done();
+		}
+}
+
 AREA(unix_socket)
-	T(stream) T(datagrams) T(refused) T(descriptors) T(names) T(large_write) T(wait_for_all)
+	T(stream) T(datagrams) T(refused) T(descriptors) T(names) T(large_write) T(wait_for_all) T(reset) T(bytes_waiting)
+	T(time_limits) T(all_of_it) T(descriptors_as_borders) T(shutting_down)
 END

@@ -19,6 +19,7 @@ use trapless_logic::net::udp::UdpSocket;
 use trapless_logic::platform::Platform;
 use trapless_logic::socket::unix::{Style, UnixSocket};
 use trapless_logic::socket::{Control, MsgFlags as ObjectFlags, Received, Shutdown, SockAddr, Socket};
+use trapless_logic::time::Instant;
 use trapless_logic::wait::{Ready, block_on};
 use trapless_platform::x86::X86;
 
@@ -32,17 +33,22 @@ fn with_socket<R>(fd: Fd, f: impl FnOnce(&Open, &dyn Socket<X86>) -> SysResult<R
     f(&file, socket)
 }
 
+/// When a call that begins now gives up (SO_RCVTIMEO, SO_SNDTIMEO).
+fn deadline(limit: Option<Duration>) -> Option<Instant> {
+    limit.map(|limit| X86::now() + limit)
+}
+
 /// Runs `attempt`, sleeping while it says EAGAIN unless the socket or the call is non-blocking.
 fn blocking<R>(
     file: &Open,
     flags: MsgFlags,
     interest: Ready,
-    limit: Option<Duration>,
+    deadline: Option<Instant>,
     mut attempt: impl FnMut() -> SysResult<R>,
 ) -> SysResult<R> {
     match file.file.queue() {
         Some(queue) if !file.nonblocking() && !flags.contains(MsgFlags::MSG_DONTWAIT) => {
-            block_on(queue, interest, limit.map(|d| X86::now() + d), attempt)
+            block_on(queue, interest, deadline, attempt)
         }
         _ => attempt(),
     }
@@ -134,8 +140,8 @@ pub fn accept4(sockfd: Fd, addr: Out<Sockaddr>, addrlen: InOut<u32>, flags: Sock
     with_socket(sockfd, |file, socket| {
         // The number comes first: without one the connection stays in the backlog.
         let number = kernel().fds.reserve()?;
-        let limit = socket.receive_timeout();
-        let (connection, peer) = blocking(file, MsgFlags::empty(), Ready::READABLE, limit, || socket.accept())?;
+        let until = deadline(socket.receive_timeout());
+        let (connection, peer) = blocking(file, MsgFlags::empty(), Ready::READABLE, until, || socket.accept())?;
         return_address(&peer, addr, addrlen)?;
         let status = O_RDWR | (flags.bits() & O_NONBLOCK);
         let open = Open::new(connection, status);
@@ -150,8 +156,8 @@ pub fn connect(sockfd: Fd, addr: In<Sockaddr>, addrlen: U32) -> SysResult {
         if first != Err(Errno::EINPROGRESS) || file.nonblocking() {
             return first;
         }
-        let limit = socket.send_timeout();
-        let done = blocking(file, MsgFlags::empty(), Ready::WRITABLE, limit, || match socket.connect(&to) {
+        let until = deadline(socket.send_timeout());
+        let done = blocking(file, MsgFlags::empty(), Ready::WRITABLE, until, || match socket.connect(&to) {
             Err(Errno::EALREADY | Errno::EINPROGRESS) => Err(Errno::EAGAIN),
             Err(Errno::EISCONN) => Ok(()),
             done => done,
@@ -215,10 +221,10 @@ fn send(file: &Open, socket: &dyn Socket<X86>, message: &mut Outgoing<'_>, flags
     let stream = socket.kind().1 == 1;
     let object_flags = ObjectFlags::from_bits_truncate(flags.bits());
     let mut sent = 0;
+    let until = deadline(socket.send_timeout());
     let result = loop {
-        let limit = socket.send_timeout();
         let Outgoing { from, to, rights, control } = message;
-        let one = blocking(file, flags, Ready::WRITABLE, limit, || {
+        let one = blocking(file, flags, Ready::WRITABLE, until, || {
             socket.send(&mut **from, to.as_ref(), rights, control, object_flags)
         });
         match one {
@@ -289,15 +295,17 @@ fn receive(file: &Open, socket: &dyn Socket<X86>, to: &mut dyn Sink, flags: MsgF
         return Err(Errno::EAGAIN);
     }
     let all = flags.contains(MsgFlags::MSG_WAITALL) && !flags.contains(MsgFlags::MSG_PEEK) && socket.kind().1 == 1;
-    let mut once =
-        || blocking(file, flags, Ready::READABLE, socket.receive_timeout(), || socket.recv(to, object_flags));
-    let mut received = once()?;
-    let mut more = all && received.len > 0;
-    while more {
-        more = false;
-        if let Ok(next) = once() {
-            received.len += next.len;
-            more = next.len > 0;
+    let until = deadline(socket.receive_timeout());
+    let mut once = |to: &mut dyn Sink| blocking(file, flags, Ready::READABLE, until, || socket.recv(to, object_flags));
+    let mut received = once(to)?;
+    // Descriptors end a message (unix(7)).
+    while all && received.len > 0 && to.remaining() > 0 && received.rights.is_empty() {
+        match once(to) {
+            Ok(next) if next.len > 0 => {
+                received.len += next.len;
+                received.rights = next.rights;
+            }
+            _ => break,
         }
     }
     Ok(received)

@@ -1,39 +1,16 @@
 //! Socket options that TCP and UDP sockets keep (socket(7), ip(7), tcp(7)).
 
+pub(super) use crate::socket::options::{SOL_SOCKET, so};
+
+use crate::socket::options::{time_limit, time_limit_bytes};
 use alloc::vec::Vec;
 use core::time::Duration;
 use trapless_abi::{Errno, SysResult};
 
-/// SOL_SOCKET.
-pub(super) const SOL_SOCKET: i32 = 1;
 /// IPPROTO_IP.
 pub(super) const IPPROTO_IP: i32 = 0;
 /// IPPROTO_TCP.
 pub(super) const IPPROTO_TCP: i32 = 6;
-
-/// Names at SOL_SOCKET.
-pub(super) mod so {
-    pub const REUSEADDR: i32 = 2;
-    pub const TYPE: i32 = 3;
-    pub const ERROR: i32 = 4;
-    pub const DONTROUTE: i32 = 5;
-    pub const BROADCAST: i32 = 6;
-    pub const SNDBUF: i32 = 7;
-    pub const RCVBUF: i32 = 8;
-    pub const KEEPALIVE: i32 = 9;
-    pub const OOBINLINE: i32 = 10;
-    pub const PRIORITY: i32 = 12;
-    pub const LINGER: i32 = 13;
-    pub const REUSEPORT: i32 = 15;
-    pub const RCVLOWAT: i32 = 18;
-    pub const SNDLOWAT: i32 = 19;
-    pub const RCVTIMEO: i32 = 20;
-    pub const SNDTIMEO: i32 = 21;
-    pub const TIMESTAMP: i32 = 29;
-    pub const ACCEPTCONN: i32 = 30;
-    pub const PROTOCOL: i32 = 38;
-    pub const DOMAIN: i32 = 39;
-}
 
 /// Names at IPPROTO_IP.
 mod ip {
@@ -132,8 +109,8 @@ impl Options {
             (SOL_SOCKET, so::TYPE | so::ERROR | so::ACCEPTCONN | so::PROTOCOL | so::DOMAIN | so::SNDLOWAT) => {
                 return Err(Errno::ENOPROTOOPT);
             }
-            (SOL_SOCKET, so::RCVTIMEO) => self.rcvtimeo = timeval(value)?,
-            (SOL_SOCKET, so::SNDTIMEO) => self.sndtimeo = timeval(value)?,
+            (SOL_SOCKET, so::RCVTIMEO) => self.rcvtimeo = time_limit(value)?,
+            (SOL_SOCKET, so::SNDTIMEO) => self.sndtimeo = time_limit(value)?,
             (SOL_SOCKET, so::LINGER) => {
                 let (on, seconds) = (word(0).ok_or(Errno::EINVAL)?, word(1).ok_or(Errno::EINVAL)?);
                 self.linger = (on != 0).then_some(seconds);
@@ -185,8 +162,8 @@ impl Options {
     /// getsockopt(2) for what is kept here. ENOPROTOOPT.
     pub(super) fn get(&self, level: i32, name: i32) -> SysResult<Vec<u8>> {
         let number = match (level, name) {
-            (SOL_SOCKET, so::RCVTIMEO) => return Ok(timeval_bytes(self.rcvtimeo)),
-            (SOL_SOCKET, so::SNDTIMEO) => return Ok(timeval_bytes(self.sndtimeo)),
+            (SOL_SOCKET, so::RCVTIMEO) => return Ok(time_limit_bytes(self.rcvtimeo)),
+            (SOL_SOCKET, so::SNDTIMEO) => return Ok(time_limit_bytes(self.sndtimeo)),
             (SOL_SOCKET, so::LINGER) => {
                 let words = [i32::from(self.linger.is_some()), self.linger.unwrap_or(0)];
                 return Ok(words.iter().flat_map(|w| w.to_ne_bytes()).collect());
@@ -209,23 +186,6 @@ impl Options {
     }
 }
 
-/// A `struct timeval`; zero means no limit (socket(7)). EINVAL, EDOM.
-fn timeval(value: &[u8]) -> SysResult<Option<Duration>> {
-    let word = |at: usize| value.get(8 * at..8 * at + 8).and_then(|b| b.try_into().ok()).map(i64::from_ne_bytes);
-    let (sec, usec) = (word(0).ok_or(Errno::EINVAL)?, word(1).ok_or(Errno::EINVAL)?);
-    if !(0..1_000_000).contains(&usec) {
-        return Err(Errno::EDOM);
-    }
-    let limit = Duration::from_secs(sec.max(0) as u64) + Duration::from_micros(usec as u64);
-    Ok((!limit.is_zero()).then_some(limit))
-}
-
-fn timeval_bytes(limit: Option<Duration>) -> Vec<u8> {
-    let limit = limit.unwrap_or_default();
-    let words = [limit.as_secs() as i64, i64::from(limit.subsec_micros())];
-    words.iter().flat_map(|w| w.to_ne_bytes()).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -245,7 +205,7 @@ mod tests {
         o.set(SOL_SOCKET, so::LINGER, &[1, 0, 0, 0, 5, 0, 0, 0]).unwrap();
         assert_eq!(o.linger, Some(5));
         let limit = Some(Duration::from_micros(1_500_000));
-        o.set(SOL_SOCKET, so::RCVTIMEO, &timeval_bytes(limit)).unwrap();
+        o.set(SOL_SOCKET, so::RCVTIMEO, &time_limit_bytes(limit)).unwrap();
         assert_eq!(o.rcvtimeo, limit);
         assert_eq!(o.set(SOL_SOCKET, so::RCVTIMEO, &[0; 8]), Err(Errno::EINVAL));
     }

@@ -1,6 +1,7 @@
 //! Sockets (socket(7)): the interface that TCP, UDP and AF_UNIX sockets share, and the AF_UNIX ones.
 
 mod addr;
+pub(crate) mod options;
 pub mod unix;
 #[cfg(all(test, not(loom)))]
 mod unix_tests;

@@ -1,17 +1,22 @@
 //! Connected AF_UNIX sockets (unix(7)), as socketpair(2) makes them: streams, datagrams and sequenced packets, with descriptors in
 //! flight (SCM_RIGHTS).
 
+mod inbox;
+
+use super::options::{SOL_SOCKET, so, time_limit, time_limit_bytes};
 use super::{Control, MsgFlags, Received, Shutdown, SockAddr, Socket};
 use crate::data::{Sink, Source};
 use crate::eventfd::anonymous_stat;
-use crate::file::{File, OpenFile};
+use crate::file::{File, IoctlArg, OpenFile};
 use crate::platform::Platform;
 use crate::sync::Lock;
 use crate::wait::{Ready, WaitQueue};
-use alloc::collections::VecDeque;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::any::Any;
+use core::time::Duration;
+use inbox::Inbox;
+use trapless_abi::flags::IoctlRequest;
 use trapless_abi::structs::Stat;
 use trapless_abi::{Errno, SysResult};
 
@@ -33,28 +38,20 @@ pub enum Style {
     SeqPacket,
 }
 
-struct Message<P: Platform> {
-    data: Vec<u8>,
-    /// How much of it a stream reader has taken.
-    taken: usize,
-    rights: Vec<Arc<OpenFile<P>>>,
-}
-
-struct Inbox<P: Platform> {
-    messages: VecDeque<Message<P>>,
-    bytes: usize,
-    /// The peer sends no more.
-    ended: bool,
-    /// The owner reads no more.
-    shut: bool,
-}
-
 /// One end of a connected pair.
 pub struct UnixSocket<P: Platform> {
     style: Style,
     inbox: Lock<P, Inbox<P>>,
     queue: WaitQueue<P>,
+    limits: Lock<P, Limits>,
     peer: Weak<Self>,
+}
+
+/// How long calls block.
+#[derive(Clone, Copy, Default)]
+struct Limits {
+    receive: Option<Duration>,
+    send: Option<Duration>,
 }
 
 impl<P: Platform> UnixSocket<P> {
@@ -72,43 +69,36 @@ impl<P: Platform> UnixSocket<P> {
     }
 
     fn new(style: Style, peer: Weak<Self>) -> Self {
-        let inbox = Inbox { messages: VecDeque::new(), bytes: 0, ended: false, shut: false };
-        Self { style, inbox: Lock::new(inbox), queue: WaitQueue::new(), peer }
-    }
-
-    /// Bytes the peer takes now: EPIPE if nobody reads there, EAGAIN if it is full, EMSGSIZE for a packet that can never fit.
-    fn room(&self, inbox: &Inbox<P>, wanted: usize) -> SysResult<usize> {
-        if inbox.shut {
-            return Err(Errno::EPIPE);
-        }
-        let room = CAPACITY.saturating_sub(inbox.bytes);
-        match self.style {
-            Style::Stream if room == 0 => Err(Errno::EAGAIN),
-            Style::Stream => Ok(wanted.min(room)),
-            _ if wanted > CAPACITY => Err(Errno::EMSGSIZE),
-            // An empty inbox takes any packet; else it must fit.
-            _ if wanted > room && !inbox.messages.is_empty() => Err(Errno::EAGAIN),
-            _ => Ok(wanted),
+        Self {
+            style,
+            inbox: Lock::new(Inbox::new()),
+            queue: WaitQueue::new(),
+            limits: Lock::new(Limits::default()),
+            peer,
         }
     }
 
-    fn end(&self, read: bool, write: bool) {
-        if read {
-            let gone = {
-                let mut inbox = self.inbox.lock();
-                inbox.shut = true;
-                inbox.bytes = 0;
-                core::mem::take(&mut inbox.messages)
-            };
-            drop(gone); // descriptors in flight are closed outside the lock
-        }
+    /// The peer, if its side of the connection is any of this side's business: datagram sockets live alone.
+    fn connected(&self) -> Option<Arc<Self>> {
+        self.peer.upgrade().filter(|_| self.style != Style::Datagram)
+    }
+
+    /// Tells both sides that something has ended.
+    fn notify_both(&self) {
         if let Some(peer) = self.peer.upgrade() {
-            if write {
-                peer.inbox.lock().ended = true;
-            }
             peer.queue.notify(Ready::all());
         }
         self.queue.notify(Ready::all());
+    }
+
+    /// Whether the socket may send: its own error, EPIPE.
+    fn may_send(&self) -> SysResult<()> {
+        let mut own = self.inbox.lock();
+        // A stream that cannot send any more says so, and keeps its error for who reads.
+        if let Some(error) = own.error.take_if(|_| self.style != Style::Stream) {
+            return Err(error);
+        }
+        if own.no_write { Err(Errno::EPIPE) } else { Ok(()) }
     }
 }
 
@@ -120,6 +110,11 @@ impl<P: Platform> Socket<P> for UnixSocket<P> {
             Style::SeqPacket => 5,
         };
         (AF_UNIX, kind, 0)
+    }
+
+    fn listen(&self, _: usize) -> SysResult<()> {
+        // It has no name to be found by.
+        Err(if self.style == Style::Datagram { Errno::EOPNOTSUPP } else { Errno::EINVAL })
     }
 
     fn connect(&self, _: &SockAddr) -> SysResult<()> {
@@ -151,6 +146,7 @@ impl<P: Platform> Socket<P> for UnixSocket<P> {
         if rights.len() > MAX_RIGHTS {
             return Err(Errno::ETOOMANYREFS);
         }
+        self.may_send()?;
         if from.remaining() == 0 && self.style == Style::Stream {
             return Ok(0);
         }
@@ -158,124 +154,74 @@ impl<P: Platform> Socket<P> for UnixSocket<P> {
         let peer = self.peer.upgrade().ok_or(gone)?;
         let n = {
             let mut inbox = peer.inbox.lock();
-            if inbox.ended {
-                return Err(Errno::EPIPE);
+            if inbox.closed {
+                return Err(gone);
             }
-            let n = self.room(&inbox, from.remaining())?;
-            let mut data = Vec::new();
-            data.try_reserve_exact(n).map_err(|_| Errno::ENOBUFS)?;
-            data.resize(n, 0);
-            inbox.messages.try_reserve(1).map_err(|_| Errno::ENOBUFS)?;
-            let n = from.pull(&mut data)?;
-            data.truncate(n);
-            inbox.bytes += n;
-            inbox.messages.push_back(Message { data, taken: 0, rights: core::mem::take(rights) });
-            n
+            inbox.put(self.style, from, rights)?
         };
         peer.queue.notify(Ready::READABLE);
         Ok(n)
     }
 
     fn recv(&self, to: &mut dyn Sink, flags: MsgFlags) -> SysResult<Received<P>> {
-        let peek = flags.contains(MsgFlags::PEEK);
-        let received = {
-            let mut inbox = self.inbox.lock();
-            if inbox.messages.is_empty() {
-                return if inbox.ended || inbox.shut { Ok(Received::bytes(0)) } else { Err(Errno::EAGAIN) };
-            }
-            if self.style == Style::Stream {
-                recv_stream(&mut inbox, to, peek)?
-            } else {
-                recv_packet(&mut inbox, to, flags)?
-            }
-        };
-        if let (false, Some(peer)) = (peek, self.peer.upgrade()) {
+        let received = self.inbox.lock().get(self.style, to, flags)?;
+        if let (false, Some(peer)) = (flags.contains(MsgFlags::PEEK), self.peer.upgrade()) {
             peer.queue.notify(Ready::WRITABLE);
         }
         Ok(received)
     }
 
     fn shutdown(&self, how: Shutdown) -> SysResult<()> {
-        self.end(how != Shutdown::Write, how != Shutdown::Read);
+        let (read, write) = (how != Shutdown::Write, how != Shutdown::Read);
+        {
+            let mut own = self.inbox.lock();
+            own.no_read |= read;
+            own.no_write |= write;
+        }
+        if let Some(peer) = self.connected() {
+            let mut peer = peer.inbox.lock();
+            peer.no_read |= write;
+            peer.no_write |= read;
+        }
+        self.notify_both();
         Ok(())
     }
 
     fn set_option(&self, level: i32, name: i32, value: &[u8]) -> SysResult<()> {
-        // SO_SNDBUF, SO_RCVBUF and SO_PASSCRED are hints here.
         match (level, name) {
-            (1, 7 | 8 | 16) if value.len() >= 4 => Ok(()),
-            (1, 7 | 8 | 16) => Err(Errno::EINVAL),
-            _ => Err(Errno::ENOPROTOOPT),
+            (SOL_SOCKET, so::RCVTIMEO) => self.limits.lock().receive = time_limit(value)?,
+            (SOL_SOCKET, so::SNDTIMEO) => self.limits.lock().send = time_limit(value)?,
+            // Hints here.
+            (SOL_SOCKET, so::SNDBUF | so::RCVBUF | so::PASSCRED) if value.len() >= 4 => {}
+            (SOL_SOCKET, so::SNDBUF | so::RCVBUF | so::PASSCRED) => return Err(Errno::EINVAL),
+            _ => return Err(Errno::ENOPROTOOPT),
         }
+        Ok(())
     }
 
     fn option(&self, level: i32, name: i32) -> SysResult<Vec<u8>> {
         let (domain, kind, protocol) = self.kind();
         let value = match (level, name) {
-            (1, 3) => kind,
-            (1, 4) => 0,
-            (1, 7 | 8) => CAPACITY as i32,
-            (1, 30) => 0,
-            (1, 38) => protocol,
-            (1, 39) => domain,
+            (SOL_SOCKET, so::RCVTIMEO) => return Ok(time_limit_bytes(self.receive_timeout())),
+            (SOL_SOCKET, so::SNDTIMEO) => return Ok(time_limit_bytes(self.send_timeout())),
+            (SOL_SOCKET, so::TYPE) => kind,
+            (SOL_SOCKET, so::ERROR) => self.inbox.lock().error.take().map_or(0, |error| error as i32),
+            (SOL_SOCKET, so::SNDBUF | so::RCVBUF) => CAPACITY as i32,
+            (SOL_SOCKET, so::ACCEPTCONN) => 0,
+            (SOL_SOCKET, so::PROTOCOL) => protocol,
+            (SOL_SOCKET, so::DOMAIN) => domain,
             _ => return Err(Errno::ENOPROTOOPT),
         };
         Ok(value.to_ne_bytes().to_vec())
     }
-}
 
-/// Takes bytes across message borders, but stops where descriptors were attached (unix(7)).
-fn recv_stream<P: Platform>(inbox: &mut Inbox<P>, to: &mut dyn Sink, peek: bool) -> SysResult<Received<P>> {
-    let mut received = Received::bytes(0);
-    let mut at = 0;
-    while to.remaining() > 0 {
-        let Some(message) = inbox.messages.get_mut(at) else { break };
-        if !message.rights.is_empty() {
-            if received.len > 0 {
-                break;
-            }
-            if !peek {
-                received.rights = core::mem::take(&mut message.rights);
-            }
-        }
-        let rest = &message.data[message.taken..];
-        let n = match to.push(rest) {
-            Ok(n) => n,
-            Err(e) if received.len == 0 => return Err(e),
-            Err(_) => break,
-        };
-        received.len += n;
-        let whole = n == rest.len();
-        if peek {
-            at += 1;
-        } else {
-            message.taken += n;
-            inbox.bytes -= n;
-            if whole {
-                inbox.messages.pop_front();
-            }
-        }
-        if !whole || !received.rights.is_empty() {
-            break;
-        }
+    fn receive_timeout(&self) -> Option<Duration> {
+        self.limits.lock().receive
     }
-    Ok(received)
-}
 
-fn recv_packet<P: Platform>(inbox: &mut Inbox<P>, to: &mut dyn Sink, flags: MsgFlags) -> SysResult<Received<P>> {
-    let Some(message) = inbox.messages.front_mut() else { return Err(Errno::EAGAIN) };
-    let room = to.remaining();
-    let mut received = Received::bytes(to.push(&message.data)?);
-    received.truncated = message.data.len() > room;
-    if flags.contains(MsgFlags::TRUNC) {
-        received.len = message.data.len();
+    fn send_timeout(&self) -> Option<Duration> {
+        self.limits.lock().send
     }
-    if !flags.contains(MsgFlags::PEEK) {
-        received.rights = core::mem::take(&mut message.rights);
-        inbox.bytes -= message.data.len();
-        inbox.messages.pop_front();
-    }
-    Ok(received)
 }
 
 impl<P: Platform> File<P> for UnixSocket<P> {
@@ -292,15 +238,17 @@ impl<P: Platform> File<P> for UnixSocket<P> {
     }
 
     fn ready(&self) -> Ready {
+        let writable = self.peer.upgrade().is_none_or(|peer| {
+            let inbox = peer.inbox.lock();
+            inbox.has_room() || inbox.no_read
+        });
+        let own = self.inbox.lock();
         let mut ready = Ready::empty();
-        let peer = self.peer.upgrade();
-        let peer_reads = peer.as_ref().is_some_and(|p| !p.inbox.lock().shut);
-        let room = peer.as_ref().is_some_and(|p| p.inbox.lock().bytes < CAPACITY);
-        let inbox = self.inbox.lock();
-        ready.set(Ready::READABLE, !inbox.messages.is_empty() || inbox.ended || inbox.shut);
-        ready.set(Ready::RDHUP, inbox.ended);
-        ready.set(Ready::HUP, inbox.ended && !peer_reads);
-        ready.set(Ready::WRITABLE, room || !peer_reads);
+        ready.set(Ready::READABLE, own.has_message() || own.no_read);
+        ready.set(Ready::RDHUP, own.no_read);
+        ready.set(Ready::HUP, own.no_read && own.no_write);
+        ready.set(Ready::ERR, own.error.is_some());
+        ready.set(Ready::WRITABLE, writable);
         ready
     }
 
@@ -308,8 +256,31 @@ impl<P: Platform> File<P> for UnixSocket<P> {
         Some(&self.queue)
     }
 
+    fn ioctl(&self, request: u32, arg: &mut dyn IoctlArg) -> SysResult<usize> {
+        if IoctlRequest(request) != IoctlRequest::FIONREAD {
+            return Err(Errno::ENOTTY);
+        }
+        let bytes = self.inbox.lock().bytes_waiting(self.style);
+        arg.put(&i32::try_from(bytes).unwrap_or(i32::MAX).to_ne_bytes())?;
+        Ok(0)
+    }
+
     fn close(&self) {
-        self.end(true, true);
+        let (unread, gone) = {
+            let mut own = self.inbox.lock();
+            let unread = own.has_message();
+            (own.no_read, own.no_write, own.closed) = (true, true, true);
+            (unread, own.clear())
+        };
+        drop(gone);
+        if let Some(peer) = self.connected() {
+            let mut peer = peer.inbox.lock();
+            (peer.no_read, peer.no_write) = (true, true);
+            if unread {
+                peer.error = Some(Errno::ECONNRESET);
+            }
+        }
+        self.notify_both();
     }
 
     fn as_socket(&self) -> Option<&dyn Socket<P>> {

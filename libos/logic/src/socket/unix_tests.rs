@@ -7,6 +7,7 @@ use crate::fake::Fake;
 use crate::file::{File, OpenFile};
 use crate::wait::Ready;
 use std::sync::Arc;
+use std::time::Duration;
 use trapless_abi::Errno;
 
 type End = Arc<UnixSocket<Fake>>;
@@ -49,12 +50,52 @@ fn descriptors_arrive_with_the_bytes_they_were_sent_with() {
     send(&a, b"x").unwrap();
     a.send(&mut &b"y"[..], None, &mut vec![file.clone()], &[], MsgFlags::empty()).unwrap();
     send(&a, b"z").unwrap();
-    assert_eq!(recv(&b, 9).unwrap(), b"x");
     let mut buf = Vec::with_capacity(9);
     let got = b.recv(&mut buf, MsgFlags::empty()).unwrap();
-    assert_eq!((&buf[..], got.rights.len()), (&b"y"[..], 1));
+    assert_eq!(
+        (&buf[..], got.rights.len()),
+        (&b"xy"[..], 1),
+        "as unix(7) has it, nothing is joined to what comes after"
+    );
     assert!(Arc::ptr_eq(&got.rights[0], &file));
     assert_eq!(recv(&b, 9).unwrap(), b"z");
+}
+
+#[test]
+fn closing_with_something_unread_resets_the_connection() {
+    for (style, first, second) in [
+        (Style::Stream, Ok(b"last".to_vec()), Err(Errno::ECONNRESET)),
+        (Style::SeqPacket, Err(Errno::ECONNRESET), Ok(b"last".to_vec())),
+    ] {
+        let (a, b) = UnixSocket::pair(style);
+        send(&a, b"last").unwrap();
+        send(&b, b"unread").unwrap();
+        a.close();
+        assert!(b.ready().contains(Ready::ERR | Ready::HUP));
+        assert_eq!((recv(&b, 9), recv(&b, 9), recv(&b, 9)), (first, second, Ok(Vec::new())));
+        assert!(!b.ready().contains(Ready::ERR));
+    }
+}
+
+#[test]
+fn a_datagram_socket_outlives_its_peer() {
+    let (a, b) = UnixSocket::pair(Style::Datagram);
+    send(&a, b"last").unwrap();
+    send(&b, b"unread").unwrap();
+    a.close();
+    assert_eq!((recv(&b, 9), recv(&b, 9)), (Ok(b"last".to_vec()), Err(Errno::EAGAIN)));
+    assert_eq!(send(&b, b"x"), Err(Errno::ECONNREFUSED));
+    assert!(!b.ready().intersects(Ready::HUP | Ready::IN));
+}
+
+#[test]
+fn time_limits_are_kept_and_checked() {
+    let (a, _b) = UnixSocket::<Fake>::pair(Style::Stream);
+    let value: Vec<u8> = [1i64, 500_000].iter().flat_map(|w| w.to_ne_bytes()).collect();
+    a.set_option(1, 20, &value).unwrap();
+    assert_eq!((a.receive_timeout(), a.send_timeout()), (Some(Duration::from_millis(1500)), None));
+    assert_eq!(a.option(1, 20).unwrap(), value);
+    assert_eq!(a.set_option(1, 21, &value[..8]), Err(Errno::EINVAL));
 }
 
 #[test]
@@ -105,7 +146,7 @@ fn peeking_leaves_bytes_and_descriptors() {
     let file = OpenFile::<Fake>::new(EventFd::new(5, false), 2);
     a.send(&mut &b"abc"[..], None, &mut vec![file], &[], MsgFlags::empty()).unwrap();
     let mut buf = Vec::with_capacity(9);
-    assert_eq!(b.recv(&mut buf, MsgFlags::PEEK).unwrap().rights.len(), 0);
+    assert_eq!(b.recv(&mut buf, MsgFlags::PEEK).unwrap().rights.len(), 1);
     assert_eq!(buf, b"abc");
     assert_eq!(b.recv(&mut Vec::with_capacity(9), MsgFlags::empty()).unwrap().rights.len(), 1);
 }
