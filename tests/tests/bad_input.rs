@@ -76,3 +76,12 @@ fn no_network_card_is_no_disaster() -> Result<()> {
     let mut vm = Vm::boot("no-network", &Machine { network: false, ..Machine::new(image()) })?;
     vm.wait_for(READY).map(drop)
 }
+
+/// One network card is used; the user hears about the other.
+#[test]
+fn a_second_network_card_is_mentioned() -> Result<()> {
+    let extra = ["-netdev", "user,id=other", "-device", "virtio-net-pci,netdev=other"].map(str::to_owned).to_vec();
+    let mut vm = Vm::boot("two-networks", &Machine { extra, ..Machine::new(image()) })?;
+    vm.wait_for("another network card is used already")?;
+    vm.wait_for(READY).map(drop)
+}

@@ -137,6 +137,7 @@ fn on_linux(erts: &Erts, disk: &Path, application: &str, suite: &str, patience: 
     let path = env::join_paths([erts.otp.join("bin")].into_iter().chain(env::split_paths(&path)))?;
     let bin = erts.otp.join(format!("erts-{}/bin", erts.erts_version));
     let output: PathBuf = repository().join(format!("target/trapless-logs/linux-{suite}.log"));
+    output.parent().map_or(Ok(()), fs::create_dir_all)?;
     let file = File::create(&output).with_context(|| format!("cannot make {}", output.display()))?;
     let mut command = Command::new(&erts.beam_linux);
     command

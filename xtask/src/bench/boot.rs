@@ -61,6 +61,8 @@ pub struct Pair {
     pub linux: Samples,
     /// The echo of a Linux guest that starts Erlang as OTP comes: its own boot script and emulator flags.
     pub stock: Vec<Sample>,
+    /// The echo of the image when waiters spin while Erlang boots (`futex=seed`).
+    pub seed: Vec<Sample>,
     /// How often Linux did not come up.
     pub stuck: u32,
     machines: (Machine, Machine),
@@ -73,12 +75,13 @@ impl Pair {
             image: Samples::default(),
             linux: Samples::default(),
             stock: Vec::new(),
+            seed: Vec::new(),
             stuck: 0,
             machines,
         }
     }
 
-    /// Boots five times: both systems to either end, and Linux with OTP's own start.
+    /// Boots six times: both systems to either end, Linux with OTP's own start, and the image with the other way to wait.
     pub fn measure(&mut self) -> Result<()> {
         let (image, _) = self.machines.clone();
         let hello = format!("-- -noshell -eval {}", linux::HELLO);
@@ -86,6 +89,7 @@ impl Pair {
         let sample = self.linux("hello", first_line);
         self.linux.first_line.extend(sample);
         self.image.echo.push(echo(&image, deadline())?);
+        self.seed.push(echo(&Machine { append: "futex=seed".into(), ..image }, deadline())?);
         let sample = self.linux("echo", echo);
         self.linux.echo.extend(sample);
         let sample = self.linux("stock", echo);

@@ -58,6 +58,7 @@ fn text(host: &str, kernel: &str, pairs: &[Pair], footprint: Option<&Footprint>)
     table(&mut text, first_line, same, pairs, |pair| (&pair.image.first_line, &pair.linux.first_line))?;
     table(&mut text, echo, same, pairs, |pair| (&pair.image.echo, &pair.linux.echo))?;
     table(&mut text, echo, stock, pairs, |pair| (&pair.image.echo, &pair.stock))?;
+    table(&mut text, echo, "image with futex=seed", pairs, |pair| (&pair.image.echo, &pair.seed))?;
     text += "\n## Memory of QEMU when it has echoed\n\n| | image, MiB | Linux, MiB |\n|---|---|---|\n";
     for pair in pairs {
         let [image, linux] = [&pair.image, &pair.linux].map(|samples| spread(&samples.echo, resident).median());
@@ -140,7 +141,7 @@ fn data_of(host: &str, kernel: &str, pairs: &[Pair], footprint: Option<&Footprin
             .map(|system| json!({"first_line": samples(&system.first_line), "echo": samples(&system.echo)}));
         let what = pair.configuration;
         json!({"flavor": name(what.flavor), "machine": what.kind.name(), "cpus": what.cpus, "image": image, "linux": linux,
-            "linux_stuck": pair.stuck, "linux_stock_echo": samples(&pair.stock)})
+            "linux_stuck": pair.stuck, "linux_stock_echo": samples(&pair.stock), "image_seed_echo": samples(&pair.seed)})
     });
     let footprint = footprint.map(|footprint| {
         json!({

@@ -26,6 +26,8 @@ pub enum Error {
     NoInterrupt,
     /// No memory for its buffers.
     NoMemory,
+    /// Another network card is used already, and only one is.
+    Surplus,
 }
 
 impl fmt::Display for Error {
@@ -37,6 +39,7 @@ impl fmt::Display for Error {
             Error::Refused => f.write_str("device refused the features we need"),
             Error::NoInterrupt => f.write_str("no interrupt can be routed for it"),
             Error::NoMemory => f.write_str("no memory for its buffers"),
+            Error::Surplus => f.write_str("another network card is used already, and only one is"),
         }
     }
 }

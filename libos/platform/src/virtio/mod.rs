@@ -95,6 +95,7 @@ impl Devices {
                 self.rng = Some(VirtioRng::new(device)?);
                 Ok(())
             }
+            Some(device) if device.kind() == DeviceType::Network => Err(Error::Surplus),
             _ => Ok(()),
         });
         if let Err(error) = started {
