@@ -296,7 +296,7 @@ fn receive(file: &Open, socket: &dyn Socket<X86>, to: &mut dyn Sink, flags: MsgF
     }
     let all = flags.contains(MsgFlags::MSG_WAITALL) && !flags.contains(MsgFlags::MSG_PEEK) && socket.kind().1 == 1;
     let until = deadline(socket.receive_timeout());
-    let mut once = |to: &mut dyn Sink| blocking(file, flags, Ready::READABLE, until, || socket.recv(to, object_flags));
+    let once = |to: &mut dyn Sink| blocking(file, flags, Ready::READABLE, until, || socket.recv(to, object_flags));
     let mut received = once(to)?;
     // Descriptors end a message (unix(7)).
     while all && received.len > 0 && to.remaining() > 0 && received.rights.is_empty() {
