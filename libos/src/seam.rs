@@ -1,5 +1,5 @@
-//! What musl calls by name instead of by number: clone(2), the end of a detached thread, fork(2). The C side of these contracts is
-//! `musl-shim/entry/direct/libos.h`.
+//! Threads that begin and end, and what musl calls by name instead of by number in the direct variant: clone(2), the end of a detached
+//! thread, fork(2). The C side of these contracts is `musl-shim/entry/direct/libos.h`.
 
 use crate::kernel::kernel;
 use crate::task::{self, Task};
@@ -8,47 +8,38 @@ use trapless_abi::args::Arg;
 use trapless_abi::flags::CloneFlags;
 use trapless_abi::{Errno, SysResult, to_raw};
 use trapless_platform::thread::{self, UserEntry, exit_then};
-use trapless_platform::{mm, sched, user};
+use trapless_platform::{context, mm, sched, user};
 
-/// Arguments of `__clone` in musl's order.
-struct Clone {
-    function: usize,
-    stack: usize,
-    flags: usize,
-    argument: usize,
-    parent_tid: usize,
-    tls: usize,
-    child_tid: usize,
+/// Arguments of clone(2) beside where the new thread starts.
+pub struct Clone {
+    /// What is shared and what is set.
+    pub flags: CloneFlags,
+    /// Where the thread's id goes with CLONE_PARENT_SETTID.
+    pub parent_tid: usize,
+    /// The word of CLONE_CHILD_SETTID and CLONE_CHILD_CLEARTID.
+    pub child_tid: usize,
+    /// The thread pointer of CLONE_SETTLS.
+    pub tls: usize,
 }
 
-/// clone(2) with CLONE_THREAD: starts `function(argument)` on `stack`.
+/// clone(2) with CLONE_THREAD: a thread that starts at `start`, with the caller's thread pointer unless it is to have another.
 ///
 /// # Errors
 /// ENOSYS for anything but a thread: there is no second address space. EFAULT, EAGAIN, ENOMEM.
-fn clone(c: &Clone) -> SysResult {
-    let flags = CloneFlags::decode(c.flags)?;
-    if !flags.contains(CloneFlags::CLONE_VM | CloneFlags::CLONE_THREAD | CloneFlags::CLONE_SIGHAND) {
+pub fn clone(c: &Clone, start: UserEntry) -> SysResult {
+    if !c.flags.contains(CloneFlags::CLONE_VM | CloneFlags::CLONE_THREAD | CloneFlags::CLONE_SIGHAND) {
         return Err(Errno::ENOSYS);
     }
-    // The function finds a return address, as the ABI has it: it leads to exit(2).
-    let rsp = (c.stack & !15).checked_sub(8).ok_or(Errno::EINVAL)?;
-    user::write(rsp, &(after_thread as extern "C" fn() -> ! as usize))?;
-    let (mask, old_fs) = task::current(|_, task| (task.signals.mask(), trapless_platform::context::fs_base()));
-    let entry = UserEntry {
-        rip: c.function as u64,
-        rsp: rsp as u64,
-        rdi: c.argument as u64,
-        rsi: 0,
-        fs_base: if flags.contains(CloneFlags::CLONE_SETTLS) { c.tls as u64 } else { old_fs },
-    };
-    let thread = thread::prepare_user(&entry)?;
+    let mask = task::current(|_, task| task.signals.mask());
+    let fs_base = if c.flags.contains(CloneFlags::CLONE_SETTLS) { c.tls as u64 } else { context::fs_base() };
+    let thread = thread::prepare_user(&UserEntry { fs_base, ..start })?;
     let tid = thread.id() as i32;
-    let clear = if flags.contains(CloneFlags::CLONE_CHILD_CLEARTID) { c.child_tid } else { 0 };
+    let clear = if c.flags.contains(CloneFlags::CLONE_CHILD_CLEARTID) { c.child_tid } else { 0 };
     Task::new(mask, clear).attach(&thread);
-    if flags.contains(CloneFlags::CLONE_PARENT_SETTID) {
+    if c.flags.contains(CloneFlags::CLONE_PARENT_SETTID) {
         user::write(c.parent_tid, &tid)?;
     }
-    if flags.contains(CloneFlags::CLONE_CHILD_SETTID) {
+    if c.flags.contains(CloneFlags::CLONE_CHILD_SETTID) {
         user::write(c.child_tid, &tid)?;
     }
     sched::start(&thread);
@@ -80,7 +71,7 @@ fn farewell([word, base, size]: [usize; 3]) {
     }
 }
 
-/// `__clone` of musl.
+/// `__clone` of musl: a thread that runs `function(argument)` on `stack`.
 #[unsafe(no_mangle)]
 extern "C" fn libos_clone(
     function: usize,
@@ -91,7 +82,14 @@ extern "C" fn libos_clone(
     tls: usize,
     child_tid: usize,
 ) -> isize {
-    to_raw(clone(&Clone { function, stack, flags, argument, parent_tid, tls, child_tid }))
+    let start = || {
+        // The function finds a return address, as the ABI has it: it leads to exit(2).
+        let rsp = (stack & !15).checked_sub(8).ok_or(Errno::EINVAL)?;
+        user::write(rsp, &(after_thread as extern "C" fn() -> ! as usize))?;
+        Ok(UserEntry { rip: function as u64, rsp: rsp as u64, rdi: argument as u64, ..UserEntry::default() })
+    };
+    let clone = |flags| clone(&Clone { flags, parent_tid, child_tid, tls }, start()?);
+    to_raw(CloneFlags::decode(flags).and_then(clone))
 }
 
 /// `__unmapself` of musl: unmaps the calling thread's stack and ends the thread.

@@ -4,12 +4,12 @@ use crate::kernel::kernel;
 use crate::power;
 use crate::task::{self, PID, Task};
 use alloc::sync::Arc;
-use trapless_abi::flags::{SI_KERNEL, SI_USER};
-use trapless_abi::structs::{Mcontext, Siginfo, Sigset, StackT, Ucontext};
+use trapless_abi::flags::{SI_KERNEL, SI_USER, Signal};
+use trapless_abi::structs::{Mcontext, Sigaction, Siginfo, Sigset, StackT, Ucontext};
 use trapless_abi::{Errno, SysResult};
 use trapless_logic::platform::Platform;
 use trapless_logic::signal::Delivery;
-use trapless_platform::handler::call_handler;
+use trapless_platform::entry::{self, Handler};
 use trapless_platform::thread::{self, Thread};
 use trapless_platform::x86::X86;
 use zerocopy::FromZeros;
@@ -141,7 +141,7 @@ pub fn deliver() -> Delivered {
                 // What this handler does not block comes before it: Linux puts a frame for each on the stack and returns to the
                 // last.
                 deliver();
-                run_handler(&info, action.sa_handler, action.sa_flags & SA_ONSTACK != 0, old_mask);
+                run_handler(&info, &action, old_mask);
             }
         }
     }
@@ -149,23 +149,30 @@ pub fn deliver() -> Delivered {
     Delivered { handled: restart.is_some(), restart: restart.unwrap_or(true) }
 }
 
-/// Whether the caller runs on this stack. The libos runs on the stack of the program, so any local variable tells.
+/// Whether the program runs on this stack.
 pub fn runs_on(stack: &StackT) -> bool {
-    let local = 0u8;
-    let here = (&raw const local).addr();
-    (stack.ss_sp..stack.ss_sp.saturating_add(stack.ss_size)).contains(&here)
+    (stack.ss_sp..stack.ss_sp.saturating_add(stack.ss_size)).contains(&entry::program_sp())
 }
 
-fn run_handler(info: &Siginfo, handler: usize, on_altstack: bool, old_mask: Sigset) {
+fn run_handler(info: &Siginfo, action: &Sigaction, old_mask: Sigset) {
     // A handler may look at the interrupted registers; at the edge of a call they are all dead, so zeros serve.
     let mut context = Ucontext::new_zeroed();
     context.uc_mcontext = Mcontext::new_zeroed();
     context.uc_sigmask = old_mask;
     let stack = task::current(|_, task| *task.signals.altstack.lock());
     // A handler that interrupts another on the alternate stack goes on below it.
-    let switch = on_altstack && stack.ss_size != 0 && !runs_on(&stack);
-    let top = switch.then(|| stack.ss_sp + stack.ss_size);
-    call_handler(handler, info, &mut context, top);
+    let already = runs_on(&stack);
+    let switch = action.sa_flags & SA_ONSTACK != 0 && stack.ss_size != 0 && !already;
+    let handler = Handler {
+        function: action.sa_handler,
+        restorer: action.sa_restorer,
+        stack_top: switch.then(|| stack.ss_sp + stack.ss_size),
+        stack_bottom: if switch || already { stack.ss_sp } else { 0 },
+    };
+    if entry::call_handler(&handler, info, &mut context).is_err() {
+        // As Linux ends a program that has no stack for its handler.
+        power::killed(Signal::SIGSEGV.number().into());
+    }
     // The handler may have changed the mask to restore (pthread_cancel does).
     set_mask(context.uc_sigmask);
 }

@@ -124,7 +124,7 @@ pub fn first_thread(argv: &[String], envp: &[String]) -> SysResult<()> {
     let image = stack_image::build(headers, &argv, &envp, &auxv, random);
     user::copy_out(image.sp as usize, &image.bytes)?;
     // `_start_c(sp)` is called, so its return address lies below the image; there is no way back.
-    let entry = UserEntry { rip: boot::program_entry(), rsp: image.sp - 8, rdi: image.sp, rsi: 0, fs_base: 0 };
+    let entry = UserEntry { rip: boot::program_entry(), rsp: image.sp - 8, rdi: image.sp, ..UserEntry::default() };
     let thread = thread::prepare_user(&entry)?;
     thread.set_name(name.as_bytes());
     Task::new(Sigset(0), 0).attach(&thread);

@@ -92,6 +92,7 @@ pub fn set_up(block: &PerCpu) {
     block.fpu_mode.store(mode as u32, Ordering::Relaxed);
     block.has_avx.store(u32::from(xcr0 & XCR0_AVX != 0), Ordering::Relaxed);
     block.has_fsgsbase.store(u32::from(fsgsbase), Ordering::Relaxed);
+    crate::entry::set_up_cpu();
     FEATURES.call_once(|| Features {
         xcr0,
         xsave_size: XSAVE_SIZE.load(Ordering::Relaxed) as usize,

@@ -47,6 +47,10 @@ pub struct PerCpu {
     pub has_avx: AtomicU32,
     /// 1 if RDFSBASE and WRFSBASE may be used.
     pub has_fsgsbase: AtomicU32,
+    /// Where the running thread's system calls start, in the entry variants that change the stack.
+    pub entry_stack: AtomicU64,
+    /// Theirs for a moment, with interrupts off.
+    pub entry_scratch: AtomicU64,
     /// Logical index.
     pub index: AtomicU32,
     /// Local APIC id.
@@ -121,6 +125,8 @@ impl PerCpu {
             fpu_mode: AtomicU32::new(FpuMode::Fxsave as u32),
             has_avx: AtomicU32::new(0),
             has_fsgsbase: AtomicU32::new(0),
+            entry_stack: AtomicU64::new(0),
+            entry_scratch: AtomicU64::new(0),
             index: AtomicU32::new(index),
             lapic_id: AtomicU32::new(0),
             kicked: AtomicBool::new(false),
@@ -195,6 +201,10 @@ pub mod offset {
     pub const HAS_AVX: usize = offset_of!(PerCpu, has_avx);
     /// [`PerCpu::has_fsgsbase`].
     pub const HAS_FSGSBASE: usize = offset_of!(PerCpu, has_fsgsbase);
+    /// [`PerCpu::entry_stack`].
+    pub const ENTRY_STACK: usize = offset_of!(PerCpu, entry_stack);
+    /// [`PerCpu::entry_scratch`].
+    pub const ENTRY_SCRATCH: usize = offset_of!(PerCpu, entry_scratch);
 }
 
 /// The boot CPU's block.

@@ -5,6 +5,7 @@ mod spawn;
 pub use spawn::{UserEntry, prepare_user, spawn_kernel};
 
 use crate::context::{self, Context};
+use crate::entry;
 use crate::percpu;
 use crate::sched::{self, Reason};
 use crate::stack::Stack;
@@ -44,6 +45,7 @@ pub struct Thread {
     attention: AtomicBool,
     /// The libos's own data about the thread.
     pub ext: Once<Box<dyn Any + Send + Sync>>,
+    pub(crate) entry: entry::ThreadPart,
     _xsave: XsaveArea,
     _stack: Option<Stack>,
 }

@@ -190,3 +190,8 @@ pub fn getgroups(size: I32, _list: Out<u32>) -> SysResult {
 pub fn fork() -> SysResult {
     crate::forker::fork()
 }
+
+/// vfork(2): the same.
+pub fn vfork() -> SysResult {
+    fork()
+}

@@ -8,6 +8,7 @@ mod timer;
 pub use timer::*;
 
 use crate::kernel::kernel;
+use crate::power;
 use crate::signals::{self, deliver, refresh, set_mask, take_pending};
 use crate::task::{self, PID};
 use crate::user::{Get, Put};
@@ -16,8 +17,8 @@ use trapless_abi::{Errno, SysResult};
 use trapless_logic::platform::Platform;
 use trapless_logic::time::{Instant, duration_from_timespec};
 use trapless_logic::wait::Waiter;
-use trapless_platform::thread;
 use trapless_platform::x86::X86;
+use trapless_platform::{entry, thread};
 
 /// rt_sigaction(2).
 pub fn rt_sigaction(signum: Signal, act: In<Sigaction>, oldact: Out<Sigaction>, _: SigsetSize) -> SysResult {
@@ -31,6 +32,12 @@ pub fn rt_sigaction(signum: Signal, act: In<Sigaction>, oldact: Out<Sigaction>, 
     }
     oldact.put_opt(&old)?;
     Ok(0)
+}
+
+/// sigreturn(2): ends a signal handler. Without one it ends the program, as on Linux, where a frame is missing on the stack then.
+pub fn rt_sigreturn() -> SysResult {
+    entry::return_from_handler();
+    power::killed(Signal::SIGSEGV.number().into())
 }
 
 /// The signals the calling thread blocks.

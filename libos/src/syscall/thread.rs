@@ -1,7 +1,8 @@
-//! Threads and futexes: futex(2), set_tid_address(2), sched_setaffinity(2), prctl(2) and relatives. clone(2) itself is in
-//! [`crate::seam`].
+//! Threads and futexes: futex(2), set_tid_address(2), sched_setaffinity(2), prctl(2) and relatives, and clone(2) where it is
+//! a system call like any other: what it does is in [`crate::seam`].
 
 use crate::kernel::kernel;
+use crate::seam::{self, Clone};
 use crate::task;
 use crate::user::{Get, Put};
 use alloc::sync::Arc;
@@ -13,9 +14,9 @@ use trapless_logic::futex::WakeOp;
 use trapless_logic::platform::Platform;
 use trapless_logic::sched::SLICE_NS;
 use trapless_logic::time::{Instant, duration_from_timespec};
-use trapless_platform::thread::Thread;
+use trapless_platform::thread::{Thread, UserEntry};
 use trapless_platform::x86::X86;
-use trapless_platform::{context, percpu, sched, smp, thread, user};
+use trapless_platform::{context, entry, percpu, sched, smp, thread, user};
 
 pub fn futex(
     uaddr: InOut<u32>,
@@ -94,6 +95,14 @@ pub fn sched_yield() -> SysResult {
     sched::yield_now();
     crate::signals::take_pending();
     Ok(0)
+}
+
+/// The new thread goes on where the caller does, on its own stack and with 0 for a result.
+pub fn clone(flags: CloneFlags, stack: UserPtr, parent_tid: Out<i32>, child_tid: Out<i32>, tls: Usize) -> SysResult {
+    let caller = entry::caller().ok_or(Errno::ENOSYS)?;
+    let start = UserEntry { rsp: stack.addr() as u64, ..caller };
+    let (parent_tid, child_tid) = (parent_tid.addr(), child_tid.addr());
+    seam::clone(&Clone { flags, parent_tid, child_tid, tls: tls.0 }, start)
 }
 
 pub fn exit(_status: I32) -> SysResult {

@@ -10,7 +10,8 @@ macro_rules! __process_rows {
             39 getpid process::getpid() full;
             57 fork process::fork()
                 partial "answered once, for ERTS's forker, whose protocol the libos speaks; else ENOSYS";
-            58 vfork process::vfork() absent "there is one process: ports are answered by the forker service";
+            58 vfork process::vfork()
+                partial "as fork";
             59 execve process::execve(path: Path, argv: In<usize>, envp: In<usize>)
                 absent "there is one program: ports are answered by the forker service";
             61 wait4 process::wait4(pid: Pid, wstatus: Out<i32>, options: WaitOptions, rusage: Out<Rusage>)

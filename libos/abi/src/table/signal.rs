@@ -14,7 +14,7 @@ macro_rules! __signal_rows {
                 oldset: Out<Sigset>, sigsetsize: SigsetSize)
                 full;
             15 rt_sigreturn signal::rt_sigreturn()
-                absent "a handler returns into the libOS, which restores the registers itself";
+                partial "goes on in the system call that the handler interrupted; changes to its registers are ignored";
             34 pause signal::pause() full;
             36 getitimer signal::getitimer(which: Itimer, curr_value: Out<Itimerval>) partial "ITIMER_REAL only";
             37 alarm signal::alarm(seconds: U32) full;

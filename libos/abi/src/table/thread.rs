@@ -10,7 +10,7 @@ macro_rules! __thread_rows {
             24 sched_yield thread::sched_yield() full;
             56 clone thread::clone(flags: CloneFlags, stack: UserPtr, parent_tid: Out<i32>, child_tid: Out<i32>,
                 tls: Usize)
-                absent "the C library calls libos_clone itself: two stacks cannot return through one row";
+                partial "threads only; ENOSYS where a call is a function call: there the C library calls libos_clone";
             60 exit thread::exit(status: I32) full;
             140 getpriority thread::getpriority(which: PriorityWhich, who: I32)
                 stub "all threads are equal: the answer is niceness 0";
@@ -43,7 +43,7 @@ macro_rules! __thread_rows {
             324 membarrier thread::membarrier(cmd: MembarrierCmd, flags: U32, cpu_id: I32) full;
             334 rseq thread::rseq(rseq: UserPtr, rseq_len: U32, flags: U32, sig: U32)
                 absent "nothing in the image registers a restartable sequence";
-            435 clone3 thread::clone3(cl_args: UserPtr, size: Len) absent "the C library calls libos_clone itself";
+            435 clone3 thread::clone3(cl_args: UserPtr, size: Len) absent "the C library uses clone";
             449 futex_waitv thread::futex_waitv(waiters: UserPtr, nr_futexes: U32, flags: U32, timeout: In<Timespec>,
                 clockid: ClockId)
                 absent "neither the C library nor ERTS waits for several futexes";

@@ -6,7 +6,7 @@ use crate::context;
 use crate::percpu::{self, PerCpu, count, offset, pending};
 use crate::ring::Event;
 use crate::thread::Thread;
-use crate::{clock, irq};
+use crate::{clock, entry, irq};
 use alloc::sync::Arc;
 use core::arch::naked_asm;
 use core::sync::atomic::Ordering;
@@ -157,6 +157,7 @@ fn switch_to(cpu: &'static PerCpu, thread: Arc<Thread>, vruntime: i64, left_over
     cpu.vruntime.store(vruntime, Ordering::Relaxed);
     count(&cpu.stats.switches);
     thread.arrive(here, vruntime);
+    entry::arrive(cpu, &thread.entry);
     // SAFETY: the context is this CPU's to read now (INV-CTX-1).
     cpu.ring.note(Event::Run, thread.id().into(), unsafe { (*thread.context()).frame.rip });
     let context = thread.context();

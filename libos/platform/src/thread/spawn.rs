@@ -3,6 +3,7 @@
 use super::{Name, REGISTRY, Thread, XsaveArea, padded};
 use crate::context::{self, Context, X87_CW_DEFAULT};
 use crate::cpu;
+use crate::entry;
 use crate::gdt::{KERNEL_CS, KERNEL_SS};
 use crate::sched;
 use crate::stack::Stack;
@@ -27,6 +28,14 @@ pub struct UserEntry {
     pub rdi: u64,
     /// Second argument.
     pub rsi: u64,
+    /// Third argument.
+    pub rdx: u64,
+    /// Fourth argument of a system call.
+    pub r10: u64,
+    /// Fifth argument.
+    pub r8: u64,
+    /// Sixth argument.
+    pub r9: u64,
     /// FS base: the thread pointer.
     pub fs_base: u64,
 }
@@ -44,9 +53,9 @@ pub fn spawn_kernel(name: &str, entry: fn(usize), arg: usize, stack_size: usize)
         rsp,
         rdi: entry as usize as u64,
         rsi: arg as u64,
-        fs_base: 0,
+        ..UserEntry::default()
     };
-    let thread = prepare(&start, padded(name.as_bytes()), Some(stack), true)?;
+    let thread = prepare(&start, padded(name.as_bytes()), Some(stack), entry::ThreadPart::for_libos())?;
     sched::start(&thread);
     Ok(thread)
 }
@@ -59,30 +68,35 @@ pub fn spawn_kernel(name: &str, entry: fn(usize), arg: usize, stack_size: usize)
 pub fn prepare_user(entry: &UserEntry) -> SysResult<Arc<Thread>> {
     let parent = (!super::current_ptr().is_null()).then(super::current);
     let name = parent.as_ref().map_or([0; 16], |p| p.name());
-    let thread = prepare(entry, name, None, false)?;
+    let thread = prepare(entry, name, None, entry::ThreadPart::for_program()?)?;
     if let Some(parent) = parent {
         thread.affinity.store(parent.affinity(), Ordering::Relaxed);
     }
     Ok(thread)
 }
 
-fn prepare(entry: &UserEntry, name: Name, stack: Option<Stack>, kernel: bool) -> SysResult<Arc<Thread>> {
+/// A thread that starts at `start`; one of the libos if it comes with a stack.
+fn prepare(start: &UserEntry, name: Name, stack: Option<Stack>, entry: entry::ThreadPart) -> SysResult<Arc<Thread>> {
     let area = XsaveArea::new()?;
     let frame = TrapFrame {
-        rip: entry.rip,
-        rsp: entry.rsp,
-        rdi: entry.rdi,
-        rsi: entry.rsi,
+        rip: start.rip,
+        rsp: start.rsp,
+        rdi: start.rdi,
+        rsi: start.rsi,
+        rdx: start.rdx,
+        r10: start.r10,
+        r8: start.r8,
+        r9: start.r9,
         cs: KERNEL_CS,
         ss: KERNEL_SS,
         rflags: RFLAGS_INITIAL,
         ..TrapFrame::default()
     };
-    let context = Context { frame, fs_base: entry.fs_base, full: 1, xsave: area.at, mxcsr: 0, x87_cw: 0 };
+    let context = Context { frame, fs_base: start.fs_base, full: 1, xsave: area.at, mxcsr: 0, x87_cw: 0 };
     let here = crate::percpu::this().index() as u32;
     let mut registry = REGISTRY.lock();
     sched::reserve(registry.user.len() + registry.kernel.len() + 1)?;
-    let ids = if kernel { &mut registry.kernel } else { &mut registry.user };
+    let ids = if stack.is_some() { &mut registry.kernel } else { &mut registry.user };
     let id = ids.reserve().ok_or(Errno::EAGAIN)?;
     let thread = Arc::new(Thread {
         id,
@@ -97,6 +111,7 @@ fn prepare(entry: &UserEntry, name: Name, stack: Option<Stack>, kernel: bool) ->
         vruntime: AtomicI64::new(sched::floor_of(here as usize)),
         attention: AtomicBool::new(false),
         ext: Once::new(),
+        entry,
         _xsave: area,
         _stack: stack,
     });
