@@ -22,9 +22,14 @@ fn main() -> ExitCode {
     let script = root.join("link/image.ld");
 
     let program = program();
-    // Only the image with ERTS in it is the product.
-    let image = if program.is_some() { out.join("image.elf") } else { root.join("image.elf") };
-    let wrapper = post_link::install(&out, &image);
+    let entry = metadata("TRAPLESS_MUSL_ENTRY");
+    // Only the image with ERTS in it is the product, and only one of its variants has the plain name.
+    let image = match (&program, entry.as_str()) {
+        (Some(_), _) => out.join("image.elf"),
+        (None, post_link::DIRECT) => root.join("image.elf"),
+        (None, entry) => root.join(format!("image-{entry}.elf")),
+    };
+    let wrapper = post_link::install(&out, &image, &entry);
     let mut args = vec![
         "-nostartfiles".to_owned(),
         "-nostdlib".to_owned(),

@@ -18,6 +18,7 @@ static IMAGE: Image = Image {
         Some(_) => Program::Plain { name: "program" },
     },
     contents: &[
+        ("entry", musl_shim::ENTRY),
         ("otp", erts_build::OTP_VERSION),
         ("erts flavor", erts_build::FLAVOR),
         ("erts sha256", erts_build::INPUT_HASH),

@@ -1,7 +1,8 @@
 //! The build script's second life: as `ld.bfd` in front of the real one.
 //!
 //! `cc -B<dir> -fuse-ld=bfd` runs `<dir>/ld.bfd`. That file is a copy of this build script; it calls the real linker with the same
-//! arguments, refuses an image with a system call instruction in it, and copies the image to where `qemu -kernel image.elf` finds it.
+//! arguments, refuses an image with system call instructions where none may be, and copies the image to where
+//! `qemu -kernel image.elf` finds it.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -11,13 +12,18 @@ use std::{env, fs};
 
 /// What this program is called when it is to link.
 const NAME: &str = "ld.bfd";
-/// The file beside it with two lines: the real linker and the place for the finished image.
+/// The file beside it with three lines: the real linker, the place for the finished image, the entry variant.
 const SETTINGS: &str = "post-link.settings";
+/// The entry variant without system call instructions.
+pub const DIRECT: &str = "direct";
+/// The section with all code of the C side (image.ld).
+const C_CODE: &str = ".erts.text";
 
 /// The linker in front of the linker.
 pub struct Wrapper {
     linker: PathBuf,
     image: PathBuf,
+    entry: OsString,
 }
 
 /// The wrapper, if this program was called as one.
@@ -27,12 +33,12 @@ pub fn role() -> Option<Wrapper> {
         return None;
     }
     let settings = fs::read(own.with_file_name(SETTINGS)).ok()?;
-    let mut lines = settings.split(|&b| b == b'\n').map(|l| PathBuf::from(OsString::from_vec(l.to_vec())));
-    Some(Wrapper { linker: lines.next()?, image: lines.next()? })
+    let mut lines = settings.split(|&b| b == b'\n').map(|l| OsString::from_vec(l.to_vec()));
+    Some(Wrapper { linker: lines.next()?.into(), image: lines.next()?.into(), entry: lines.next()? })
 }
 
-/// Puts the wrapper into a folder of its own below `out` and returns that folder.
-pub fn install(out: &Path, image: &Path) -> PathBuf {
+/// Puts the wrapper for images of the entry variant `entry` into a folder of its own below `out` and returns that folder.
+pub fn install(out: &Path, image: &Path, entry: &str) -> PathBuf {
     let dir = out.join("linker");
     fs::create_dir_all(&dir).expect("the build folder is writable");
     let own = env::current_exe().expect("a running program has a path");
@@ -42,6 +48,8 @@ pub fn install(out: &Path, image: &Path) -> PathBuf {
     let mut settings = real_linker().into_os_string().into_vec();
     settings.push(b'\n');
     settings.extend_from_slice(image.as_os_str().as_bytes());
+    settings.push(b'\n');
+    settings.extend_from_slice(entry.as_bytes());
     fs::write(dir.join(SETTINGS), settings).expect("the build folder is writable");
     dir
 }
@@ -71,11 +79,17 @@ impl Wrapper {
             Ok(report) => report,
             Err(error) => return fail(&format!("{}: {error}", output.display())),
         };
-        if !report.findings.is_empty() {
-            for finding in &report.findings {
-                eprintln!("{finding}");
-            }
-            return fail("the image holds system call instructions, and there is no kernel to take them");
+        let traps = self.entry != DIRECT;
+        let (expected, wrong): (Vec<_>, Vec<_>) = report
+            .findings
+            .iter()
+            .partition(|finding| traps && finding.trap == nosyscall::Trap::Syscall && finding.section == C_CODE);
+        if !wrong.is_empty() {
+            wrong.iter().for_each(|finding| eprintln!("{finding}"));
+            return fail("the image holds system call instructions where nothing takes them");
+        }
+        if traps && expected.is_empty() {
+            return fail("the image holds no system call instruction: the C library is that of another entry variant");
         }
         match publish(&output, &self.image) {
             Ok(()) => ExitCode::SUCCESS,

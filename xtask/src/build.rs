@@ -12,9 +12,12 @@ use serde_json::Value;
 use sources::{Console, host::Task};
 
 use crate::{
-    cli::{BuildOptions, Flavor, name},
+    cli::{BuildOptions, Entry, Flavor, name},
     setup,
 };
+
+/// Names the entry variant, to the build scripts on both sides of it.
+pub const ENTRY_VARIABLE: &str = "TRAPLESS_ENTRY";
 
 /// Builds the image, and returns where it is.
 ///
@@ -29,7 +32,11 @@ pub fn build(options: &BuildOptions) -> Result<PathBuf> {
     if !options.debug {
         command.arg("--release");
     }
-    command.env(erts_recipe::Flavor::VARIABLE, name(options.flavor)).env("TRAPLESS_ENTRY", name(options.entry));
+    command.env(erts_recipe::Flavor::VARIABLE, name(options.flavor)).env(ENTRY_VARIABLE, name(options.entry));
+    if options.entry != Entry::Direct {
+        // So that building one variant leaves what was built for another.
+        command.args(["--target-dir", &format!("target/{}", name(options.entry))]);
+    }
     if let Some(app) = &options.app {
         let app =
             app.canonicalize().with_context(|| format!("there is no folder {} (given with --app)", app.display()))?;

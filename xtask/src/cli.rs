@@ -1,6 +1,6 @@
 //! The command line of `cargo xtask`. The comments here are its help.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, str::FromStr};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use trapless_tests::machine::{Forward, Kind};
@@ -110,6 +110,9 @@ pub struct TestOptions {
     /// Only this part of the tests
     #[arg(long, value_enum)]
     pub only: Option<Part>,
+    /// How musl enters the library OS in the images that are tested: one way, or all
+    #[arg(long, value_name = "ENTRY", default_value = "direct")]
+    pub entry: Entries,
 }
 
 #[derive(Args)]
@@ -216,10 +219,28 @@ pub enum Flavor {
 }
 
 /// A way from musl into the library OS.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub enum Entry {
     /// A function call
     Direct,
+    /// The syscall instruction, in ring 0
+    Trap0,
+}
+
+/// One way from musl into the library OS, or all.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Entries(pub Vec<Entry>);
+
+impl FromStr for Entries {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "all" {
+            return Ok(Self(Entry::value_variants().to_vec()));
+        }
+        let names = || Entry::value_variants().iter().map(|&entry| name(entry)).collect::<Vec<_>>().join(", ");
+        Entry::from_str(text, false).map(|one| Self(vec![one])).map_err(|_| format!("it takes {} or all", names()))
+    }
 }
 
 /// An accelerator of QEMU.
@@ -266,6 +287,14 @@ mod tests {
     fn what_begins_with_a_dash_can_be_appended() {
         assert_eq!(run(&["--append", "-- -noshell"]).machine.append, "-- -noshell");
         assert_eq!(run(&["--qemu", "-d int"]).machine.qemu, ["-d int"]);
+    }
+
+    #[test]
+    fn all_entries_can_be_tested_or_one() {
+        let entries = |text: &str| text.parse::<Entries>().map(|entries| entries.0);
+        assert_eq!(entries("trap0"), Ok(vec![Entry::Trap0]));
+        assert!(entries("all").is_ok_and(|all| all.len() > 1 && all[0] == Entry::Direct));
+        assert!(entries("al").is_err_and(|why| why.contains("direct, trap0")));
     }
 
     #[test]

@@ -10,8 +10,8 @@ use anyhow::{Context, Result};
 use sources::host::Task;
 
 use crate::{
-    build::{self, cargo},
-    cli::{BuildOptions, Entry, Flavor, Part, TestOptions},
+    build::{self, ENTRY_VARIABLE, cargo},
+    cli::{BuildOptions, Entry, Flavor, Part, TestOptions, name},
     setup,
 };
 
@@ -49,12 +49,13 @@ pub fn test(options: &TestOptions) -> Result<u8> {
     let begun = Instant::now();
     let (mut sum, mut broken) = (Sum::default(), Vec::new());
     let wanted = |part| options.only.is_none_or(|only| only == part);
-    for (part, title) in [(Part::Host, "host"), (Part::Models, "models"), (Part::Image, "image in QEMU")] {
-        if wanted(part) {
-            heading(title);
-            if !run(&mut command(part)?, options.filter.as_deref(), &mut sum)? {
-                broken.push(title);
-            }
+    let mut jobs =
+        vec![(Part::Host, "host".to_owned(), Entry::Direct), (Part::Models, "models".to_owned(), Entry::Direct)];
+    jobs.extend(options.entry.0.iter().map(|&entry| (Part::Image, format!("image in QEMU, {}", name(entry)), entry)));
+    for (part, title, entry) in jobs.into_iter().filter(|(part, ..)| wanted(*part)) {
+        heading(&title);
+        if !run(&mut command(part, entry)?, options.filter.as_deref(), &mut sum)? {
+            broken.push(title);
         }
     }
     heading("summary");
@@ -78,7 +79,7 @@ pub fn ci() -> Result<u8> {
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
 }
 
-fn command(part: Part) -> Result<Command> {
+fn command(part: Part, entry: Entry) -> Result<Command> {
     let mut command = cargo();
     // A failing test says what is wrong; where in the harness that was noticed only hides it.
     command.args(["test", "--no-fail-fast"]).env("RUST_LIB_BACKTRACE", "0");
@@ -102,14 +103,11 @@ fn command(part: Part) -> Result<Command> {
             command.env("RUSTFLAGS", "--cfg loom");
         }
         Part::Image => {
-            let image = build::build(&BuildOptions {
-                flavor: Flavor::Jit,
-                entry: Entry::Direct,
-                app: None,
-                debug: false,
-                release: true,
-            })?;
+            let image =
+                build::build(&BuildOptions { flavor: Flavor::Jit, entry, app: None, debug: false, release: true })?;
             command.args(["--package", "trapless-tests"]).env("TRAPLESS_IMAGE", image);
+            // Tests that build an image of their own build the same variant.
+            command.env(ENTRY_VARIABLE, name(entry));
         }
     }
     Ok(command)
