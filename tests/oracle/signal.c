@@ -370,6 +370,23 @@ TEST(leaving_by_jump)
 	handle(SIGUSR1, SIG_DFL, 0);
 }
 
+/* Whatever the kernel keeps for a handler that never returns, it does not keep for ever. */
+TEST(leaving_by_jump_many_times)
+{
+	stack_t stack = { .ss_sp = alternate, .ss_size = sizeof alternate };
+	sigaltstack(&stack, 0);
+	for (volatile int flags = 0; flags != -1; flags = flags == 0 ? SA_ONSTACK : -1) {
+		volatile int times = 0;
+		handle(SIGUSR1, jumps, flags);
+		sigsetjmp(back, 1);
+		if (times++ < 10000) raise(SIGUSR1);
+		VALUE(times);
+	}
+	stack.ss_flags = SS_DISABLE;
+	sigaltstack(&stack, 0);
+	handle(SIGUSR1, SIG_DFL, 0);
+}
+
 /* Real-time signals queue, others do not. */
 TEST(queueing)
 {
@@ -521,5 +538,5 @@ TEST(ignored_by_a_wait)
 AREA(signal)
 	T(raise_and_kill) T(dispositions) T(information) T(masks) T(ignored) T(nested_handlers) T(alternate_stack)
 	T(waiting_for_one) T(waiting_for_an_ignored_one) T(sigsuspend_swaps) T(to_a_thread) T(leaving_by_jump) T(queueing)
-	T(nested_on_the_alternate_stack) T(values) T(queue_limit) T(several_at_once) T(senders) T(ignored_by_a_wait)
+	T(leaving_by_jump_many_times) T(nested_on_the_alternate_stack) T(values) T(queue_limit) T(several_at_once) T(senders) T(ignored_by_a_wait)
 END
