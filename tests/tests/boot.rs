@@ -76,3 +76,25 @@ fn the_banner_counts_the_cpus() -> Result<()> {
     ensure!(line.text.starts_with("Trapless: Erlang/OTP 27 on 3 CPUs"), vm.fail("the banner is not what it should be"));
     Ok(())
 }
+
+/// Both ways to wait for a futex: blocking from the start, or spinning until the boot has opened its files.
+#[test]
+fn either_futex_policy_serves() -> Result<()> {
+    for (policy, cpus) in [("seed", 1), ("seed", 8), ("block", 8)] {
+        let machine = Machine { cpus, append: format!("futex={policy}"), ..Machine::new(image()) };
+        let vm = Vm::serve(&format!("futex-{policy}-{cpus}"), &machine)?;
+        load::echo(&vm.connect(ECHO_PORT)?, b"hi\n")?;
+    }
+    Ok(())
+}
+
+/// The boot chart is on the console, up to the moment when somebody can connect.
+#[test]
+fn the_boot_chart_names_phases_and_files() -> Result<()> {
+    let mut vm = Vm::serve("bootchart", &Machine { append: "bootchart=on".into(), ..Machine::new(image()) })?;
+    let console = vm.console().text();
+    for line in ["us boot CPU up", "us first thread", "/ebin/gen_tcp.beam", "us listening"] {
+        ensure!(console.contains(line), vm.fail(&format!("the chart lacks {line:?}")));
+    }
+    Ok(())
+}

@@ -115,7 +115,8 @@ fn command(part: Part, entry: Entry) -> Result<Command> {
 
 /// Runs one command of tests with its output on the terminal, and adds its results up. False when it failed.
 fn run(command: &mut Command, filter: Option<&str>, sum: &mut Sum) -> Result<bool> {
-    command.args(filter);
+    // For the tests themselves: cargo, if it knew it, would build even what has no tests.
+    command.arg("--").args(filter);
     if io::stdout().is_terminal() {
         command.env("CARGO_TERM_COLOR", "always");
     }

@@ -34,31 +34,34 @@ pub struct Start<P: Platform> {
     pub stderr: Arc<OpenFile<P>>,
 }
 
+/// Bytes that one look takes at most: a request, and what may come right before it.
+const LOOK: usize = 256;
+
 /// Waits for the next request. None when ERTS has closed its end.
 pub fn next_request<P: Platform>(end: &dyn Socket<P>) -> SysResult<Option<Start<P>>> {
     let queue = end.queue().ok_or(Errno::EINVAL)?;
     loop {
-        let mut message = Vec::with_capacity(PROTO_SIZE);
+        let mut message = Vec::with_capacity(LOOK);
         let received = block_on(queue, Ready::READABLE, None, || end.recv(&mut message, MsgFlags::empty()))?;
         if received.len == 0 {
             return Ok(None);
         }
-        // Bytes without descriptors are the terminal's settings, which ERTS leaves with the forker when stdin is a terminal: they
-        // would be restored if ERTS died, but here everything ends with it.
+        // Before the first request come the terminal's settings, which ERTS leaves with the forker when stdin is a terminal: they
+        // would be restored if ERTS died, but here everything ends with it. A stream may give them together with a request, but
+        // nothing behind a request, which has descriptors (unix(7)).
         if !received.rights.is_empty() {
-            return decode(&message, received).map(Some);
+            let request = message.last_chunk().ok_or(Errno::EPROTO)?;
+            return decode(request, received).map(Some);
         }
     }
 }
 
-fn decode<P: Platform>(message: &[u8], received: Received<P>) -> SysResult<Start<P>> {
-    let action = message.first_chunk::<4>().map(|b| u32::from_ne_bytes(*b));
-    let port_id = message.get(8..16).and_then(|b| b.try_into().ok()).map(u64::from_ne_bytes);
+fn decode<P: Platform>(request: &[u8; PROTO_SIZE], received: Received<P>) -> SysResult<Start<P>> {
+    let action = request.first_chunk::<4>().map(|b| u32::from_ne_bytes(*b));
+    let port_id = request.get(8..16).and_then(|b| b.try_into().ok()).map(u64::from_ne_bytes);
     let rights: Result<[_; 3], _> = received.rights.try_into();
     match (action, port_id, rights) {
-        (Some(START), Some(port_id), Ok([stdin, stdout, stderr])) if message.len() == PROTO_SIZE => {
-            Ok(Start { port_id, stdin, stdout, stderr })
-        }
+        (Some(START), Some(port_id), Ok([stdin, stdout, stderr])) => Ok(Start { port_id, stdin, stdout, stderr }),
         _ => Err(Errno::EPROTO),
     }
 }

@@ -17,8 +17,10 @@ global_asm!(
     "cld",
     "mov ax, cs",
     "mov ds, ax",
-    // With a 32-bit operand: the 16-bit form loads 24 bits of the base only.
-    "data32 lgdt [trampoline_gdt_offset]",
+    // With a 32-bit operand: the 16-bit form loads 24 bits of the base only. As a byte: LLVM takes the prefix by name for a change of
+    // mode that outlives the `.code64` below.
+    ".byte 0x66",
+    "lgdt [trampoline_gdt_offset]",
     "mov eax, cr4",
     "or eax, 0x620", // PAE, OSFXSR, OSXMMEXCPT
     "mov cr4, eax",
