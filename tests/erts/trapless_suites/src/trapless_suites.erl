@@ -6,7 +6,7 @@
 
 run([Folder, Logs | Suites]) ->
     ok = filelib:ensure_path(Logs),
-    without_shell(filename:join(Folder, "kernel_test_lib.beam")),
+    [without_shell(filename:join(Folder, Module ++ ".beam")) || Module <- ["kernel_test_lib" | Suites]],
     Options = [{dir, Folder},
                {suite, [list_to_atom(Suite) || Suite <- Suites]},
                {logdir, Logs},
@@ -21,8 +21,8 @@ run([Folder, Logs | Suites]) ->
     io:format("@@ end ~0p~n", [Result]),
     halt(case Result of {_, 0, _} -> 0; {_, _, _} -> 1; _ -> 2 end).
 
-%% OTP's helper asks programs what machine it is on, and no suite that uses it starts where there are none. So it gets an os:cmd/1
-%% that answers nothing instead of failing.
+%% Suites and OTP's helper for them ask programs about the machine and the system, even to decide what to run. Where there are no
+%% programs they get an os:cmd/1 that answers nothing instead of failing.
 without_shell(Beam) ->
     case beam_lib:chunks(Beam, [abstract_code]) of
         {ok, {Module, [{abstract_code, {_, Forms}}]}} ->
