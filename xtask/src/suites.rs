@@ -16,6 +16,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use erts_recipe::Erts;
+use serde::{Deserialize, Serialize};
 use sources::{Console, host::Task};
 use trapless_tests::{machine::Machine, repository, vm::Vm};
 
@@ -33,14 +34,15 @@ const IN_IMAGE: &str = "lib/trapless_suites-0.1.0/priv";
 const END: &str = "@@ end ";
 
 /// What became of one test case.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Outcome {
     /// `ok`, `skipped` or `failed`, in this order of badness.
     verdict: Verdict,
     reason: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 enum Verdict {
     Ok,
     Skipped,
@@ -48,7 +50,7 @@ enum Verdict {
 }
 
 /// The outcomes of one suite, by group and case.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Outcomes {
     cases: BTreeMap<String, Outcome>,
     /// Whether the run came to its end by itself.
@@ -56,8 +58,8 @@ struct Outcomes {
 }
 
 /// Both sides of one suite.
+#[derive(Serialize, Deserialize)]
 struct Comparison {
-    suite: String,
     linux: Outcomes,
     image: Outcomes,
 }
@@ -79,7 +81,7 @@ pub fn suites(options: &SuitesOptions) -> Result<u8> {
     let disk = stage::unpack(&folder, &image)?;
     let patience = Duration::from_secs(60 * u64::from(options.minutes));
 
-    let mut comparisons = Vec::new();
+    let mut page = report::Page::open(&repository().join("docs/generated/otp-suites"))?;
     for (application, suite) in
         wanted.iter().flat_map(|(application, suites)| suites.iter().map(move |suite| (application, suite)))
     {
@@ -89,11 +91,9 @@ pub fn suites(options: &SuitesOptions) -> Result<u8> {
         let machine = run::machine(&options.machine, &image);
         let image = in_image(&machine, application, suite, patience)?;
         eprintln!("{suite}: {}", report::counts(&image));
-        comparisons.push(Comparison { suite: suite.clone(), linux, image });
+        page.add(suite, Comparison { linux, image })?;
     }
-    let page = repository().join("docs/generated/otp-suites.md");
-    report::write(&page, &comparisons, &repository().join("tests/erts/reasons.toml"))?;
-    println!("{}", page.display());
+    println!("{}", page.write(&repository().join("tests/erts/reasons.toml"))?.display());
     Ok(0)
 }
 

@@ -1,6 +1,12 @@
 //! The page of differences between Linux and the image.
 
-use std::{collections::BTreeSet, fmt::Write, fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+    fs,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result};
 use toml::{Table, Value};
@@ -14,33 +20,63 @@ pub fn counts(outcomes: &Outcomes) -> String {
     format!("{} ok, {} failed, {} skipped{end}", count(Verdict::Ok), count(Verdict::Failed), count(Verdict::Skipped))
 }
 
-/// Writes the page. Reasons come from a file kept by hand; a difference without one says so.
-pub fn write(page: &Path, comparisons: &[Comparison], reasons: &Path) -> Result<()> {
-    let reasons = Reasons::read(reasons)?;
-    let folder = page.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    fs::write(page, text(comparisons, &reasons)?).with_context(|| format!("cannot write {}", page.display()))
+/// The page, and beside it the latest results of each suite as JSON, so that suites can be run one by one.
+pub struct Page {
+    page: PathBuf,
+    data: PathBuf,
+    suites: Suites,
 }
 
-fn text(comparisons: &[Comparison], reasons: &Reasons) -> Result<String> {
+type Suites = BTreeMap<String, Comparison>;
+
+impl Page {
+    /// The page at `path`, without its ending, with the results it has so far.
+    pub fn open(path: &Path) -> Result<Self> {
+        let (page, data) = (path.with_extension("md"), path.with_extension("json"));
+        let folder = path.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let suites = match fs::read(&data) {
+            Ok(json) => serde_json::from_slice(&json).with_context(|| format!("{} is wrong", data.display()))?,
+            Err(error) if error.kind() == ErrorKind::NotFound => Suites::new(),
+            Err(error) => return Err(error).with_context(|| format!("cannot read {}", data.display())),
+        };
+        Ok(Self { page, data, suites })
+    }
+
+    /// Puts the results of a suite in the place of earlier ones, and keeps them.
+    pub fn add(&mut self, suite: &str, comparison: Comparison) -> Result<()> {
+        self.suites.insert(suite.to_owned(), comparison);
+        let json = serde_json::to_string_pretty(&self.suites)? + "\n";
+        fs::write(&self.data, json).with_context(|| format!("cannot write {}", self.data.display()))
+    }
+
+    /// Writes the page and says where it is. Reasons come from a file kept by hand; a difference without one says so.
+    pub fn write(&self, reasons: &Path) -> Result<&Path> {
+        let text = text(&self.suites, &Reasons::read(reasons)?)?;
+        fs::write(&self.page, text).with_context(|| format!("cannot write {}", self.page.display()))?;
+        Ok(&self.page)
+    }
+}
+
+fn text(suites: &Suites, reasons: &Reasons) -> Result<String> {
     let mut text = String::from(
         "# OTP's own suites, here and on Linux\n\n\
          Written by `cargo xtask suites`, which runs the same BEAM with the same files on both. Reasons are kept in\n\
          `tests/erts/reasons.toml`.\n\n| Suite | Linux | here | differences |\n|---|---|---|---|\n",
     );
-    for comparison in comparisons {
+    for (suite, comparison) in suites {
         let (linux, image) = (counts(&comparison.linux), counts(&comparison.image));
-        writeln!(text, "| {} | {linux} | {image} | {} |", comparison.suite, differences(comparison).len())?;
+        writeln!(text, "| {} | {linux} | {image} | {} |", suite, differences(comparison).len())?;
     }
-    for comparison in comparisons {
+    for (suite, comparison) in suites {
         let differences = differences(comparison);
         if differences.is_empty() {
             continue;
         }
-        write!(text, "\n## {}\n\n| Case | Linux | here | reason |\n|---|---|---|---|\n", comparison.suite)?;
+        write!(text, "\n## {}\n\n| Case | Linux | here | reason |\n|---|---|---|---|\n", suite)?;
         for (case, linux, image) in differences {
             let said = image.map(|outcome| outcome.reason.as_str()).unwrap_or_default();
-            let reason = match reasons.find(&comparison.suite, case) {
+            let reason = match reasons.find(suite, case) {
                 Some(reason) => reason.to_owned(),
                 None => format!("not explained yet: `{}`", said.replace(['|', '`'], "/")),
             };
@@ -97,12 +133,11 @@ mod tests {
     #[test]
     fn differences_are_listed_with_their_reasons() {
         let comparison = Comparison {
-            suite: "x_SUITE".into(),
             linux: outcomes("@@ ok x_SUITE a \n@@ ok x_SUITE b \n@@ ok x_SUITE g/c \n", true),
             image: outcomes("@@ ok x_SUITE a \n@@ failed x_SUITE b oh|dear\n", false),
         };
         let reasons = Reasons("[x_SUITE]\n\"g/*\" = \"because\"\n".parse().unwrap());
-        let text = text(&[comparison], &reasons).unwrap();
+        let text = text(&Suites::from([("x_SUITE".to_owned(), comparison)]), &reasons).unwrap();
         assert!(
             text.contains("| x_SUITE | 3 ok, 0 failed, 0 skipped | 1 ok, 1 failed, 0 skipped, did not end | 2 |"),
             "{text}"
