@@ -91,7 +91,7 @@ fn either_futex_policy_serves() -> Result<()> {
 /// The boot chart is on the console, up to the moment when somebody can connect.
 #[test]
 fn the_boot_chart_names_phases_and_files() -> Result<()> {
-    let mut vm = Vm::serve("bootchart", &Machine { append: "bootchart=on".into(), ..Machine::new(image()) })?;
+    let vm = Vm::serve("bootchart", &Machine { append: "bootchart=on".into(), ..Machine::new(image()) })?;
     let console = vm.console().text();
     for line in ["us boot CPU up", "us first thread", "/ebin/gen_tcp.beam", "us listening"] {
         ensure!(console.contains(line), vm.fail(&format!("the chart lacks {line:?}")));
