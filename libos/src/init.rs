@@ -5,11 +5,13 @@ use crate::kernel::{self, Kernel};
 use crate::machine_info::MachineInfo;
 use crate::power::{heed_button, refuse_boot};
 use crate::start::{self, Program};
+use crate::task::PID;
 use crate::{chart, console, files, network, selftest, trace};
 use alloc::sync::Arc;
 use trapless_abi::structs::NSEC_PER_SEC;
 use trapless_logic::futex::{FutexTable, Policy};
 use trapless_logic::signal::ProcessSignals;
+use trapless_logic::socket::netlink::Netlink;
 use trapless_platform::boot::BootInfo;
 use trapless_platform::{acpi, clock, entropy, frames, ioapic, mm, paging, rtc, sched, serial, smp, virtio};
 
@@ -79,7 +81,8 @@ pub fn start(info: &'static BootInfo, image: &Image) -> ! {
     image.contents.iter().for_each(|(name, hash)| log::info!("{name} {hash}"));
     // System calls work from here on.
     let futex = FutexTable::new(FUTEX_BUCKETS, Policy::seed(config.futex_spin_opens));
-    kernel::install(Kernel { config, vfs, fds, futex, net, signals: ProcessSignals::new() });
+    let netlink = Netlink::new(net.clone(), PID as u32);
+    kernel::install(Kernel { config, vfs, fds, futex, net, netlink, signals: ProcessSignals::new() });
     heed_button();
     trace::start(&kernel::kernel().config).unwrap_or_else(|e| refuse_boot(format_args!("{e}")));
     // The program's first thread, or a test in its place.

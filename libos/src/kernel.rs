@@ -8,6 +8,7 @@ use trapless_logic::file::OpenFile;
 use trapless_logic::futex::FutexTable;
 use trapless_logic::net::NetStack;
 use trapless_logic::signal::ProcessSignals;
+use trapless_logic::socket::netlink::Netlink;
 use trapless_logic::vfs::Vfs;
 use trapless_platform::x86::X86;
 
@@ -26,6 +27,8 @@ pub struct Kernel {
     pub futex: FutexTable<X86>,
     /// The network.
     pub net: Arc<NetStack<X86>>,
+    /// Its interfaces, for netlink sockets.
+    pub netlink: Arc<Netlink<X86>>,
     /// Signal dispositions.
     pub signals: ProcessSignals<X86>,
 }

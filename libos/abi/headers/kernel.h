@@ -18,6 +18,8 @@
 #include <linux/fcntl.h>
 #include <linux/fs.h>
 #include <linux/futex.h>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
 #include <linux/in.h>
 #include <linux/in6.h>
 #include <linux/limits.h>
@@ -25,12 +27,14 @@
 #include <linux/membarrier.h>
 #include <linux/memfd.h>
 #include <linux/mman.h>
+#include <linux/netlink.h>
 #include <linux/poll.h>
 #include <linux/prctl.h>
 #include <linux/random.h>
 #include <linux/reboot.h>
 #include <linux/resource.h>
 #include <linux/rseq.h>
+#include <linux/rtnetlink.h>
 #include <linux/sched.h>
 #include <linux/sched/types.h>
 #include <linux/socket.h>

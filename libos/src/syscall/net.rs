@@ -9,6 +9,7 @@ use crate::user::{self, Get, Put};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
+use trapless_abi::flags::NETLINK_ROUTE;
 use trapless_abi::structs::{Cmsghdr, MmsgHdr, Msghdr, Sockaddr, SockaddrStorage, Timespec};
 use trapless_abi::table::types::*;
 use trapless_abi::{Errno, SysResult};
@@ -17,6 +18,7 @@ use trapless_logic::file::{File, O_NONBLOCK, O_RDWR};
 use trapless_logic::net::tcp::TcpSocket;
 use trapless_logic::net::udp::UdpSocket;
 use trapless_logic::platform::Platform;
+use trapless_logic::socket::netlink::NetlinkSocket;
 use trapless_logic::socket::unix::{Style, UnixSocket};
 use trapless_logic::socket::{Control, MsgFlags as ObjectFlags, Received, Shutdown, SockAddr, Socket};
 use trapless_logic::time::Instant;
@@ -78,8 +80,12 @@ pub fn socket(domain: AddressFamily, kind: SockType, protocol: Protocol) -> SysR
         (AddressFamily::AF_INET, SockKind::SOCK_DGRAM, Protocol::IPPROTO_IP | Protocol::IPPROTO_UDP) => {
             publish(UdpSocket::<X86>::new(net), kind.flags)
         }
+        (AddressFamily::AF_NETLINK, SockKind::SOCK_RAW | SockKind::SOCK_DGRAM, Protocol(NETLINK_ROUTE)) => {
+            publish(NetlinkSocket::new(kernel().netlink.clone(), kind.kind as i32), kind.flags)
+        }
         (AddressFamily::AF_INET, SockKind::SOCK_STREAM | SockKind::SOCK_DGRAM, _) => Err(Errno::EPROTONOSUPPORT),
-        (AddressFamily::AF_INET, ..) => Err(Errno::ESOCKTNOSUPPORT),
+        (AddressFamily::AF_NETLINK, SockKind::SOCK_RAW | SockKind::SOCK_DGRAM, _) => Err(Errno::EPROTONOSUPPORT),
+        (AddressFamily::AF_INET | AddressFamily::AF_NETLINK, ..) => Err(Errno::ESOCKTNOSUPPORT),
         _ => Err(Errno::EAFNOSUPPORT),
     }
 }

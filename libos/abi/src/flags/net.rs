@@ -133,6 +133,10 @@ impl Trace for Protocol {
     }
 }
 
+consts! { u32 {
+    IFF_LOWER_UP = 0x1_0000, "Flag of an interface, told by rtnetlink(7) only: its link is up.";
+} }
+
 consts! { i32 {
     SOMAXCONN = 4096, "Longest queue of connections, listen(2).";
     SCM_RIGHTS = 1, "`cmsg_type`: descriptors, unix(7).";

@@ -6,6 +6,7 @@
 
 mod fs;
 mod net;
+mod netlink;
 mod poll;
 mod process;
 mod signal;
@@ -14,6 +15,7 @@ mod time;
 
 pub use fs::*;
 pub use net::*;
+pub use netlink::*;
 pub use poll::*;
 pub use process::*;
 pub use signal::*;
@@ -33,6 +35,7 @@ sizes! {
     EpollEvent = 12, Pollfd = 8, FdSet = 128, PselectSigmask = 16,
     Sockaddr = 16, SockaddrIn = 16, SockaddrIn6 = 28, SockaddrUn = 110, SockaddrStorage = 128,
     Iovec = 16, Msghdr = 56, MmsgHdr = 64, Cmsghdr = 16, Linger = 8, IpMreqn = 12, Ucred = 12, Ifreq = 40, Ifconf = 16,
+    SockaddrNl = 12, Nlmsghdr = 16, Nlmsgerr = 20, Rtattr = 4, Ifinfomsg = 16, Ifaddrmsg = 8,
     Sigset = 8, Sigaction = 32, StackT = 24, Siginfo = 128, Mcontext = 256, Ucontext = 304,
     Rlimit = 16, Rusage = 144, Sysinfo = 112, Utsname = 390, RobustListHead = 24, SchedParam = 4,
     Winsize = 8, Termios = 36,

@@ -7,6 +7,9 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use smoltcp::socket::dhcpv4;
 use smoltcp::wire::{IpCidr, Ipv4Address, Ipv4Cidr};
+use trapless_abi::flags::{
+    ARPHRD_ETHER, ARPHRD_LOOPBACK, IFF_BROADCAST, IFF_LOOPBACK, IFF_MULTICAST, IFF_RUNNING, IFF_UP,
+};
 
 /// Where the host's address comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,10 +60,32 @@ pub struct InterfaceInfo {
     pub mtu: u32,
 }
 
-/// IFF_UP | IFF_LOOPBACK | IFF_RUNNING.
-const LOOPBACK_FLAGS: u32 = 0x1 | 0x8 | 0x40;
-/// IFF_UP | IFF_BROADCAST | IFF_RUNNING | IFF_MULTICAST.
-const ETHERNET_FLAGS: u32 = 0x1 | 0x2 | 0x40 | 0x1000;
+const LOOPBACK_FLAGS: u16 = IFF_UP | IFF_LOOPBACK | IFF_RUNNING;
+const ETHERNET_FLAGS: u16 = IFF_UP | IFF_BROADCAST | IFF_RUNNING | IFF_MULTICAST;
+/// As Linux says. Packets are cut as for the card, which programs do not see.
+const LOOPBACK_MTU: u32 = 65536;
+
+impl InterfaceInfo {
+    const fn is_loopback(&self) -> bool {
+        self.flags & IFF_LOOPBACK as u32 != 0
+    }
+
+    /// ARPHRD_* of netdevice(7).
+    pub const fn hardware_type(&self) -> u16 {
+        if self.is_loopback() { ARPHRD_LOOPBACK } else { ARPHRD_ETHER }
+    }
+
+    /// The Ethernet address of everybody; zero for the loopback.
+    pub const fn hardware_broadcast(&self) -> [u8; 6] {
+        if self.is_loopback() { [0; 6] } else { [0xff; 6] }
+    }
+
+    /// The IPv4 address of everybody on the network, if the network has one.
+    pub fn broadcast(&self) -> Option<Ipv4Address> {
+        let address = self.address.filter(|_| !self.is_loopback())?;
+        Ipv4Cidr::new(address, self.prefix).broadcast()
+    }
+}
 
 impl<P: Platform> NetStack<P> {
     /// The address, router and name servers in use. None: loopback only, so far.
@@ -82,16 +107,16 @@ impl<P: Platform> NetStack<P> {
         let lo = InterfaceInfo {
             name: "lo",
             index: 1,
-            flags: LOOPBACK_FLAGS,
+            flags: LOOPBACK_FLAGS.into(),
             mac: [0; 6],
             address: Some(Ipv4Address::LOCALHOST),
             prefix: 8,
-            mtu: MTU as u32,
+            mtu: LOOPBACK_MTU,
         };
         let eth0 = nic.then(|| InterfaceInfo {
             name: "eth0",
             index: 2,
-            flags: ETHERNET_FLAGS,
+            flags: ETHERNET_FLAGS.into(),
             mac,
             address: lease.as_ref().map(|l| l.address.address()),
             prefix: lease.as_ref().map_or(0, |l| l.address.prefix_len()),

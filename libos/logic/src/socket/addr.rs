@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
-use trapless_abi::structs::{SockaddrIn, SockaddrIn6};
+use trapless_abi::structs::{SockaddrIn, SockaddrIn6, SockaddrNl};
 use trapless_abi::{Errno, SysResult};
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -11,6 +11,7 @@ pub(crate) const AF_UNSPEC: u16 = 0;
 pub(crate) const AF_UNIX: u16 = 1;
 pub(crate) const AF_INET: u16 = 2;
 pub(crate) const AF_INET6: u16 = 10;
+pub(crate) const AF_NETLINK: u16 = 16;
 
 /// A socket address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +20,13 @@ pub enum SockAddr {
     Inet(SocketAddr),
     /// AF_UNIX: the bytes of `sun_path` without the final NUL; empty: unnamed; a leading NUL: abstract.
     Unix(Vec<u8>),
+    /// AF_NETLINK.
+    Netlink {
+        /// Port of a socket; 0 is the kernel.
+        port: u32,
+        /// Multicast groups, a bit each.
+        groups: u32,
+    },
     /// AF_UNSPEC: dissolves a datagram socket's association (connect(2)).
     Unspecified,
 }
@@ -49,6 +57,10 @@ impl SockAddr {
                 };
                 if end > 108 { Err(Errno::EINVAL) } else { Ok(Self::Unix(path[..end].to_vec())) }
             }
+            AF_NETLINK => {
+                let (a, _) = SockaddrNl::read_from_prefix(bytes).map_err(|_| Errno::EINVAL)?;
+                Ok(Self::Netlink { port: a.nl_pid, groups: a.nl_groups })
+            }
             _ => Err(Errno::EAFNOSUPPORT),
         }
     }
@@ -74,6 +86,9 @@ impl SockAddr {
             }
             .as_bytes()
             .to_vec(),
+            &Self::Netlink { port, groups } => {
+                SockaddrNl { nl_family: AF_NETLINK, nl_pad: 0, nl_pid: port, nl_groups: groups }.as_bytes().to_vec()
+            }
             Self::Unix(path) => {
                 let mut bytes = AF_UNIX.to_ne_bytes().to_vec();
                 bytes.extend_from_slice(path);
@@ -100,6 +115,9 @@ mod tests {
             let address = SockAddr::Unix(path.to_vec());
             assert_eq!(SockAddr::decode(&address.encode()), Ok(address));
         }
+        let address = SockAddr::Netlink { port: 7, groups: 1 };
+        assert_eq!(address.encode(), [16, 0, 0, 0, 7, 0, 0, 0, 1, 0, 0, 0]);
+        assert_eq!(SockAddr::decode(&address.encode()), Ok(address));
     }
 
     #[test]
@@ -111,6 +129,7 @@ mod tests {
     fn short_and_foreign_addresses_are_refused() {
         assert_eq!(SockAddr::decode(&[2]), Err(Errno::EINVAL));
         assert_eq!(SockAddr::decode(&[2, 0, 1, 2]), Err(Errno::EINVAL));
-        assert_eq!(SockAddr::decode(&[16, 0, 1, 2]), Err(Errno::EAFNOSUPPORT));
+        assert_eq!(SockAddr::decode(&[16, 0, 0, 0, 7, 0, 0, 0, 1, 0, 0]), Err(Errno::EINVAL));
+        assert_eq!(SockAddr::decode(&[17, 0, 1, 2]), Err(Errno::EAFNOSUPPORT));
     }
 }

@@ -1,6 +1,7 @@
-//! Sockets (socket(7)): the interface that TCP, UDP and AF_UNIX sockets share, and the AF_UNIX ones.
+//! Sockets (socket(7)): the interface that all of them share, and those of AF_UNIX and AF_NETLINK.
 
-mod addr;
+pub(crate) mod addr;
+pub mod netlink;
 pub(crate) mod options;
 pub mod unix;
 #[cfg(all(test, not(loom)))]
@@ -79,7 +80,7 @@ pub enum Shutdown {
 
 /// A socket. As with [`File`], nothing here blocks: EAGAIN (for connect: EINPROGRESS, then EALREADY) tells the caller to wait.
 pub trait Socket<P: Platform>: File<P> {
-    /// AF_INET, AF_INET6 or AF_UNIX, the type (SOCK_STREAM...) and the protocol, for SO_DOMAIN, SO_TYPE and SO_PROTOCOL.
+    /// The address family, the type (SOCK_STREAM...) and the protocol, for SO_DOMAIN, SO_TYPE and SO_PROTOCOL.
     fn kind(&self) -> (i32, i32, i32);
 
     /// bind(2).

@@ -1,5 +1,7 @@
 //! What the socket options of all families share (socket(7)).
 
+use crate::platform::Platform;
+use crate::sync::Lock;
 use alloc::vec::Vec;
 use core::time::Duration;
 use trapless_abi::{Errno, SysResult};
@@ -48,4 +50,38 @@ pub(crate) fn time_limit_bytes(limit: Option<Duration>) -> Vec<u8> {
     let limit = limit.unwrap_or_default();
     let words = [limit.as_secs() as i64, i64::from(limit.subsec_micros())];
     words.iter().flat_map(|w| w.to_ne_bytes()).collect()
+}
+
+/// How long calls block, for sockets that keep nothing else.
+pub(crate) struct Limits<P: Platform> {
+    /// SO_RCVTIMEO and SO_SNDTIMEO.
+    pair: Lock<P, [Option<Duration>; 2]>,
+}
+
+impl<P: Platform> Limits<P> {
+    pub(crate) fn new() -> Self {
+        Self { pair: Lock::new([None; 2]) }
+    }
+
+    /// setsockopt(2) with SO_RCVTIMEO, else SO_SNDTIMEO. EINVAL, EDOM.
+    pub(crate) fn set(&self, name: i32, value: &[u8]) -> SysResult<()> {
+        let limit = time_limit(value)?;
+        self.pair.lock()[usize::from(name != so::RCVTIMEO)] = limit;
+        Ok(())
+    }
+
+    /// getsockopt(2), as [`Limits::set`].
+    pub(crate) fn get(&self, name: i32) -> Vec<u8> {
+        time_limit_bytes(self.pair.lock()[usize::from(name != so::RCVTIMEO)])
+    }
+
+    /// SO_RCVTIMEO.
+    pub(crate) fn receive(&self) -> Option<Duration> {
+        self.pair.lock()[0]
+    }
+
+    /// SO_SNDTIMEO.
+    pub(crate) fn send(&self) -> Option<Duration> {
+        self.pair.lock()[1]
+    }
 }

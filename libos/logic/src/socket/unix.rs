@@ -3,7 +3,7 @@
 
 mod inbox;
 
-use super::options::{SOL_SOCKET, so, time_limit, time_limit_bytes};
+use super::options::{Limits, SOL_SOCKET, so};
 use super::{Control, MsgFlags, Received, Shutdown, SockAddr, Socket};
 use crate::data::{Sink, Source};
 use crate::eventfd::anonymous_stat;
@@ -43,15 +43,8 @@ pub struct UnixSocket<P: Platform> {
     style: Style,
     inbox: Lock<P, Inbox<P>>,
     queue: WaitQueue<P>,
-    limits: Lock<P, Limits>,
+    limits: Limits<P>,
     peer: Weak<Self>,
-}
-
-/// How long calls block.
-#[derive(Clone, Copy, Default)]
-struct Limits {
-    receive: Option<Duration>,
-    send: Option<Duration>,
 }
 
 impl<P: Platform> UnixSocket<P> {
@@ -69,13 +62,7 @@ impl<P: Platform> UnixSocket<P> {
     }
 
     fn new(style: Style, peer: Weak<Self>) -> Self {
-        Self {
-            style,
-            inbox: Lock::new(Inbox::new()),
-            queue: WaitQueue::new(),
-            limits: Lock::new(Limits::default()),
-            peer,
-        }
+        Self { style, inbox: Lock::new(Inbox::new()), queue: WaitQueue::new(), limits: Limits::new(), peer }
     }
 
     /// The peer, if its side of the connection is any of this side's business: datagram sockets live alone.
@@ -189,8 +176,7 @@ impl<P: Platform> Socket<P> for UnixSocket<P> {
 
     fn set_option(&self, level: i32, name: i32, value: &[u8]) -> SysResult<()> {
         match (level, name) {
-            (SOL_SOCKET, so::RCVTIMEO) => self.limits.lock().receive = time_limit(value)?,
-            (SOL_SOCKET, so::SNDTIMEO) => self.limits.lock().send = time_limit(value)?,
+            (SOL_SOCKET, so::RCVTIMEO | so::SNDTIMEO) => self.limits.set(name, value)?,
             // Hints here.
             (SOL_SOCKET, so::SNDBUF | so::RCVBUF | so::PASSCRED) if value.len() >= 4 => {}
             (SOL_SOCKET, so::SNDBUF | so::RCVBUF | so::PASSCRED) => return Err(Errno::EINVAL),
@@ -202,8 +188,7 @@ impl<P: Platform> Socket<P> for UnixSocket<P> {
     fn option(&self, level: i32, name: i32) -> SysResult<Vec<u8>> {
         let (domain, kind, protocol) = self.kind();
         let value = match (level, name) {
-            (SOL_SOCKET, so::RCVTIMEO) => return Ok(time_limit_bytes(self.receive_timeout())),
-            (SOL_SOCKET, so::SNDTIMEO) => return Ok(time_limit_bytes(self.send_timeout())),
+            (SOL_SOCKET, so::RCVTIMEO | so::SNDTIMEO) => return Ok(self.limits.get(name)),
             (SOL_SOCKET, so::TYPE) => kind,
             (SOL_SOCKET, so::ERROR) => self.inbox.lock().error.take().map_or(0, |error| error as i32),
             (SOL_SOCKET, so::SNDBUF | so::RCVBUF) => CAPACITY as i32,
@@ -216,11 +201,11 @@ impl<P: Platform> Socket<P> for UnixSocket<P> {
     }
 
     fn receive_timeout(&self) -> Option<Duration> {
-        self.limits.lock().receive
+        self.limits.receive()
     }
 
     fn send_timeout(&self) -> Option<Duration> {
-        self.limits.lock().send
+        self.limits.send()
     }
 }
 

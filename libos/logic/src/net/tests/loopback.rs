@@ -78,5 +78,7 @@ fn interfaces_are_listed() {
     let found = net.a.interfaces();
     let names: Vec<_> = found.iter().map(|i| (i.name, i.index, i.flags, i.address.unwrap().to_string())).collect();
     assert_eq!(names, [("lo", 1, 0x49, "127.0.0.1".into()), ("eth0", 2, 0x1043, "10.0.0.1".into())]);
+    assert_eq!(found.iter().map(InterfaceInfo::broadcast).collect::<Vec<_>>(), [None, Some([10, 0, 0, 255].into())]);
+    assert!(matches!(found[0], InterfaceInfo { mac: [0, 0, 0, 0, 0, 0], prefix: 8, mtu: 65536, .. }));
     assert!(matches!(found[1], InterfaceInfo { mac: [2, 0, 0, 0, 0, 10], prefix: 24, mtu: 1500, .. }));
 }
