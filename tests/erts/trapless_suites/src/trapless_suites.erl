@@ -25,6 +25,8 @@ run([Folder, Logs | Suites]) ->
 %% programs they get an os:cmd/1 that answers nothing instead of failing.
 without_shell(Beam) ->
     case beam_lib:chunks(Beam, [abstract_code]) of
+        {ok, {_, [{abstract_code, no_abstract_code}]}} ->
+            ok;
         {ok, {Module, [{abstract_code, {_, Forms}}]}} ->
             {ok, Module, Binary} = compile:forms(own_cmd(Forms), []),
             {module, Module} = code:load_binary(Module, Beam, Binary);
