@@ -9,6 +9,8 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use trapless_tests::{
+    erl,
+    exit::Exit,
     image, load,
     machine::{ECHO_PORT, Kind, Machine},
     vm::Vm,
@@ -118,5 +120,40 @@ fn idle_connections_stay_open() -> Result<()> {
     for stream in &idle {
         load::echo(stream, b"still here").map_err(|error| vm.fail(&format!("{error:#}")))?;
     }
+    Ok(())
+}
+
+/// Waits for the address that DHCP gives, then asks in both of inet's ways.
+const INTERFACES: &str = r#"
+    {ok, Lo} = net:if_name2index("lo"), {ok, "eth0"} = net:if_index2name(Lo + 1),
+    Ask = fun Ask() ->
+        {ok, All} = inet:getifaddrs(),
+        Eth0 = proplists:get_value("eth0", All),
+        case proplists:is_defined(addr, Eth0) of
+            true -> All;
+            false -> receive after 10 -> Ask() end
+        end
+    end,
+    Get = fun(Options) -> [proplists:get_value(K, Options) || K <- [addr, netmask, broadaddr, hwaddr]] end,
+    [io:format("~s: ~w ~w~n", [Name, lists:sort(proplists:get_value(flags, O)), Get(O)]) || {Name, O} <- Ask()],
+    {ok, Old} = inet:getif(),
+    io:format("getif: ~w~n", [lists:sort(Old)]),
+    {ok, Hardware} = inet:ifget("eth0", [hwaddr, mtu]),
+    io:format("ifget: ~w~n", [Hardware]),
+    halt(0).
+"#;
+
+#[test]
+fn interfaces_are_listed() -> Result<()> {
+    let code = INTERFACES.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut vm = Vm::boot("interfaces", &Machine { append: erl(&code), ..machine(2) })?;
+    vm.wait_for("lo: [loopback,running,up] [{127,0,0,1},{255,0,0,0},undefined,[0,0,0,0,0,0]]")?;
+    vm.wait_for(
+        "eth0: [broadcast,multicast,running,up] [{10,0,2,15},{255,255,255,0},{10,0,2,255},[82,84,0,18,52,86]]",
+    )?;
+    vm.wait_for("getif: [{{10,0,2,15},{10,0,2,255},{255,255,255,0}},{{127,0,0,1},{0,0,0,0},{255,0,0,0}}]")?;
+    vm.wait_for("ifget: [{hwaddr,[82,84,0,18,52,86]},{mtu,1500}]")?;
+    let exit = vm.wait_exit()?;
+    ensure!(exit == Exit::Halted(0), vm.fail(&format!("it ended with {exit:?}")));
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Reading, writing and descriptors: read(2), write(2), fcntl(2), pipe(2), eventfd(2), timerfd_create(2) and relatives.
 
+use super::netdevice;
 use crate::kernel::{Open, kernel, open_file};
 use crate::signals;
 use crate::user::{self, Get, Put};
@@ -179,7 +180,10 @@ pub fn ioctl(fd: Fd, request: IoctlRequest, argp: UserPtr) -> SysResult {
             file.set_flags(if on { file.flags() | O_NONBLOCK } else { file.flags() & !O_NONBLOCK });
             Ok(0)
         }
-        _ => file.file.ioctl(request.0, &mut Argument(argp.addr())),
+        _ => match file.file.as_socket().filter(|_| netdevice::is_for(request)) {
+            Some(socket) => netdevice::ioctl(socket, request, argp.addr()),
+            None => file.file.ioctl(request.0, &mut Argument(argp.addr())),
+        },
     }
 }
 

@@ -5,6 +5,7 @@ pub mod fs;
 pub mod io;
 pub mod mem;
 pub mod net;
+mod netdevice;
 pub mod poll;
 pub mod process;
 pub mod signal;

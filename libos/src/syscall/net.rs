@@ -83,6 +83,10 @@ pub fn socket(domain: AddressFamily, kind: SockType, protocol: Protocol) -> SysR
         (AddressFamily::AF_NETLINK, SockKind::SOCK_RAW | SockKind::SOCK_DGRAM, Protocol(NETLINK_ROUTE)) => {
             publish(NetlinkSocket::new(kernel().netlink.clone(), kind.kind as i32), kind.flags)
         }
+        // Enough for what only needs some socket, such as if_nametoindex(3).
+        (AddressFamily::AF_UNIX, SockKind::SOCK_DGRAM, Protocol(0..=1)) => {
+            publish(UnixSocket::<X86>::lone_datagram(), kind.flags)
+        }
         (AddressFamily::AF_INET, SockKind::SOCK_STREAM | SockKind::SOCK_DGRAM, _) => Err(Errno::EPROTONOSUPPORT),
         (AddressFamily::AF_NETLINK, SockKind::SOCK_RAW | SockKind::SOCK_DGRAM, _) => Err(Errno::EPROTONOSUPPORT),
         (AddressFamily::AF_INET | AddressFamily::AF_NETLINK, ..) => Err(Errno::ESOCKTNOSUPPORT),

@@ -13,6 +13,7 @@ pub mod device;
 mod events;
 mod lease;
 mod marks;
+pub mod netdevice;
 mod options;
 mod ports;
 pub mod relay;

@@ -1,5 +1,5 @@
-//! Connected AF_UNIX sockets (unix(7)), as socketpair(2) makes them: streams, datagrams and sequenced packets, with descriptors in
-//! flight (SCM_RIGHTS).
+//! AF_UNIX sockets (unix(7)) as socketpair(2) makes them: streams, datagrams and sequenced packets, with descriptors in flight
+//! (SCM_RIGHTS). No socket has a name, so one that was not made with a peer never gets any.
 
 mod inbox;
 
@@ -61,6 +61,16 @@ impl<P: Platform> UnixSocket<P> {
         (first, second)
     }
 
+    /// socket(2): a datagram socket without a peer.
+    pub fn lone_datagram() -> Arc<Self> {
+        Arc::new(Self::new(Style::Datagram, Weak::new()))
+    }
+
+    /// It was made without a peer.
+    fn is_lone(&self) -> bool {
+        self.peer.ptr_eq(&Weak::new())
+    }
+
     fn new(style: Style, peer: Weak<Self>) -> Self {
         Self { style, inbox: Lock::new(Inbox::new()), queue: WaitQueue::new(), limits: Limits::new(), peer }
     }
@@ -105,7 +115,7 @@ impl<P: Platform> Socket<P> for UnixSocket<P> {
     }
 
     fn connect(&self, _: &SockAddr) -> SysResult<()> {
-        Err(Errno::EISCONN)
+        Err(if self.is_lone() { Errno::ECONNREFUSED } else { Errno::EISCONN })
     }
 
     fn local(&self) -> SysResult<SockAddr> {
@@ -113,7 +123,7 @@ impl<P: Platform> Socket<P> for UnixSocket<P> {
     }
 
     fn peer(&self) -> SysResult<SockAddr> {
-        Ok(SockAddr::Unix(Vec::new()))
+        if self.is_lone() { Err(Errno::ENOTCONN) } else { Ok(SockAddr::Unix(Vec::new())) }
     }
 
     fn send(
@@ -128,7 +138,10 @@ impl<P: Platform> Socket<P> for UnixSocket<P> {
             return Err(Errno::EOPNOTSUPP);
         }
         if to.is_some() {
-            return Err(Errno::EISCONN);
+            return Err(if self.is_lone() { Errno::ECONNREFUSED } else { Errno::EISCONN });
+        }
+        if self.is_lone() {
+            return Err(Errno::ENOTCONN);
         }
         if rights.len() > MAX_RIGHTS {
             return Err(Errno::ETOOMANYREFS);

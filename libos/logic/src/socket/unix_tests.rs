@@ -1,7 +1,7 @@
 //! AF_UNIX pairs.
 
 use super::unix::{Style, UnixSocket};
-use super::{MsgFlags, Shutdown, Socket};
+use super::{MsgFlags, Shutdown, SockAddr, Socket};
 use crate::eventfd::EventFd;
 use crate::fake::Fake;
 use crate::file::{File, OpenFile};
@@ -86,6 +86,16 @@ fn a_datagram_socket_outlives_its_peer() {
     assert_eq!((recv(&b, 9), recv(&b, 9)), (Ok(b"last".to_vec()), Err(Errno::EAGAIN)));
     assert_eq!(send(&b, b"x"), Err(Errno::ECONNREFUSED));
     assert!(!b.ready().intersects(Ready::HUP | Ready::IN));
+}
+
+#[test]
+fn a_socket_without_a_peer_has_nobody_to_talk_to() {
+    let lone = UnixSocket::<Fake>::lone_datagram();
+    let name = SockAddr::Unix(b"/tmp/x".to_vec());
+    assert_eq!((send(&lone, b"x"), recv(&lone, 1)), (Err(Errno::ENOTCONN), Err(Errno::EAGAIN)));
+    assert_eq!((lone.connect(&name), lone.peer()), (Err(Errno::ECONNREFUSED), Err(Errno::ENOTCONN)));
+    let to = lone.send(&mut &b"x"[..], Some(&name), &mut Vec::new(), &[], MsgFlags::empty());
+    assert_eq!(to, Err(Errno::ECONNREFUSED));
 }
 
 #[test]

@@ -1,0 +1,116 @@
+/* The loopback interface, which every machine has: by netlink, and by ioctl on sockets. */
+#include "inet.h"
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <netpacket/packet.h>
+
+#define ALWAYS (IFF_UP | IFF_LOOPBACK | IFF_RUNNING | IFF_BROADCAST | IFF_POINTOPOINT | IFF_NOARP)
+
+static uint32_t inet(const struct sockaddr *address)
+{
+	return address ? ntohl(((const struct sockaddr_in *)address)->sin_addr.s_addr) : 0;
+}
+
+TEST(list)
+{
+	struct ifaddrs *all = 0, *i;
+	CALL(getifaddrs(&all));
+	for (i = all; i; i = i->ifa_next) {
+		if (strcmp(i->ifa_name, "lo") != 0 || !i->ifa_addr) continue;
+		/* Others of its addresses are the machine's business. */
+		if (i->ifa_addr->sa_family == AF_INET && inet(i->ifa_addr) == INADDR_LOOPBACK) {
+			say("lo %x %x %x", i->ifa_flags & ALWAYS, inet(i->ifa_addr), inet(i->ifa_netmask));
+		} else if (i->ifa_addr->sa_family == AF_PACKET) {
+			struct sockaddr_ll *link = (void *)i->ifa_addr;
+			say("lo %x %d %d %d", i->ifa_flags & ALWAYS, link->sll_ifindex, link->sll_hatype, link->sll_halen);
+		}
+	}
+	freeifaddrs(all);
+}
+
+TEST(names)
+{
+	char name[IF_NAMESIZE] = "";
+	struct if_nameindex *all = if_nameindex(), *i;
+	for (i = all; i && i->if_index; i++)
+		if (strcmp(i->if_name, "lo") == 0) say("lo is %u", i->if_index);
+	if_freenameindex(all);
+	CALL(if_nametoindex("lo"));
+	CALL(if_nametoindex("none there"));
+	say("1 is '%s'", if_indextoname(1, name) ? name : errname(errno));
+	say("9999999 is %s", if_indextoname(9999999, name) ? name : errname(errno));
+}
+
+/* What an ioctl says of an interface. */
+static void ask(int fd, const char *text, unsigned long request, const char *name)
+{
+	struct ifreq r = { 0 };
+	strcpy(r.ifr_name, name);
+	if (ioctl(fd, request, &r)) {
+		say("%s of '%s': %s", text, name, errname(errno));
+		return;
+	}
+	switch (request) {
+	case SIOCGIFFLAGS: say("%s %x", text, r.ifr_flags & ALWAYS); break;
+	case SIOCGIFHWADDR: say("%s %d", text, r.ifr_hwaddr.sa_family); break;
+	case SIOCGIFINDEX: say("%s %d", text, r.ifr_ifindex); break;
+	default: say("%s %d %x", text, r.ifr_addr.sa_family, inet(&r.ifr_addr)); break;
+	}
+}
+#define ASK(fd, request, name) ask(fd, #request, request, name)
+
+TEST(requests)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	ASK(fd, SIOCGIFFLAGS, "lo");
+	ASK(fd, SIOCGIFADDR, "lo");
+	ASK(fd, SIOCGIFDSTADDR, "lo");
+	ASK(fd, SIOCGIFNETMASK, "lo");
+	ASK(fd, SIOCGIFHWADDR, "lo");
+	ASK(fd, SIOCGIFINDEX, "lo");
+	ASK(fd, SIOCGIFFLAGS, "none");
+	ASK(fd, SIOCGIFADDR, "none");
+	ASK(fd, SIOCGIFINDEX, "");
+	CALL(ioctl(fd, SIOCGIFFLAGS, 0));
+	close(fd);
+}
+
+TEST(conf)
+{
+	struct ifreq r[64];
+	struct ifconf all = { .ifc_len = 0 }, some = { .ifc_len = sizeof r, .ifc_req = r };
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	CALL(ioctl(fd, SIOCGIFCONF, &all));
+	CALL(ioctl(fd, SIOCGIFCONF, &some));
+	VALUE(all.ifc_len == some.ifc_len && all.ifc_len % sizeof *r == 0);
+	say("%s %d %x", r[0].ifr_name, r[0].ifr_addr.sa_family, inet(&r[0].ifr_addr));
+	some.ifc_len = sizeof *r - 1;
+	CALL(ioctl(fd, SIOCGIFCONF, &some));
+	VALUE(some.ifc_len);
+	close(fd);
+}
+
+TEST(unsupported)
+{
+	struct sockaddr_nl_ { unsigned short family, pad; unsigned pid, groups; } name = { AF_NETLINK, 0, 0, 0 };
+	struct { unsigned len; unsigned short type, flags; unsigned seq, pid; unsigned char family[4]; } bad =
+		{ sizeof bad, 0x3ff0, 1, 77, 0, { 0 } };
+	struct { unsigned len; unsigned short type, flags; unsigned seq, pid; int error; char rest[64]; } answer;
+	socklen_t size = sizeof name;
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0);
+	CALL(socket(AF_NETLINK, SOCK_STREAM, 0));
+	CALL(bind(fd, (void *)&name, sizeof name));
+	CALL(getsockname(fd, (void *)&name, &size));
+	say("family %d, port %d, size %d", name.family, name.pid == (unsigned)getpid(), (int)size);
+	CALL(recv(fd, &answer, sizeof answer, MSG_DONTWAIT));
+	name.pid = 0;
+	CALL(sendto(fd, &bad, sizeof bad, 0, (void *)&name, sizeof name));
+	CALL(recv(fd, &answer, sizeof answer, MSG_DONTWAIT));
+	say("%d: %s, number %d, port %d", answer.type, errname(-answer.error), answer.seq, answer.pid == (unsigned)getpid());
+	close(fd);
+}
+
+AREA(interface)
+	T(list) T(names) T(requests) T(conf) T(unsupported)
+END
