@@ -135,12 +135,18 @@ TEST(broken_pipe)
 
 TEST(alarm_clock)
 {
+	sigset_t set, old;
 	handle(SIGALRM, counts, 0);
 	CALL(alarm(100));
 	CALL(alarm(0));
 	CALL(alarm(0));
+	/* Blocked until it is waited for, however late that is. */
+	sigemptyset(&set);
+	sigaddset(&set, SIGALRM);
+	pthread_sigmask(SIG_BLOCK, &set, &old);
 	CALL(alarm(1));
-	CALL(pause());
+	CALL(sigsuspend(&old));
+	pthread_sigmask(SIG_SETMASK, &old, 0);
 	VALUE(calls);
 	handle(SIGALRM, SIG_DFL, 0);
 }
