@@ -162,11 +162,10 @@ TEST(time_limits)
 	VALUE(now() - begin >= 20 * MS);
 	CALL(setsockopt(fds[0], SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit));
 	long n;
-	while ((n = write(fds[0], block, sizeof block)) == sizeof block) {
+	/* As long as something moves on its way to the other end, there is room again. */
+	while ((n = write(fds[0], block, sizeof block)) > 0) {
 	}
-	/* The last write took what there was room for, or nothing. */
-	say("%d", n > 0 || errno == EAGAIN);
-	CALL(write(fds[0], block, sizeof block));
+	say("%ld, %s", n, errname(errno));
 	close(fds[0]);
 	close(fds[1]);
 	int server = listener(1);

@@ -23,6 +23,13 @@ fn setting(first: Duration, interval: Duration) -> Setting {
     Setting { next: (!first.is_zero()).then(|| X86::now() + first), interval }
 }
 
+/// Sets the timer and returns the old setting. An alarm of the old one has been taken then: none comes late.
+fn arm(setting: Setting) -> Setting {
+    let old = real_timer().set(setting);
+    signals::take_pending();
+    old
+}
+
 /// Time left until the next expiration; zero if there is none, and never zero if there is one.
 fn left(setting: &Setting) -> Duration {
     setting.next.map_or(Duration::ZERO, |at| (at - X86::now()).max(Duration::from_micros(1)))
@@ -57,14 +64,14 @@ pub fn setitimer(which: Itimer, new_value: In<Itimerval>, old_value: Out<Itimerv
     let new = new_value.get_opt()?.unwrap_or_default();
     let new = setting(duration(new.it_value)?, duration(new.it_interval)?);
     only_real(which)?;
-    let old = real_timer().set(new);
+    let old = arm(new);
     old_value.put_opt(&itimerval(&old))?;
     Ok(0)
 }
 
 /// alarm(2): the seconds left of the old alarm, rounded to the nearest but at least 1.
 pub fn alarm(seconds: U32) -> SysResult {
-    let old = real_timer().set(setting(Duration::from_secs(seconds.0.into()), Duration::ZERO));
+    let old = arm(setting(Duration::from_secs(seconds.0.into()), Duration::ZERO));
     let left = left(&old);
     let rounded = (left + Duration::from_millis(500)).as_secs() as usize;
     Ok(if left.is_zero() { 0 } else { rounded.max(1) })
