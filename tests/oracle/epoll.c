@@ -139,7 +139,7 @@ TEST(nested)
 	CALL(epoll_ctl(outer, EPOLL_CTL_ADD, epoll, &event));
 	CALL(epoll_wait(outer, &event, 1, 0));
 	put();
-	CALL(epoll_wait(outer, &event, 1, 1000));
+	CALL(epoll_wait(outer, &event, 1, -1));
 	VALUE(event.events);
 	struct pollfd p = { epoll, POLLIN, 0 };
 	CALL(poll(&p, 1, 0));
@@ -294,7 +294,7 @@ TEST(many_entries)
 			if (write(pairs[i][1], "x", 1) != 1) say("cannot write");
 		for (int seen = 0; seen < COUNT;) {
 			struct epoll_event found[16];
-			int n = epoll_wait(epoll, found, 16, 1000);
+			int n = epoll_wait(epoll, found, 16, -1);
 			if (n <= 0) break;
 			for (int k = 0; k < n; k++) {
 				char byte;

@@ -15,11 +15,11 @@ static long send_to(int fd, const char *text, int to)
 	return sendto(fd, text, strlen(text), 0, (void *)&name, sizeof name);
 }
 
-/* Waits up to a second for something to read. */
+/* Waits for something to read. */
 static int arrives(int fd)
 {
 	struct pollfd p = { fd, POLLIN, 0 };
-	return poll(&p, 1, 1000);
+	return poll(&p, 1, -1);
 }
 
 TEST(datagrams)
@@ -122,8 +122,8 @@ TEST(largest)
 	static char block[65507];
 	int a = bound(), b = bound();
 	struct sockaddr_in to = loopback(port_of(b));
-	CALL(sendto(a, block, sizeof block, 0, (void *)&to, sizeof to));
-	if (arrives(b)) CALL(recv(b, block, sizeof block, 0));
+	if (CALL(sendto(a, block, sizeof block, 0, (void *)&to, sizeof to)) > 0 && arrives(b))
+		CALL(recv(b, block, sizeof block, 0));
 	close(a);
 	close(b);
 }

@@ -105,7 +105,7 @@ fn word(outcome: Option<&Outcome>) -> &'static str {
     }
 }
 
-/// `[SUITE]` tables of `"case" = "reason"`; a case may end in `*`.
+/// `[SUITE]` tables of `"case" = "reason"`; a case may end in `*`, and the longest that fits counts.
 #[derive(Default)]
 struct Reasons(Table);
 
@@ -121,7 +121,8 @@ impl Reasons {
             Some(beginning) => case.starts_with(beginning),
             None => case == pattern,
         };
-        cases.iter().find(|(pattern, _)| matches(pattern)).and_then(|(_, reason)| reason.as_str())
+        let fitting = cases.iter().filter(|(pattern, _)| matches(pattern));
+        fitting.max_by_key(|(pattern, _)| pattern.len()).and_then(|(_, reason)| reason.as_str())
     }
 }
 
@@ -136,7 +137,7 @@ mod tests {
             linux: outcomes("@@ ok x_SUITE a \n@@ ok x_SUITE b \n@@ ok x_SUITE g/c \n", true),
             image: outcomes("@@ ok x_SUITE a \n@@ failed x_SUITE b oh|dear\n", false),
         };
-        let reasons = Reasons("[x_SUITE]\n\"g/*\" = \"because\"\n".parse().unwrap());
+        let reasons = Reasons("[x_SUITE]\n\"g*\" = \"who knows\"\n\"g/*\" = \"because\"\n".parse().unwrap());
         let text = text(&Suites::from([("x_SUITE".to_owned(), comparison)]), &reasons).unwrap();
         assert!(
             text.contains("| x_SUITE | 3 ok, 0 failed, 0 skipped | 1 ok, 1 failed, 0 skipped, did not end | 2 |"),
