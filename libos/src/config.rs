@@ -1,5 +1,6 @@
 //! Settings from the kernel command line.
 
+use crate::counters::Counting;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use trapless_abi::structs::Winsize;
@@ -22,8 +23,8 @@ pub struct Config {
     pub hostname: String,
     /// `trace=`: calls and areas to print.
     pub trace: String,
-    /// `counters=`: count every call.
-    pub counters: bool,
+    /// `counters=`: whether calls are counted.
+    pub counters: Counting,
     /// `log=`.
     pub log: log::LevelFilter,
     /// `cpus=`: most CPUs to start.
@@ -54,7 +55,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ("ip", "dhcp | none | ADDRESS/PREFIX[,ROUTER]"),
     ("hostname", "NAME  (with a dot)"),
     ("trace", "CALL|AREA|all[,...]  (print system calls)"),
-    ("counters", "on | off  (count system calls for /proc/trapless/syscalls)"),
+    ("counters", "on | off | summary  (count system calls for /proc/trapless/syscalls; a table at the end)"),
     ("log", "off | error | warn | info | debug | trace"),
     ("cpus", "N  (use at most N CPUs)"),
     ("env", "NAME=VALUE  (environment of the program; may be repeated)"),
@@ -77,7 +78,7 @@ impl Config {
             addressing: Addressing::Dhcp,
             hostname: HOSTNAME.into(),
             trace: String::new(),
-            counters: false,
+            counters: Counting::Off,
             log: log::LevelFilter::Warn,
             cpus: usize::MAX,
             environment: Vec::new(),
@@ -103,7 +104,7 @@ impl Config {
             "ip" => self.addressing = addressing(value)?,
             "hostname" if value.contains('.') && value.len() <= 64 => self.hostname = value.into(),
             "trace" => self.trace = value.into(),
-            "counters" => self.counters = switch(value)?,
+            "counters" => self.counters = counting(value)?,
             "log" => self.log = value.parse().ok()?,
             "cpus" => self.cpus = value.parse().ok().filter(|n| *n > 0)?,
             "env" => {
@@ -142,6 +143,13 @@ fn switch(value: &str) -> Option<bool> {
         "on" | "" => Some(true),
         "off" => Some(false),
         _ => None,
+    }
+}
+
+fn counting(value: &str) -> Option<Counting> {
+    match value {
+        "summary" => Some(Counting::Summary),
+        _ => switch(value).map(|on| if on { Counting::On } else { Counting::Off }),
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::kernel::Open;
 use crate::machine_info::MachineInfo;
-use crate::{chart, network, trace};
+use crate::{chart, counters, network};
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use core::fmt::{self, Write};
@@ -55,7 +55,7 @@ pub fn mount(
 
 /// /proc/trapless: what the libos tells about itself.
 fn add_own(vfs: &Vfs<X86>) -> SysResult<()> {
-    vfs.add_synthetic("/proc/trapless/syscalls", |w| trace::write_counters(w))?;
+    vfs.add_control("/proc/trapless/syscalls", |w| counters::write(w), counters::obey)?;
     vfs.add_synthetic("/proc/trapless/threads", |w| write_threads(w))?;
     vfs.add_synthetic("/proc/trapless/cpus", |w| write_cpus(w))?;
     vfs.add_synthetic("/proc/trapless/net", |w| network::write_state(w))?;

@@ -6,7 +6,7 @@ use crate::machine_info::MachineInfo;
 use crate::power::{heed_button, refuse_boot};
 use crate::start::{self, Program};
 use crate::task::PID;
-use crate::{chart, console, files, network, selftest, trace};
+use crate::{chart, console, counters, files, network, selftest, trace};
 use alloc::sync::Arc;
 use trapless_abi::structs::NSEC_PER_SEC;
 use trapless_logic::futex::{FutexTable, Policy};
@@ -84,7 +84,8 @@ pub fn start(info: &'static BootInfo, image: &Image) -> ! {
     let netlink = Netlink::new(net.clone(), PID as u32);
     kernel::install(Kernel { config, vfs, fds, futex, net, netlink, signals: ProcessSignals::new() });
     heed_button();
-    trace::start(&kernel::kernel().config).unwrap_or_else(|e| refuse_boot(format_args!("{e}")));
+    counters::start(kernel::kernel().config.counters);
+    trace::start(&kernel::kernel().config.trace).unwrap_or_else(|e| refuse_boot(format_args!("{e}")));
     // The program's first thread, or a test in its place.
     match &kernel::kernel().config.selftest {
         Some(test) => selftest::start(test, kernel::kernel().config.mutant.as_deref()),

@@ -7,6 +7,7 @@ extern crate alloc;
 mod chart;
 mod config;
 mod console;
+mod counters;
 #[expect(unsafe_code, reason = "no_mangle: musl calls through the table")]
 mod dispatch;
 mod files;

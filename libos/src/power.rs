@@ -1,14 +1,20 @@
 //! The end of the machine, however it comes.
 
 use crate::console::{self, say};
-use crate::signals;
+use crate::{counters, signals};
 use trapless_abi::flags::Signal;
 use trapless_platform::irq::{self, Softirq};
 use trapless_platform::{button, power};
 
+/// Lets everything be seen that there is to see.
+fn farewell() {
+    console::drain();
+    counters::summarize();
+}
+
 /// exit_group(2): the machine ends with the program.
 pub fn exit_process(status: i32) -> ! {
-    console::drain();
+    farewell();
     power::exit(status as u8)
 }
 
@@ -35,13 +41,13 @@ pub fn heed_button() {
 
 /// Switches the machine off.
 pub fn off() -> ! {
-    console::drain();
+    farewell();
     power::off()
 }
 
 /// Starts the machine over.
 pub fn restart() -> ! {
-    console::drain();
+    farewell();
     power::reset()
 }
 

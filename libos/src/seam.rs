@@ -3,9 +3,10 @@
 
 use crate::kernel::kernel;
 use crate::task::{self, Task};
-use crate::{forker, power};
+use crate::{dispatch, forker, power};
 use trapless_abi::args::Arg;
 use trapless_abi::flags::CloneFlags;
+use trapless_abi::table::{SYS_clone, SYS_vfork};
 use trapless_abi::{Errno, SysResult, to_raw};
 use trapless_platform::thread::{self, UserEntry, exit_then};
 use trapless_platform::{context, mm, sched, user};
@@ -89,7 +90,9 @@ extern "C" fn libos_clone(
         Ok(UserEntry { rip: function as u64, rsp: rsp as u64, rdi: argument as u64, ..UserEntry::default() })
     };
     let clone = |flags| clone(&Clone { flags, parent_tid, child_tid, tls }, start()?);
-    to_raw(CloneFlags::decode(flags).and_then(clone))
+    dispatch::by_name(SYS_clone, [flags, stack, parent_tid, child_tid, tls, 0], || {
+        to_raw(CloneFlags::decode(flags).and_then(clone))
+    })
 }
 
 /// `__unmapself` of musl: unmaps the calling thread's stack and ends the thread.
@@ -101,7 +104,7 @@ extern "C" fn libos_unmapself(base: usize, size: usize) -> ! {
 /// fork(2) and vfork(2) of musl.
 #[unsafe(no_mangle)]
 extern "C" fn libos_vfork() -> isize {
-    to_raw(forker::fork())
+    dispatch::by_name(SYS_vfork, [0; 6], || to_raw(forker::fork()))
 }
 
 /// `__restore_rt` of musl: never reached, since handlers return to the libos by a plain return.

@@ -1,41 +1,22 @@
-//! Watching system calls: counters per call, and strace-like lines (`trace=` on the command line).
+//! Watching system calls: strace-like lines (`trace=` on the command line), and what counts them.
 
-use crate::config::Config;
 use crate::console::say;
-use crate::dispatch;
+use crate::counters;
+use crate::dispatch::{self, Registers};
 use core::fmt;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use trapless_abi::table::{NR_MAX, ROWS, name};
+use core::sync::atomic::{AtomicBool, Ordering};
+use trapless_abi::table::{NR_MAX, ROWS, SYS_exit, SYS_exit_group, name};
 use trapless_abi::trace::{Call, Returned};
 use trapless_logic::platform::Platform;
 use trapless_platform::clock;
 use trapless_platform::x86::X86;
 
-/// Buckets of a latency histogram: powers of two of nanoseconds.
-const BUCKETS: usize = 32;
-
-/// Counters of one call.
-struct Counter {
-    calls: AtomicU64,
-    errors: AtomicU64,
-    ns: AtomicU64,
-    histogram: [AtomicU64; BUCKETS],
-    /// Printed as it happens.
-    traced: AtomicBool,
-}
-
-static COUNTERS: [Counter; NR_MAX] = [const {
-    Counter {
-        calls: AtomicU64::new(0),
-        errors: AtomicU64::new(0),
-        ns: AtomicU64::new(0),
-        histogram: [const { AtomicU64::new(0) }; BUCKETS],
-        traced: AtomicBool::new(false),
-    }
-}; NR_MAX];
-
-/// Calls of numbers that have no handler.
-static ABSENT: AtomicU64 = AtomicU64::new(0);
+/// The calls that are printed.
+static TRACED: [AtomicBool; NR_MAX] = [const { AtomicBool::new(false) }; NR_MAX];
+/// Whether there are any.
+static TRACING: AtomicBool = AtomicBool::new(false);
+/// Calls without a handler that were announced.
+static ANNOUNCED: [AtomicBool; NR_MAX] = [const { AtomicBool::new(false) }; NR_MAX];
 
 /// Why a `trace=` setting is refused.
 #[derive(Debug)]
@@ -60,7 +41,7 @@ fn select(list: &str) -> Result<(), UnknownCall<'_>> {
     for word in list.split(',').filter(|w| !w.is_empty() && *w != "none") {
         let mut any = false;
         for row in ROWS.iter().filter(|r| word == "all" || r.name == word || r.area == word) {
-            COUNTERS[usize::from(row.number)].traced.store(true, Ordering::Relaxed);
+            TRACED[usize::from(row.number)].store(true, Ordering::Relaxed);
             any = true;
         }
         if !any {
@@ -70,59 +51,53 @@ fn select(list: &str) -> Result<(), UnknownCall<'_>> {
     Ok(())
 }
 
-/// Puts counters and tracing around every call if the settings ask for either.
+/// Begins to print the calls that `trace=` names.
 ///
 /// # Errors
-/// A call or area in `trace=` that does not exist.
-pub fn start(config: &Config) -> Result<(), UnknownCall<'_>> {
-    select(&config.trace)?;
-    if config.counters || !config.trace.is_empty() {
-        dispatch::observe();
-    }
+/// A call or area that does not exist.
+pub fn start(list: &str) -> Result<(), UnknownCall<'_>> {
+    select(list)?;
+    TRACING.store(TRACED.iter().any(|traced| traced.load(Ordering::Relaxed)), Ordering::Relaxed);
+    dispatch::observe();
     Ok(())
 }
 
-/// Runs one call, counting it, and prints it if it was selected.
-pub fn around(nr: usize, registers: [usize; 6], call: impl FnOnce([usize; 6]) -> isize) -> isize {
-    let counter = &COUNTERS[nr];
-    let start = clock::now_ns();
-    let result = call(registers);
-    let ns = clock::now_ns().saturating_sub(start);
-    counter.calls.fetch_add(1, Ordering::Relaxed);
-    counter.ns.fetch_add(ns, Ordering::Relaxed);
-    counter.histogram[(63 - (ns | 1).leading_zeros()) as usize % BUCKETS].fetch_add(1, Ordering::Relaxed);
-    if (-4095..0).contains(&result) {
-        counter.errors.fetch_add(1, Ordering::Relaxed);
+/// Whether any calls are printed.
+pub fn on() -> bool {
+    TRACING.load(Ordering::Relaxed)
+}
+
+/// Runs one call, counting it and printing it as far as that is wanted.
+pub fn around(nr: usize, registers: Registers, call: impl FnOnce() -> isize) -> isize {
+    let traced = TRACED[nr].load(Ordering::Relaxed);
+    // What never returns has to be printed before.
+    if traced && [SYS_exit, SYS_exit_group].contains(&nr) {
+        print(nr, registers, clock::now_ns(), format_args!("?"));
     }
-    if counter.traced.load(Ordering::Relaxed) {
-        let thread = X86::current();
-        let call = Call { number: nr, registers };
-        say!("[{:>4} {:.6}] {call} = {}", thread.id(), start as f64 / 1e9, Returned(result));
+    if counters::on() {
+        counters::begin(nr);
+    }
+    let start = clock::now_ns();
+    let result = call();
+    let ns = clock::now_ns().saturating_sub(start);
+    if counters::on() {
+        counters::end(nr, ns, result);
+    }
+    if traced {
+        print(nr, registers, start, format_args!("{}", Returned(result)));
     }
     result
 }
 
-/// Notes a call that has no handler; the first of each kind is announced.
-#[cold]
-pub fn absent(nr: usize) {
-    ABSENT.fetch_add(1, Ordering::Relaxed);
-    if COUNTERS[nr].errors.fetch_add(1, Ordering::Relaxed) == 0 {
-        log::warn!("system call {} ({nr}) is not there: ENOSYS", name(nr));
-    }
+fn print(nr: usize, registers: Registers, at_ns: u64, result: fmt::Arguments<'_>) {
+    let (call, thread) = (Call { number: nr, registers }, X86::current());
+    say!("[{:>4} {:.6}] {call} = {result}", thread.id(), at_ns as f64 / 1e9);
 }
 
-/// Writes the table of counters (/proc/trapless/syscalls): calls, errors, total and mean time, most time first in the caller's hands.
-pub fn write_counters(w: &mut dyn fmt::Write) -> fmt::Result {
-    writeln!(w, "{:<20} {:>10} {:>8} {:>14} {:>10}", "call", "calls", "errors", "total_ns", "mean_ns")?;
-    for row in ROWS {
-        let c = &COUNTERS[usize::from(row.number)];
-        let calls = c.calls.load(Ordering::Relaxed);
-        let errors = c.errors.load(Ordering::Relaxed);
-        if calls + errors == 0 {
-            continue;
-        }
-        let ns = c.ns.load(Ordering::Relaxed);
-        writeln!(w, "{:<20} {calls:>10} {errors:>8} {ns:>14} {:>10}", row.name, ns / calls.max(1))?;
+/// Announces a call that has no handler, the first time it is made.
+#[cold]
+pub fn absent(nr: usize) {
+    if !ANNOUNCED[nr].swap(true, Ordering::Relaxed) {
+        log::warn!("system call {} ({nr}) is not there: ENOSYS", name(nr));
     }
-    writeln!(w, "without a handler: {}", ABSENT.load(Ordering::Relaxed))
 }

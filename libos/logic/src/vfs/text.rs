@@ -3,7 +3,7 @@
 use super::node::{Kind, New, Node};
 use super::tmpfs::{Inode, Name};
 use super::{At, Follow, Vfs};
-use crate::data::Sink;
+use crate::data::{Sink, Source};
 use crate::file::{File, anonymous_inode};
 use crate::platform::Platform;
 use alloc::boxed::Box;
@@ -19,17 +19,34 @@ use trapless_abi::{Errno, SysResult};
 /// Writes the text of a file.
 type Make = dyn Fn(&mut Text) -> fmt::Result + Send + Sync;
 
-/// A file whose text is made anew for each open, and stays as it was then while it is read.
+/// Obeys a command written to a file.
+type Obey = dyn Fn(&[u8]) -> SysResult<()> + Send + Sync;
+
+/// Most bytes of a command.
+const COMMAND_MAX: usize = 256;
+
+/// A file whose text is made anew for each open, and stays as it was then while it is read. Some take commands, as files of sysfs do:
+/// each write is one.
 pub struct TextNode<P: Platform> {
     ino: u64,
     make: Box<Make>,
+    obey: Option<Box<Obey>>,
     platform: PhantomData<fn() -> P>,
 }
 
 impl<P: Platform> TextNode<P> {
     /// A file with the text that `make` writes.
     pub fn new(make: impl Fn(&mut Text) -> fmt::Result + Send + Sync + 'static) -> Arc<Self> {
-        Arc::new(Self { ino: anonymous_inode(), make: Box::new(make), platform: PhantomData })
+        Arc::new(Self { ino: anonymous_inode(), make: Box::new(make), obey: None, platform: PhantomData })
+    }
+
+    /// A file that also takes commands: `obey` gets what one write(2) brings, without blanks around it. EINVAL for what it does not know.
+    pub fn control(
+        make: impl Fn(&mut Text) -> fmt::Result + Send + Sync + 'static,
+        obey: impl Fn(&[u8]) -> SysResult<()> + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        let (make, obey) = (Box::new(make), Some(Box::new(obey) as Box<Obey>));
+        Arc::new(Self { ino: anonymous_inode(), make, obey, platform: PhantomData })
     }
 }
 
@@ -47,7 +64,7 @@ impl<P: Platform> Node<P> for TextNode<P> {
         Ok(Stat {
             st_ino: self.ino,
             st_nlink: 1,
-            st_mode: Kind::Regular.mode() | 0o444,
+            st_mode: Kind::Regular.mode() | if self.obey.is_some() { 0o644 } else { 0o444 },
             st_blksize: 1024,
             st_atim: now,
             st_mtim: now,
@@ -56,8 +73,9 @@ impl<P: Platform> Node<P> for TextNode<P> {
         })
     }
 
+    /// Whoever writes a command may ask for an empty file to write it to.
     fn truncate(&self, _size: u64) -> SysResult<()> {
-        Err(Errno::EACCES)
+        if self.obey.is_some() { Ok(()) } else { Err(Errno::EACCES) }
     }
 
     fn statfs(&self) -> Statfs {
@@ -65,7 +83,7 @@ impl<P: Platform> Node<P> for TextNode<P> {
     }
 
     fn open(self: Arc<Self>, flags: OpenFlags) -> SysResult<Arc<dyn File<P>>> {
-        if flags.writable() {
+        if flags.writable() && self.obey.is_none() {
             return Err(Errno::EACCES);
         }
         let mut text = Text(Vec::new());
@@ -108,6 +126,17 @@ impl<P: Platform> File<P> for TextFile<P> {
         let start = usize::try_from(offset).unwrap_or(usize::MAX).min(self.text.len());
         let left = &self.text[start..];
         to.push(&left[..left.len().min(to.remaining())])
+    }
+
+    fn write_at(&self, _offset: u64, from: &mut dyn Source) -> SysResult<usize> {
+        let obey = self.node.obey.as_ref().ok_or(Errno::EBADF)?;
+        let mut command = [0; COMMAND_MAX];
+        if from.remaining() > command.len() {
+            return Err(Errno::EINVAL);
+        }
+        let taken = from.pull(&mut command)?;
+        obey(command[..taken].trim_ascii())?;
+        Ok(taken)
     }
 
     fn size(&self) -> u64 {
@@ -164,11 +193,26 @@ impl<P: Platform> Vfs<P> {
         path: &str,
         make: impl Fn(&mut Text) -> fmt::Result + Send + Sync + 'static,
     ) -> SysResult<()> {
+        self.add_node(path, TextNode::new(make))
+    }
+
+    /// As [`Vfs::add_synthetic`], for a file that also takes commands (see [`TextNode::control`]).
+    pub fn add_control(
+        &self,
+        path: &str,
+        make: impl Fn(&mut Text) -> fmt::Result + Send + Sync + 'static,
+        obey: impl Fn(&[u8]) -> SysResult<()> + Send + Sync + 'static,
+    ) -> SysResult<()> {
+        self.add_node(path, TextNode::control(make, obey))
+    }
+
+    /// Adds a node anywhere in the tree.
+    fn add_node(&self, path: &str, node: Arc<TextNode<P>>) -> SysResult<()> {
         // From the deepest directory that exists.
         for (slash, _) in path.rmatch_indices('/') {
             let above = &path[..slash.max(1)];
             match self.find(&At::Cwd, above.as_bytes(), Follow::Yes) {
-                Ok(node) => return Inode::of(node)?.add_text(&path[slash..], make),
+                Ok(found) => return Inode::of(found)?.add_below(&path[slash..], New::Object(node)),
                 Err(Errno::ENOENT) => {}
                 Err(e) => return Err(e),
             }

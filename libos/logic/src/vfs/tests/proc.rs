@@ -143,6 +143,31 @@ fn programs_cannot_change_proc_or_sys() {
 }
 
 #[test]
+fn a_control_file_takes_commands() {
+    let (vfs, _) = machine(1);
+    let orders = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let given = orders.clone();
+    let obey = move |order: &[u8]| match order {
+        b"bad" => Err(Errno::EINVAL),
+        _ => {
+            given.lock().unwrap().push(order.to_vec());
+            Ok(())
+        }
+    };
+    vfs.add_control("/proc/trapless/switch", |w| fmt::Write::write_str(w, "state\n"), obey).unwrap();
+    let flags = OpenFlags::O_WRONLY | OpenFlags::O_CREAT | OpenFlags::O_TRUNC;
+    let file = open(&vfs, "/proc/trapless/switch", flags).unwrap();
+    assert_eq!(file.write(&mut &b"on\n"[..]), Ok(3));
+    assert_eq!(file.write(&mut &b" off"[..]), Ok(4));
+    assert_eq!(file.write(&mut &b"bad"[..]), Err(Errno::EINVAL));
+    assert_eq!(file.write(&mut &[b'x'; 300][..]), Err(Errno::EINVAL));
+    assert_eq!(*orders.lock().unwrap(), [b"on".to_vec(), b"off".to_vec()]);
+    assert_eq!(read(&vfs, "/proc/trapless/switch").unwrap(), "state\n");
+    let mode = vfs.stat(&At::Cwd, b"/proc/trapless/switch", Follow::Yes).unwrap().st_mode;
+    assert_eq!(mode & 0o777, 0o644);
+}
+
+#[test]
 fn topology_as_erts_reads_it() {
     let (vfs, _) = machine(8);
     let text = |path: &str| read(&vfs, path).unwrap_or_else(|e| panic!("{path}: {e}"));
