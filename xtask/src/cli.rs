@@ -132,9 +132,15 @@ pub struct SuitesOptions {
     pub build: BuildOptions,
     #[command(flatten)]
     pub machine: MachineOptions,
-    /// Give up on a suite after so long
+    /// Leave a suite after so long on each side; --resume goes on there
     #[arg(long, value_name = "N", default_value_t = 30)]
     pub minutes: u32,
+    /// Give up on a case that has run for so long, and go on behind it
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub case_minutes: u32,
+    /// Go on behind the cases that have results from an earlier run
+    #[arg(long)]
+    pub resume: bool,
     /// The suites to run, such as stdlib:lists_SUITE; a selection when none is named
     #[arg(value_name = "APPLICATION:SUITE")]
     pub suites: Vec<String>,

@@ -2,16 +2,16 @@
 
 mod report;
 mod stage;
+mod transcript;
+mod watch;
 
 use std::{
     collections::BTreeMap,
     env,
     fs::{self, File},
-    io::Read,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
-    thread,
-    time::{Duration, Instant},
+    process::{Child, Command, Stdio},
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
@@ -20,6 +20,10 @@ use serde::{Deserialize, Serialize};
 use sources::{Console, host::Task};
 use trapless_tests::{machine::Machine, repository, vm::Vm};
 
+use self::{
+    transcript::Transcript,
+    watch::{Patience, Run},
+};
 use crate::{build, cli::SuitesOptions, run, setup};
 
 /// What is run when nothing is named: each application of OTP with its suites.
@@ -30,35 +34,51 @@ const DEFAULT: [(&str, &[&str]); 3] = [
 ];
 /// Where the image has the suites, see [`stage`].
 const IN_IMAGE: &str = "lib/trapless_suites-0.1.0/priv";
-/// The line that ends a run begins with this.
-const END: &str = "@@ end ";
 
 /// What became of one test case.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Outcome {
-    /// `ok`, `skipped` or `failed`, in this order of badness.
     verdict: Verdict,
     reason: String,
 }
 
+/// In order of badness.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Verdict {
     Ok,
     Skipped,
     Failed,
+    /// It was ended when it had run for long.
+    Unfinished,
 }
 
 /// The outcomes of one suite, by group and case.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Outcomes {
     cases: BTreeMap<String, Outcome>,
-    /// Whether the run came to its end by itself.
+    /// Whether every case has had its turn.
     complete: bool,
+    /// The last case that has its outcome, in the suite's own order, which is where a later run goes on.
+    #[serde(default)]
+    reached: Option<String>,
+}
+
+impl Outcomes {
+    /// Of a case that ran several times the worst outcome counts.
+    fn insert(&mut self, case: String, outcome: Outcome) {
+        self.reached = Some(case.clone());
+        let known = self.cases.entry(case).or_insert_with(|| outcome.clone());
+        *known = outcome.max(known.clone());
+    }
+
+    fn add(&mut self, transcript: Transcript) {
+        transcript.results.into_iter().for_each(|(case, outcome)| self.insert(case, outcome));
+    }
 }
 
 /// Both sides of one suite.
-#[derive(Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 struct Comparison {
     linux: Outcomes,
     image: Outcomes,
@@ -79,17 +99,20 @@ pub fn suites(options: &SuitesOptions) -> Result<u8> {
     build.app = Some(stage::applications(&folder, &erts, &tests, &wanted)?);
     let image = build::build(&build)?;
     let disk = stage::unpack(&folder, &image)?;
-    let patience = Duration::from_secs(60 * u64::from(options.minutes));
+    let minutes = |minutes: u32| Duration::from_secs(60 * u64::from(minutes));
+    let patience = Patience { suite: minutes(options.minutes), case: minutes(options.case_minutes) };
+    let machine = run::machine(&options.machine, &image);
 
     let mut page = report::Page::open(&repository().join("docs/generated/otp-suites"))?;
     for (application, suite) in
         wanted.iter().flat_map(|(application, suites)| suites.iter().map(move |suite| (application, suite)))
     {
+        let earlier = if options.resume { page.take(suite) } else { Comparison::default() };
         eprintln!("{suite}: on Linux");
-        let linux = on_linux(&erts, &disk, application, suite, patience)?;
+        let linux =
+            watch::watch(earlier.linux, patience, |last| OnLinux::start(&erts, &disk, application, suite, last))?;
         eprintln!("{suite}: {}; in the image", report::counts(&linux));
-        let machine = run::machine(&options.machine, &image);
-        let image = in_image(&machine, application, suite, patience)?;
+        let image = watch::watch(earlier.image, patience, |last| in_image(&machine, application, suite, last))?;
         eprintln!("{suite}: {}", report::counts(&image));
         page.add(suite, Comparison { linux, image })?;
     }
@@ -115,75 +138,80 @@ fn wanted(names: &[String]) -> Result<Vec<(String, Vec<String>)>> {
     Ok(wanted.into_iter().collect())
 }
 
-/// The arguments of Erlang that run one suite; `root` is where Erlang's installation is.
-fn arguments(root: &str, application: &str, suite: &str, logs: &str) -> Vec<String> {
+/// The arguments of Erlang that run one suite behind the case `last`; `root` is where Erlang's installation is.
+fn arguments(root: &str, application: &str, suite: &str, logs: &str, last: Option<&str>) -> Vec<String> {
     let folder = format!("{root}/{IN_IMAGE}/{application}_test");
-    ["-noshell", "-run", "trapless_suites", "run", &folder, logs, suite].map(str::to_owned).to_vec()
+    let arguments = ["-noshell", "-run", "trapless_suites", "run", &folder, logs, suite];
+    arguments.into_iter().chain(last).map(str::to_owned).collect()
 }
 
-fn in_image(machine: &Machine, application: &str, suite: &str, patience: Duration) -> Result<Outcomes> {
-    let arguments = arguments("/otp", application, suite, "/tmp/logs").join(" ");
+fn in_image(machine: &Machine, application: &str, suite: &str, last: Option<&str>) -> Result<Vm> {
+    let arguments = arguments("/otp", application, suite, "/tmp/logs", last).join(" ");
     let machine = Machine { append: format!("{} -- {arguments}", machine.append), ..machine.clone() };
-    let vm = Vm::boot(&format!("suite-{suite}"), &machine)?;
-    let ended = vm.console().wait_for(END, 0, patience).is_some();
-    Ok(outcomes(&vm.console().text(), ended))
+    Vm::boot(&format!("suite-{suite}"), &machine)
 }
 
-fn on_linux(erts: &Erts, disk: &Path, application: &str, suite: &str, patience: Duration) -> Result<Outcomes> {
-    let root = disk.join("otp");
-    let logs = disk.join("tmp").join(suite);
-    // Linux can run the programs that Erlang starts there, `erl` among them.
-    let path = env::var_os("PATH").unwrap_or_default();
-    let path = env::join_paths([erts.otp.join("bin")].into_iter().chain(env::split_paths(&path)))?;
-    let bin = erts.otp.join(format!("erts-{}/bin", erts.erts_version));
-    let output: PathBuf = repository().join(format!("target/trapless-logs/linux-{suite}.log"));
-    output.parent().map_or(Ok(()), fs::create_dir_all)?;
-    let file = File::create(&output).with_context(|| format!("cannot make {}", output.display()))?;
-    let mut command = Command::new(&erts.beam_linux);
-    command
-        .args(["--", "-root"])
-        .arg(&root)
-        .arg("-bindir")
-        .arg(&bin)
-        .args(["-progname", "erl", "--", "-home"])
-        .arg(disk);
-    command.args(["--", "-boot"]).arg(root.join("bin/start"));
-    command.args(arguments(&root.to_string_lossy(), application, suite, &logs.to_string_lossy()));
-    command.env("PATH", path).env("BINDIR", &bin).env("ERL_CRASH_DUMP_BYTES", "0").current_dir(disk);
-    command.stdin(Stdio::null()).stderr(file.try_clone()?).stdout(file);
-    let mut child = command.spawn().context("cannot start Erlang on Linux")?;
-    let give_up = Instant::now() + patience;
-    while child.try_wait()?.is_none() {
-        if Instant::now() > give_up {
-            child.kill()?;
-            child.wait()?;
-        }
-        thread::sleep(Duration::from_millis(50));
+impl Run for Vm {
+    fn text(&mut self) -> Result<String> {
+        Ok(self.console().text())
     }
-    let mut bytes = Vec::new();
-    File::open(&output)?.read_to_end(&mut bytes)?;
-    let text = String::from_utf8_lossy(&bytes);
-    Ok(outcomes(&text, text.contains(END)))
+
+    fn is_running(&mut self) -> Result<bool> {
+        Ok(!self.console().is_closed())
+    }
 }
 
-/// Reads the lines `@@ VERDICT SUITE CASE REASON`. Of a case that ran several times the worst counts.
-fn outcomes(text: &str, complete: bool) -> Outcomes {
-    let mut cases: BTreeMap<String, Outcome> = BTreeMap::new();
-    for line in text.lines() {
-        let Some((_, line)) = line.split_once("@@ ") else { continue };
-        let mut words = line.splitn(4, ' ');
-        let verdict = match words.next() {
-            Some("ok") => Verdict::Ok,
-            Some("skipped") => Verdict::Skipped,
-            Some("failed") => Verdict::Failed,
-            _ => continue,
-        };
-        let (Some(_suite), Some(case)) = (words.next(), words.next()) else { continue };
-        let outcome = Outcome { verdict, reason: words.next().unwrap_or_default().trim().to_owned() };
-        let known = cases.entry(case.to_owned()).or_insert_with(|| outcome.clone());
-        *known = outcome.max(known.clone());
+/// A suite on Linux.
+struct OnLinux {
+    child: Child,
+    output: PathBuf,
+}
+
+impl OnLinux {
+    fn start(erts: &Erts, disk: &Path, application: &str, suite: &str, last: Option<&str>) -> Result<Self> {
+        let root = disk.join("otp");
+        let logs = disk.join("tmp").join(suite);
+        // Linux can run the programs that Erlang starts there, `erl` among them.
+        let path = env::var_os("PATH").unwrap_or_default();
+        let path = env::join_paths([erts.otp.join("bin")].into_iter().chain(env::split_paths(&path)))?;
+        let bin = erts.otp.join(format!("erts-{}/bin", erts.erts_version));
+        let output = repository().join(format!("target/trapless-logs/linux-{suite}.log"));
+        output.parent().map_or(Ok(()), fs::create_dir_all)?;
+        let file = File::create(&output).with_context(|| format!("cannot make {}", output.display()))?;
+        let mut command = Command::new(&erts.beam_linux);
+        command
+            .args(["--", "-root"])
+            .arg(&root)
+            .arg("-bindir")
+            .arg(&bin)
+            .args(["-progname", "erl", "--", "-home"])
+            .arg(disk);
+        command.args(["--", "-boot"]).arg(root.join("bin/start"));
+        command.args(arguments(&root.to_string_lossy(), application, suite, &logs.to_string_lossy(), last));
+        command.env("PATH", path).env("BINDIR", &bin).env("ERL_CRASH_DUMP_BYTES", "0").current_dir(disk);
+        command.stdin(Stdio::null()).stderr(file.try_clone()?).stdout(file);
+        let child = command.spawn().context("cannot start Erlang on Linux")?;
+        Ok(Self { child, output })
     }
-    Outcomes { cases, complete }
+}
+
+impl Run for OnLinux {
+    fn text(&mut self) -> Result<String> {
+        let bytes = fs::read(&self.output).with_context(|| format!("cannot read {}", self.output.display()))?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    fn is_running(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait().context("cannot wait for Erlang on Linux")?.is_none())
+    }
+}
+
+impl Drop for OnLinux {
+    fn drop(&mut self) {
+        // Both fail only when it has ended already, which is what is wanted.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 /// An empty folder.
@@ -200,11 +228,12 @@ mod tests {
 
     #[test]
     fn the_worst_outcome_of_a_case_counts() {
-        let text = "noise\n@@ ok x_SUITE g/a \r\n@@ failed x_SUITE g/a {badmatch, 1}\n@@ ok x_SUITE g/a \n@@ skipped x_SUITE b why not\n";
-        let outcomes = outcomes(text, true);
+        let text = "@@ ok x_SUITE g/a \n@@ failed x_SUITE g/a {badmatch, 1}\n@@ ok x_SUITE g/a \n@@ skipped x_SUITE b why not\n";
+        let mut outcomes = Outcomes::default();
+        outcomes.add(Transcript::read(text));
         assert_eq!(outcomes.cases["g/a"], Outcome { verdict: Verdict::Failed, reason: "{badmatch, 1}".into() });
         assert_eq!(outcomes.cases["b"], Outcome { verdict: Verdict::Skipped, reason: "why not".into() });
-        assert_eq!(outcomes.cases.len(), 2);
+        assert_eq!((outcomes.cases.len(), outcomes.reached.as_deref()), (2, Some("b")));
     }
 
     #[test]

@@ -16,8 +16,16 @@ use super::{Comparison, Outcome, Outcomes, Verdict};
 /// How many cases ended how, in words.
 pub fn counts(outcomes: &Outcomes) -> String {
     let count = |verdict| outcomes.cases.values().filter(|outcome| outcome.verdict == verdict).count();
-    let end = if outcomes.complete { "" } else { ", did not end" };
-    format!("{} ok, {} failed, {} skipped{end}", count(Verdict::Ok), count(Verdict::Failed), count(Verdict::Skipped))
+    let mut text =
+        format!("{} ok, {} failed, {} skipped", count(Verdict::Ok), count(Verdict::Failed), count(Verdict::Skipped));
+    match count(Verdict::Unfinished) {
+        0 => {}
+        unfinished => text += &format!(", {unfinished} took too long"),
+    }
+    if !outcomes.complete {
+        text += ", did not end";
+    }
+    text
 }
 
 /// The page, and beside it the latest results of each suite as JSON, so that suites can be run one by one.
@@ -41,6 +49,11 @@ impl Page {
             Err(error) => return Err(error).with_context(|| format!("cannot read {}", data.display())),
         };
         Ok(Self { page, data, suites })
+    }
+
+    /// The results that a suite has so far.
+    pub fn take(&mut self, suite: &str) -> Comparison {
+        self.suites.remove(suite).unwrap_or_default()
     }
 
     /// Puts the results of a suite in the place of earlier ones, and keeps them.
@@ -73,14 +86,22 @@ fn text(suites: &Suites, reasons: &Reasons) -> Result<String> {
         if differences.is_empty() {
             continue;
         }
-        write!(text, "\n## {}\n\n| Case | Linux | here | reason |\n|---|---|---|---|\n", suite)?;
+        let mut rows: Vec<(String, Vec<&str>)> = Vec::new();
         for (case, linux, image) in differences {
             let said = image.map(|outcome| outcome.reason.as_str()).unwrap_or_default();
             let reason = match reasons.find(suite, case) {
                 Some(reason) => reason.to_owned(),
                 None => format!("not explained yet: `{}`", said.replace(['|', '`'], "/")),
             };
-            writeln!(text, "| {case} | {} | {} | {reason} |", word(linux), word(image))?;
+            let row = format!("{} | {} | {reason}", word(linux), word(image));
+            match rows.iter_mut().find(|(other, _)| *other == row) {
+                Some((_, cases)) => cases.push(case),
+                None => rows.push((row, vec![case])),
+            }
+        }
+        write!(text, "\n## {suite}\n\n| Cases | Linux | here | reason |\n|---|---|---|---|\n")?;
+        for (row, cases) in rows {
+            writeln!(text, "| {} | {row} |", cases.join(", "))?;
         }
     }
     Ok(text)
@@ -100,6 +121,7 @@ fn word(outcome: Option<&Outcome>) -> &'static str {
     match outcome.map(|outcome| outcome.verdict) {
         Some(Verdict::Ok) => "ok",
         Some(Verdict::Failed) => "failed",
+        Some(Verdict::Unfinished) => "took too long",
         Some(Verdict::Skipped) => "skipped",
         None => "did not run",
     }
@@ -129,21 +151,34 @@ impl Reasons {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::suites::outcomes;
+    use crate::suites::transcript::Transcript;
+
+    fn outcomes(text: &str, complete: bool) -> Outcomes {
+        let mut outcomes = Outcomes { complete, ..Outcomes::default() };
+        outcomes.add(Transcript::read(text));
+        outcomes
+    }
 
     #[test]
     fn differences_are_listed_with_their_reasons() {
         let comparison = Comparison {
-            linux: outcomes("@@ ok x_SUITE a \n@@ ok x_SUITE b \n@@ ok x_SUITE g/c \n", true),
+            linux: outcomes("@@ ok x_SUITE a \n@@ ok x_SUITE b \n@@ ok x_SUITE g/c \n@@ ok x_SUITE g/d \n", true),
             image: outcomes("@@ ok x_SUITE a \n@@ failed x_SUITE b oh|dear\n", false),
         };
         let reasons = Reasons("[x_SUITE]\n\"g*\" = \"who knows\"\n\"g/*\" = \"because\"\n".parse().unwrap());
         let text = text(&Suites::from([("x_SUITE".to_owned(), comparison)]), &reasons).unwrap();
         assert!(
-            text.contains("| x_SUITE | 3 ok, 0 failed, 0 skipped | 1 ok, 1 failed, 0 skipped, did not end | 2 |"),
+            text.contains("| x_SUITE | 4 ok, 0 failed, 0 skipped | 1 ok, 1 failed, 0 skipped, did not end | 3 |"),
             "{text}"
         );
         assert!(text.contains("| b | ok | failed | not explained yet: `oh/dear` |"), "{text}");
-        assert!(text.contains("| g/c | ok | did not run | because |"), "{text}");
+        assert!(text.contains("| g/c, g/d | ok | did not run | because |"), "{text}");
+    }
+
+    #[test]
+    fn a_case_that_took_too_long_is_counted_as_such() {
+        let mut outcomes = outcomes("@@ ok x_SUITE a \n", true);
+        outcomes.insert("b".into(), Outcome { verdict: Verdict::Unfinished, reason: String::new() });
+        assert_eq!(counts(&outcomes), "1 ok, 0 failed, 0 skipped, 1 took too long");
     }
 }

@@ -1,18 +1,23 @@
-%% Runs suites of Common Test where nobody can read its HTML: one line a result on the console.
+%% Runs a suite of Common Test where nobody can read its HTML: one line a result on the console.
 %%
-%%     erl -noshell -run trapless_suites run FOLDER LOGS SUITE...
+%%     erl -noshell -run trapless_suites run FOLDER LOGS SUITE [CASE]
+%%
+%% With CASE, as in the lines of results, all cases up to that one are left out.
 -module(trapless_suites).
 -export([run/1, cmd/1]).
 
-run([Folder, Logs | Suites]) ->
+run([Folder, Logs, Suite]) ->
+    run([Folder, Logs, Suite, ""]);
+run([Folder, Logs, Suite, Last]) ->
     ok = filelib:ensure_path(Logs),
-    [without_shell(filename:join(Folder, Module ++ ".beam")) || Module <- ["kernel_test_lib" | Suites]],
+    [without_shell(filename:join(Folder, Module ++ ".beam")) || Module <- ["kernel_test_lib", Suite]],
     Options = [{dir, Folder},
-               {suite, [list_to_atom(Suite) || Suite <- Suites]},
+               {suite, [list_to_atom(Suite)]},
                {logdir, Logs},
                {auto_compile, false},
                {basic_html, true},
                {enable_builtin_hooks, false},
+               {ct_hooks, [{trapless_suites_hook, Last}]},
                {event_handler, {trapless_suites_events, []}},
                %% Software emulation with more CPUs than the host has is slow; time limits are there to catch what hangs.
                {multiply_timetraps, 4},

@@ -1,4 +1,4 @@
-%% Prints the results as Common Test reports them: `@@ ok|skipped|failed SUITE GROUPS/CASE REASON`.
+%% Prints what Common Test reports: `@@ start SUITE GROUPS/CASE`, then `@@ ok|skipped|failed SUITE GROUPS/CASE REASON`.
 -module(trapless_suites_events).
 -behaviour(gen_event).
 -export([init/1, handle_event/2, handle_call/2]).
@@ -8,6 +8,10 @@
 init(_Arguments) ->
     {ok, []}.
 
+handle_event(#event{name = tc_start, data = {Suite, Case}}, Groups)
+  when is_atom(Case), Case =/= init_per_suite, Case =/= end_per_suite ->
+    io:format(user, "@@ start ~s ~ts~n", [Suite, path(Case, Groups)]),
+    {ok, Groups};
 handle_event(#event{name = tc_done, data = {Suite, Function, Result}}, Groups) ->
     Next = groups(Function, Groups),
     print(Suite, Function, Result, Groups),
@@ -15,7 +19,7 @@ handle_event(#event{name = tc_done, data = {Suite, Function, Result}}, Groups) -
 handle_event(#event{name = Skip, data = {Suite, Function, Reason}}, Groups)
   when Skip =:= tc_user_skip; Skip =:= tc_auto_skip ->
     print(Suite, Function, {skipped, Reason}, Groups),
-    {ok, Groups};
+    {ok, groups(Function, Groups)};
 handle_event(_, Groups) ->
     {ok, Groups}.
 
@@ -24,15 +28,24 @@ handle_call(_, Groups) ->
 
 groups({init_per_group, Name, _}, Groups) -> [Name | Groups];
 groups({end_per_group, Name, _}, [Name | Groups]) -> Groups;
+%% What is skipped is named without its properties.
+groups({end_per_group, Name}, [Name | Groups]) -> Groups;
 groups(_, Groups) -> Groups.
 
 %% What only prepares or cleans up is worth a line when it goes wrong.
 print(_, Function, ok, _) when element(1, Function) =:= init_per_group; element(1, Function) =:= end_per_group -> ok;
 print(_, Function, ok, _) when Function =:= init_per_suite; Function =:= end_per_suite -> ok;
 print(Suite, Function, Result, Groups) ->
-    {Verdict, Reason} = verdict(Result),
-    Path = lists:join($/, [atom_to_list(Group) || Group <- lists:reverse(Groups)] ++ [name(Function)]),
-    io:format(user, "@@ ~s ~s ~ts ~ts~n", [Verdict, Suite, Path, Reason]).
+    case trapless_suites_hook:is_left_out(Result) of
+        true ->
+            ok;
+        false ->
+            {Verdict, Reason} = verdict(Result),
+            io:format(user, "@@ ~s ~s ~ts ~ts~n", [Verdict, Suite, path(Function, Groups), Reason])
+    end.
+
+path(Function, Groups) ->
+    lists:join($/, [atom_to_list(Group) || Group <- lists:reverse(Groups)] ++ [name(Function)]).
 
 name({Name, _Group}) when is_atom(Name) -> atom_to_list(Name);
 name({Name, _Group, _Properties}) -> atom_to_list(Name);
