@@ -26,11 +26,17 @@ fn broken_pipe(result: SysResult) -> SysResult {
 }
 
 fn read_from(file: &Open, to: &mut dyn Sink) -> SysResult {
+    if file.nonblocking() {
+        return file.read(to);
+    }
     let limit = file.file.as_socket().and_then(|s| s.receive_timeout());
     file.read_blocking(to, limit.map(|d| X86::now() + d))
 }
 
 fn write_to(file: &Open, from: &mut dyn Source) -> SysResult {
+    if file.nonblocking() {
+        return broken_pipe(file.write(from));
+    }
     let limit = file.file.as_socket().and_then(|s| s.send_timeout());
     broken_pipe(file.write_blocking(from, limit.map(|d| X86::now() + d)))
 }
@@ -285,7 +291,7 @@ pub fn sendfile(out_fd: Fd, in_fd: Fd, offset: InOut<i64>, count: Len) -> SysRes
     if !from.readable() || !to.writable() {
         return Err(Errno::EBADF);
     }
-    if !from.file.seekable() {
+    if !from.file.takes_offsets() {
         return Err(Errno::EINVAL);
     }
     let mut at = match offset.get_opt()? {
