@@ -27,6 +27,8 @@ pub enum Command {
     Soak(SoakOptions),
     /// Run suites of OTP's own tests in the image and on Linux, and write down how they differ
     Suites(SuitesOptions),
+    /// Write the pages of docs/ that are made from the sources
+    Docs(DocsOptions),
     /// Measure, beside Linux, and write down what came out
     Bench(BenchOptions),
     /// Install what building, running and testing need on this machine
@@ -144,6 +146,13 @@ pub struct SuitesOptions {
     /// The suites to run, such as stdlib:lists_SUITE; a selection when none is named
     #[arg(value_name = "APPLICATION:SUITE")]
     pub suites: Vec<String>,
+}
+
+#[derive(Args)]
+pub struct DocsOptions {
+    /// Build the image and watch it first, to see what ERTS uses
+    #[arg(long)]
+    pub record: bool,
 }
 
 #[derive(Args)]

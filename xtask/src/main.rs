@@ -7,6 +7,7 @@ mod accel;
 mod bench;
 mod build;
 mod cli;
+mod docs;
 mod gdb;
 mod run;
 mod setup;
@@ -43,6 +44,7 @@ fn perform(command: Command) -> Result<u8> {
         Command::Gdb(options) => gdb::gdb(&options),
         Command::Soak(options) => soak::soak(&options),
         Command::Suites(options) => suites::suites(&options),
+        Command::Docs(options) => docs::docs(&options).map(|()| 0),
         Command::Bench(options) => bench::bench(&options),
         Command::Setup => setup::prepare(sources::host::Task::Test).map(|()| 0),
         Command::Ci => test::ci(),

@@ -12,8 +12,9 @@ pub const MAX_ERRNO: isize = 4095;
 macro_rules! errnos {
     ($($name:ident = $code:literal, $doc:literal;)*) => {
         /// An error number of Linux x86_64, errno(3).
+        // As wide as a value, so that a `SysResult` is returned in two registers and not through memory.
         #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        #[repr(u16)]
+        #[repr(usize)]
         pub enum Errno {
             $(#[doc = $doc] $name = $code,)*
         }

@@ -65,10 +65,38 @@ impl Sink for Vec<u8> {
     }
 }
 
+/// As many buffers as are kept without taking memory for them.
+pub const FEW: usize = 8;
+
+/// The buffers of a [`Chain`].
+#[derive(Clone, Debug)]
+pub enum Parts<T> {
+    /// The first so many of an array.
+    Few([T; FEW], usize),
+    /// Any number.
+    Many(Vec<T>),
+}
+
+impl<T> Parts<T> {
+    fn as_slice(&self) -> &[T] {
+        match self {
+            Self::Few(parts, count) => &parts[..*count],
+            Self::Many(parts) => parts,
+        }
+    }
+
+    fn as_mut_slice(&mut self) -> &mut [T] {
+        match self {
+            Self::Few(parts, count) => &mut parts[..*count],
+            Self::Many(parts) => parts,
+        }
+    }
+}
+
 /// Several buffers, used one after the other (readv(2), writev(2)).
 #[derive(Clone, Debug)]
 pub struct Chain<T> {
-    parts: Vec<T>,
+    parts: Parts<T>,
     /// The first part that is not used up.
     at: usize,
     left: usize,
@@ -76,7 +104,7 @@ pub struct Chain<T> {
 
 impl<T> Chain<T> {
     /// The buffers in `parts`, which have `left` bytes together.
-    pub const fn new(parts: Vec<T>, left: usize) -> Self {
+    pub const fn new(parts: Parts<T>, left: usize) -> Self {
         Self { parts, at: 0, left }
     }
 
@@ -89,9 +117,10 @@ impl<T> Chain<T> {
         mut step: impl FnMut(&mut T, usize) -> SysResult<usize>,
     ) -> SysResult<usize> {
         let want = len.min(self.left);
+        let parts = self.parts.as_mut_slice();
         let mut done = 0;
         while done < want {
-            let part = &mut self.parts[self.at];
+            let part = &mut parts[self.at];
             let room = size(part).min(want - done);
             let moved = step(part, done);
             let n = *moved.as_ref().unwrap_or(&0);
@@ -122,7 +151,7 @@ impl<T: Source> Source for Chain<T> {
     fn peek(&self, to: &mut [u8]) -> SysResult<usize> {
         let want = to.len().min(self.left);
         let mut done = 0;
-        for part in &self.parts[self.at..] {
+        for part in &self.parts.as_slice()[self.at..] {
             let room = part.remaining().min(want - done);
             let seen = part.peek(&mut to[done..done + room]);
             done += *seen.as_ref().unwrap_or(&0);

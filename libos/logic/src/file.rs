@@ -40,6 +40,16 @@ pub trait File<P: Platform>: Any + Send + Sync {
         false
     }
 
+    /// Whether an object without positions does as if it had some: lseek(2) succeeds and means nothing (null(4)).
+    fn seek_is_void(&self) -> bool {
+        false
+    }
+
+    /// Whether `read_at` and `write_at` work.
+    fn takes_offsets(&self) -> bool {
+        self.seekable() || self.seek_is_void()
+    }
+
     /// pread(2).
     fn read_at(&self, offset: u64, to: &mut dyn Sink) -> SysResult<usize> {
         let _ = (offset, to);
@@ -264,7 +274,7 @@ impl<P: Platform> OpenFile<P> {
     /// lseek(2): whence 0, 1, 2 = SEEK_SET, SEEK_CUR, SEEK_END. ESPIPE, EINVAL, EOVERFLOW.
     pub fn seek(&self, offset: i64, whence: u32) -> SysResult<u64> {
         if !self.file.seekable() {
-            return Err(Errno::ESPIPE);
+            return if self.file.seek_is_void() { Ok(0) } else { Err(Errno::ESPIPE) };
         }
         let mut at = self.offset.lock();
         let base = match whence {

@@ -34,6 +34,7 @@ impl Gate {
     }
 
     /// Calls `attempt` until it succeeds, halting between attempts. Called with preemption disabled, so the CPU cannot change.
+    #[cold]
     pub fn pass<P: Platform, G>(&self, mut attempt: impl FnMut() -> Option<G>) -> G {
         let mut left = SPINS;
         while left > 0 {

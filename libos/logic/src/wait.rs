@@ -185,6 +185,10 @@ pub fn block_on<P: Platform, T>(
         Err(Errno::EAGAIN) => {}
         done => return done,
     }
+    // Whoever has no time to wait need not be told of changes.
+    if deadline == Some(Instant::ZERO) {
+        return Err(if P::signal_pending() { Errno::EINTR } else { Errno::EAGAIN });
+    }
     let waiter = Waiter::<P>::current();
     let token = queue.register(interest, waiter.clone())?;
     if mutant("wait_trusts_first_attempt") {

@@ -18,11 +18,12 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 /// Whether the program may name this range at all: its own sections of the image and its mappings, never the libos's memory. What is
 /// really mapped there, and with which rights, shows at the access.
+#[inline]
 fn is_program_memory(address: usize, len: usize) -> bool {
     let (start, len) = (address as u64, len as u64);
     let image = boot::program_range();
-    let in_image = start >= image.start && start.checked_add(len).is_some_and(|end| end <= image.end);
-    in_image || paging::is_program_range(start, len)
+    let in_image = || start >= image.start && start.checked_add(len).is_some_and(|end| end <= image.end);
+    paging::is_program_range(start, len) || in_image()
 }
 
 /// Copies bytes in from C memory. EFAULT; then the contents of `to` are undefined.
@@ -61,8 +62,21 @@ pub fn read<T: FromBytes + IntoBytes>(address: usize) -> SysResult<T> {
 }
 
 /// Copies one value out. EFAULT.
+#[inline]
 pub fn write<T: IntoBytes + Immutable + ?Sized>(address: usize, value: &T) -> SysResult<()> {
-    copy_out(address, value.as_bytes())
+    let bytes = value.as_bytes();
+    match bytes.try_into() {
+        Ok(pair) => write_16(address, pair),
+        Err(_) => copy_out(address, bytes),
+    }
+}
+
+/// [`copy_out`] for what has 16 bytes, as a time has.
+#[inline]
+fn write_16(address: usize, value: &[u8; 16]) -> SysResult<()> {
+    // SAFETY: as in `write_some`.
+    let done = is_program_memory(address, value.len()) && unsafe { access::store_16(address as *mut u8, value) };
+    if done { Ok(()) } else { Err(Errno::EFAULT) }
 }
 
 /// A string of C without its NUL. EFAULT; E2BIG when there is no NUL in the first `max` bytes.

@@ -25,14 +25,34 @@ fn broken_pipe(result: SysResult) -> SysResult {
     result
 }
 
+/// Most reads find what they want at once.
 fn read_from(file: &Open, to: &mut dyn Sink) -> SysResult {
+    match file.read(to) {
+        Err(Errno::EAGAIN) if !file.nonblocking() => wait_to_read(file, to),
+        done => done,
+    }
+}
+
+fn wait_to_read(file: &Open, to: &mut dyn Sink) -> SysResult {
     let limit = file.file.as_socket().and_then(|s| s.receive_timeout());
     file.read_blocking(to, limit.map(|d| X86::now() + d))
 }
 
+/// Most writes are done at once.
 fn write_to(file: &Open, from: &mut dyn Source) -> SysResult {
+    let wanted = from.remaining();
+    match file.write(from) {
+        Ok(n) if n == wanted || n == 0 || file.nonblocking() => Ok(n),
+        // An error after the first byte is for the next call to tell.
+        Ok(n) => Ok(n + wait_to_write(file, from).unwrap_or(0)),
+        Err(Errno::EAGAIN) if !file.nonblocking() => broken_pipe(wait_to_write(file, from)),
+        Err(e) => broken_pipe(Err(e)),
+    }
+}
+
+fn wait_to_write(file: &Open, from: &mut dyn Source) -> SysResult {
     let limit = file.file.as_socket().and_then(|s| s.send_timeout());
-    broken_pipe(file.write_blocking(from, limit.map(|d| X86::now() + d)))
+    file.write_blocking(from, limit.map(|d| X86::now() + d))
 }
 
 pub fn read(fd: Fd, buf: Out<u8>, count: Len) -> SysResult {
@@ -285,7 +305,7 @@ pub fn sendfile(out_fd: Fd, in_fd: Fd, offset: InOut<i64>, count: Len) -> SysRes
     if !from.readable() || !to.writable() {
         return Err(Errno::EBADF);
     }
-    if !from.file.seekable() {
+    if !from.file.takes_offsets() {
         return Err(Errno::EINVAL);
     }
     let mut at = match offset.get_opt()? {

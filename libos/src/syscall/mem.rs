@@ -21,7 +21,7 @@ pub fn mmap(addr: UserPtr, length: Len, prot: Prot, flags: MmapFlags, fd: Fd, of
     if !file.readable() {
         return Err(Errno::EACCES);
     }
-    if !file.file.seekable() {
+    if !file.file.takes_offsets() {
         return Err(Errno::ENODEV);
     }
     let shared = flags.bits() & MmapFlags::MAP_TYPE != 2;

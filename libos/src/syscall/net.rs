@@ -35,9 +35,14 @@ fn with_socket<R>(fd: Fd, f: impl FnOnce(&Open, &dyn Socket<X86>) -> SysResult<R
     f(&file, socket)
 }
 
-/// When a call that begins now gives up (SO_RCVTIMEO, SO_SNDTIMEO).
-fn deadline(limit: Option<Duration>) -> Option<Instant> {
-    limit.map(|limit| X86::now() + limit)
+/// Whether a call may sleep.
+fn may_wait(file: &Open, flags: MsgFlags) -> bool {
+    !file.nonblocking() && !flags.contains(MsgFlags::MSG_DONTWAIT)
+}
+
+/// When a call that begins now gives up (SO_RCVTIMEO, SO_SNDTIMEO), if it may sleep at all.
+fn deadline(file: &Open, flags: MsgFlags, limit: impl FnOnce() -> Option<Duration>) -> Option<Instant> {
+    if may_wait(file, flags) { limit().map(|limit| X86::now() + limit) } else { None }
 }
 
 /// Runs `attempt`, sleeping while it says EAGAIN unless the socket or the call is non-blocking.
@@ -48,11 +53,9 @@ fn blocking<R>(
     deadline: Option<Instant>,
     mut attempt: impl FnMut() -> SysResult<R>,
 ) -> SysResult<R> {
-    match file.file.queue() {
-        Some(queue) if !file.nonblocking() && !flags.contains(MsgFlags::MSG_DONTWAIT) => {
-            block_on(queue, interest, deadline, attempt)
-        }
-        _ => attempt(),
+    match file.file.queue().filter(|_| may_wait(file, flags)) {
+        Some(queue) => block_on(queue, interest, deadline, attempt),
+        None => attempt(),
     }
 }
 
@@ -150,7 +153,7 @@ pub fn accept4(sockfd: Fd, addr: Out<Sockaddr>, addrlen: InOut<u32>, flags: Sock
     with_socket(sockfd, |file, socket| {
         // The number comes first: without one the connection stays in the backlog.
         let number = kernel().fds.reserve()?;
-        let until = deadline(socket.receive_timeout());
+        let until = deadline(file, MsgFlags::empty(), || socket.receive_timeout());
         let (connection, peer) = blocking(file, MsgFlags::empty(), Ready::READABLE, until, || socket.accept())?;
         return_address(&peer, addr, addrlen)?;
         let status = O_RDWR | (flags.bits() & O_NONBLOCK);
@@ -166,7 +169,7 @@ pub fn connect(sockfd: Fd, addr: In<Sockaddr>, addrlen: U32) -> SysResult {
         if first != Err(Errno::EINPROGRESS) || file.nonblocking() {
             return first;
         }
-        let until = deadline(socket.send_timeout());
+        let until = deadline(file, MsgFlags::empty(), || socket.send_timeout());
         let done = blocking(file, MsgFlags::empty(), Ready::WRITABLE, until, || match socket.connect(&to) {
             Err(Errno::EALREADY | Errno::EINPROGRESS) => Err(Errno::EAGAIN),
             Err(Errno::EISCONN) => Ok(()),
@@ -231,7 +234,7 @@ fn send(file: &Open, socket: &dyn Socket<X86>, message: &mut Outgoing<'_>, flags
     let stream = socket.kind().1 == 1;
     let object_flags = ObjectFlags::from_bits_truncate(flags.bits());
     let mut sent = 0;
-    let until = deadline(socket.send_timeout());
+    let until = deadline(file, flags, || socket.send_timeout());
     let result = loop {
         let Outgoing { from, to, rights, control } = message;
         let one = blocking(file, flags, Ready::WRITABLE, until, || {
@@ -305,7 +308,7 @@ fn receive(file: &Open, socket: &dyn Socket<X86>, to: &mut dyn Sink, flags: MsgF
         return Err(Errno::EAGAIN);
     }
     let all = flags.contains(MsgFlags::MSG_WAITALL) && !flags.contains(MsgFlags::MSG_PEEK) && socket.kind().1 == 1;
-    let until = deadline(socket.receive_timeout());
+    let until = deadline(file, flags, || socket.receive_timeout());
     let once = |to: &mut dyn Sink| blocking(file, flags, Ready::READABLE, until, || socket.recv(to, object_flags));
     let mut received = once(to)?;
     // Descriptors end a message (unix(7)).

@@ -18,9 +18,9 @@ use trapless_logic::time::{Instant, duration_from_timespec};
 use trapless_logic::wait::Ready;
 use trapless_platform::x86::X86;
 
-/// The deadline of a limit in milliseconds; None: wait for ever.
+/// The deadline of a limit in milliseconds; None: wait for ever. No time to wait needs no clock.
 fn deadline(timeout: Millis) -> Option<Instant> {
-    timeout.limit().map(|ms| X86::now() + Duration::from_millis(ms.into()))
+    timeout.limit().map(|ms| if ms == 0 { Instant::ZERO } else { X86::now() + Duration::from_millis(ms.into()) })
 }
 
 fn deadline_from(timeout: Option<Timespec>) -> SysResult<Option<Instant>> {

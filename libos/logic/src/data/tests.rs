@@ -1,6 +1,6 @@
 //! Chains of buffers against one flat stretch of bytes.
 
-use super::{Chain, Sink, Source};
+use super::{Chain, FEW, Parts, Sink, Source};
 use proptest::prelude::*;
 use std::vec::Vec;
 use trapless_abi::{Errno, SysResult};
@@ -62,11 +62,16 @@ impl Sink for Memory {
 /// Buffers: their sizes, and how much of each is there. Most are there.
 fn buffers() -> impl Strategy<Value = Vec<(usize, usize)>> {
     let there = prop_oneof![4 => Just(usize::MAX), 1 => 0..20usize];
-    proptest::collection::vec((prop_oneof![1 => Just(0), 4 => 0..20usize], there), 0..6)
+    proptest::collection::vec((prop_oneof![1 => Just(0), 4 => 0..20usize], there), 0..FEW + 4)
 }
 
 fn chain(buffers: &[(usize, usize)]) -> Chain<Memory> {
-    Chain::new(buffers.iter().copied().map(Memory::new).collect(), buffers.iter().map(|(len, _)| len).sum())
+    let nth = |i| Memory::new(buffers.get(i).copied().unwrap_or_default());
+    let parts = match buffers.len() {
+        count @ ..=FEW => Parts::Few(core::array::from_fn(nth), count),
+        count => Parts::Many((0..count).map(nth).collect()),
+    };
+    Chain::new(parts, buffers.iter().map(|(len, _)| len).sum())
 }
 
 /// Bytes before the first that is not there, and whether there is such a byte.
@@ -81,10 +86,10 @@ proptest! {
     fn pulls_are_pulls_from_one_stretch(buffers in buffers(), sizes in proptest::collection::vec(0..30usize, 1..12)) {
         let mut chain = chain(&buffers);
         let numbers = &mut (1u8..);
-        for part in &mut chain.parts {
+        for part in chain.parts.as_mut_slice() {
             part.bytes.iter_mut().for_each(|byte| *byte = numbers.next().unwrap());
         }
-        let flat: Vec<u8> = chain.parts.iter().flat_map(|part| part.bytes.clone()).collect();
+        let flat: Vec<u8> = chain.parts.as_slice().iter().flat_map(|part| part.bytes.clone()).collect();
         let ((end, faulty), mut at, mut over) = (reachable(&buffers), 0, false);
         for size in sizes {
             let left = if over { 0 } else { flat.len() - at };
@@ -118,7 +123,7 @@ proptest! {
             at += n;
             over |= faulty && n < want;
         }
-        prop_assert_eq!(chain.parts.iter().flat_map(|part| part.bytes.clone()).collect::<Vec<u8>>(), flat);
+        prop_assert_eq!(chain.parts.as_slice().iter().flat_map(|part| part.bytes.clone()).collect::<Vec<u8>>(), flat);
     }
 }
 

@@ -115,9 +115,12 @@ impl<P: Platform> Epoll<P> {
 
     /// Collects up to `max` events without blocking. Level-triggered items go to the end of the list, so that all take their turn.
     pub fn collect(&self, max: usize) -> Vec<Event> {
-        let mut events = Vec::new();
-        let mut again = Vec::new();
         let mut left = self.core.ready.lock().len();
+        if left == 0 {
+            return Vec::new();
+        }
+        let mut events = Vec::with_capacity(left.min(max));
+        let mut again = Vec::with_capacity(left.min(max));
         while left > 0 && events.len() < max {
             left -= 1;
             let Some(item) = self.core.ready.lock().pop_front() else { break };

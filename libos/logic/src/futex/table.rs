@@ -162,7 +162,8 @@ impl<P: Platform> FutexTable<P> {
 
     /// FUTEX_WAKE and FUTEX_WAKE_BITSET: wakes up to `count` waiters, first come first served; returns how many.
     pub fn wake(&self, key: usize, count: usize, bitset: u32) -> usize {
-        wake_in(&mut self.bucket(key), key, count, bitset)
+        let mut queue = self.bucket(key);
+        if queue.is_empty() { 0 } else { wake_in(&mut queue, key, count, bitset) }
     }
 
     /// Locks the buckets of two words in the order of their indexes; the second is None when they share one.

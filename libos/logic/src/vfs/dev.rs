@@ -73,39 +73,57 @@ impl Memory {
     ];
 }
 
+/// What a step of reading zero(4) gives.
+static ZEROS: [u8; 4096] = [0; 4096];
+
+/// Gives `to` all it has room for, in steps that are told how much that is.
+fn fill(to: &mut dyn Sink, mut step: impl FnMut(&mut dyn Sink, usize) -> SysResult<usize>) -> SysResult<usize> {
+    let mut done = 0;
+    loop {
+        let room = to.remaining();
+        if room == 0 {
+            return Ok(done);
+        }
+        match step(to, room) {
+            Ok(0) => return Ok(done),
+            Ok(n) => done += n,
+            Err(e) if done == 0 => return Err(e),
+            Err(_) => return Ok(done),
+        }
+    }
+}
+
 impl<P: Platform> File<P> for Memory {
-    // lseek(2) on these succeeds and means nothing.
-    fn seekable(&self) -> bool {
+    fn seek_is_void(&self) -> bool {
         true
     }
 
-    fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> SysResult<usize> {
-        let mut piece = [0; 256];
-        let mut done = 0;
-        while to.remaining() > 0 && *self != Self::Null {
-            let n = to.remaining().min(piece.len());
-            if matches!(self, Self::Random | Self::Urandom) {
-                P::random(&mut piece[..n]);
-            }
-            match to.push(&piece[..n]) {
-                Ok(0) => break,
-                Ok(n) => done += n,
-                Err(e) if done == 0 => return Err(e),
-                Err(_) => break,
-            }
+    fn read(&self, to: &mut dyn Sink) -> SysResult<usize> {
+        match self {
+            Self::Null => Ok(0),
+            Self::Zero | Self::Full => fill(to, |to, room| to.push(&ZEROS[..room.min(ZEROS.len())])),
+            Self::Random | Self::Urandom => fill(to, |to, room| {
+                let mut piece = [0; 256];
+                let piece = &mut piece[..room.min(256)];
+                P::random(piece);
+                to.push(piece)
+            }),
         }
-        Ok(done)
+    }
+
+    fn read_at(&self, _offset: u64, to: &mut dyn Sink) -> SysResult<usize> {
+        File::<P>::read(self, to)
+    }
+
+    fn write(&self, from: &mut dyn Source) -> SysResult<usize> {
+        match from.remaining() {
+            n if n > 0 && *self == Self::Full => Err(Errno::ENOSPC),
+            n => Ok(n),
+        }
     }
 
     fn write_at(&self, _offset: u64, from: &mut dyn Source) -> SysResult<usize> {
-        if *self == Self::Full && from.remaining() > 0 {
-            return Err(Errno::ENOSPC);
-        }
-        Ok(from.remaining())
-    }
-
-    fn append(&self, from: &mut dyn Source) -> SysResult<(usize, u64)> {
-        Ok((File::<P>::write_at(self, 0, from)?, 0))
+        File::<P>::write(self, from)
     }
 
     fn stat(&self) -> SysResult<Stat> {

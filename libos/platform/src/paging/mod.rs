@@ -75,8 +75,9 @@ pub fn writable_and_executable() -> usize {
 }
 
 /// Whether the program may have mappings in all of `start..start + len`.
+#[inline]
 pub fn is_program_range(start: u64, len: u64) -> bool {
     let Some(end) = start.checked_add(len) else { return false };
     let range = Range::new(start, end);
-    [WINDOW, HEAP, low_window()].iter().any(|window| window.covers(range))
+    WINDOW.covers(range) || HEAP.covers(range) || low_window().covers(range)
 }

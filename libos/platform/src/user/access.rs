@@ -38,15 +38,17 @@ global_asm!(
     "user_copy_bytes:",
     "test rdx, rdx",
     "jz user_copy_end",
+    "4:",
     "mov al, [rsi]",
     "mov [rdi], al",
     "inc rsi",
     "inc rdi",
     "dec rdx",
-    "jmp user_copy_bytes",
+    "jnz 4b",
     "user_copy_end:",
     "mov rax, rdx",
     "ret",
+    // What follows up to user_word_failed does all or nothing.
     // user_load(from: rdi, to: rsi) -> whether it worked.
     "user_load:",
     "mov eax, [rdi]",
@@ -58,6 +60,12 @@ global_asm!(
     "mov eax, [rsi]",
     "lock cmpxchg [rdi], edx",
     "mov [rsi], eax",
+    "mov eax, 1",
+    "ret",
+    // user_store_16(to: rdi, from: rsi) -> whether it worked.
+    "user_store_16:",
+    "movups xmm0, [rsi]",
+    "movups [rdi], xmm0",
     "mov eax, 1",
     "ret",
     "user_word_failed:",
@@ -72,6 +80,7 @@ unsafe extern "C" {
     fn user_copy_end();
     fn user_load(from: *const u32, to: *mut u32) -> bool;
     fn user_exchange(at: *mut u32, old: *mut u32, new: u32) -> bool;
+    fn user_store_16(to: *mut u8, from: *const [u8; 16]) -> bool;
     fn user_word_failed();
 }
 
@@ -100,6 +109,15 @@ pub(super) unsafe fn load(from: *const u32, to: *mut u32) -> bool {
 pub(super) unsafe fn exchange(at: *mut u32, old: *mut u32, new: u32) -> bool {
     // SAFETY: by the caller.
     unsafe { user_exchange(at, old, new) }
+}
+
+/// Writes 16 bytes; false if they are not all there.
+///
+/// # Safety
+/// `to` is an address of program memory, mapped or not.
+pub(super) unsafe fn store_16(to: *mut u8, from: &[u8; 16]) -> bool {
+    // SAFETY: by the caller.
+    unsafe { user_store_16(to, from) }
 }
 
 /// If the fault happened in one of these routines, lets it go on with its error and returns true.

@@ -4,7 +4,7 @@ use super::{copy_in, read_some, write_some};
 use alloc::vec::Vec;
 use trapless_abi::structs::Iovec;
 use trapless_abi::{Errno, SysResult};
-use trapless_logic::data::{Chain, Sink, Source};
+use trapless_logic::data::{Chain, FEW, Parts, Sink, Source};
 use zerocopy::{FromZeros, IntoBytes};
 
 /// Most elements of an iovec array (`UIO_MAXIOV`, readv(2)).
@@ -28,6 +28,12 @@ impl UserBuf {
         // After a fault nothing more is transferred.
         self.left = if done == want { self.left - done } else { 0 };
         if done == 0 && want != 0 { Err(Errno::EFAULT) } else { Ok(done) }
+    }
+}
+
+impl From<Iovec> for UserBuf {
+    fn from(element: Iovec) -> Self {
+        Self::new(element.iov_base, element.iov_len)
     }
 }
 
@@ -69,18 +75,25 @@ pub fn read_iovec(address: usize, count: usize) -> SysResult<UserIovec> {
     if count > IOV_MAX {
         return Err(Errno::EINVAL);
     }
+    if count <= FEW {
+        let mut raw = [Iovec::new_zeroed(); FEW];
+        let left = read_elements(address, &mut raw[..count])?;
+        return Ok(Chain::new(Parts::Few(raw.map(UserBuf::from), count), left));
+    }
     let mut raw = Vec::new();
     raw.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
     raw.resize(count, Iovec::new_zeroed());
-    if count > 0 {
-        copy_in(address, raw.as_mut_bytes())?;
+    let left = read_elements(address, &mut raw)?;
+    // In place: both have two words.
+    Ok(Chain::new(Parts::Many(raw.into_iter().map(UserBuf::from).collect()), left))
+}
+
+/// Fills `elements` and returns how many bytes their buffers have together. EFAULT, EINVAL.
+fn read_elements(address: usize, elements: &mut [Iovec]) -> SysResult<usize> {
+    if !elements.is_empty() {
+        copy_in(address, elements.as_mut_bytes())?;
     }
-    let mut left = 0usize;
-    let mut parts = Vec::new();
-    parts.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
-    for Iovec { iov_base, iov_len } in raw {
-        left = left.checked_add(iov_len).filter(|&sum| isize::try_from(sum).is_ok()).ok_or(Errno::EINVAL)?;
-        parts.push(UserBuf::new(iov_base, iov_len));
-    }
-    Ok(Chain::new(parts, left))
+    elements.iter().try_fold(0, |sum: usize, element| {
+        sum.checked_add(element.iov_len).filter(|&sum| isize::try_from(sum).is_ok()).ok_or(Errno::EINVAL)
+    })
 }

@@ -6,7 +6,11 @@
  * as the time to act on a cancel. So SIGCANCEL is installed without SA_RESTART: it interrupts the call,
  * which takes back its work as for any other signal, and the thread is cancelled on the way out. */
 #define _GNU_SOURCE
+#include <stddef.h>
 #include "pthread_impl.h"
+#include "syscall.h"
+
+_Static_assert(offsetof(struct pthread, cancel) == LIBOS_PTHREAD_CANCEL, "syscall.h looks at another member");
 
 #undef SA_RESTART
 #define SA_RESTART 0
