@@ -40,11 +40,13 @@ modules(Key, Settings) ->
 
 rewrite([{path, _} | Rest], Settings) ->
     [{path, ["$ROOT/lib/" ++ Name ++ "/ebin" || Name <- values("path", Settings)]} | rewrite(Rest, Settings)];
-%% The list before the kernel is loaded at once and in parallel. The lists behind it only matter to `-mode embedded`.
+%% The list before the kernel is loaded at once: in parallel by trapless_boot, and what is left then by init. The lists behind it only matter to `-mode embedded`.
 rewrite([{primLoad, Modules}, {kernel_load_completed} | Rest], Settings) ->
     Later = modules("later", Settings),
     Early = [Module || Module <- modules("early", Settings), not lists:member(Module, Modules)],
-    [{primLoad, (Modules -- Later) ++ Early}, {kernel_load_completed}, {primLoad, Later} | rewrite(Rest, Settings)];
+    First = (Modules -- Later) ++ Early,
+    [{primLoad, [trapless_boot]}, {apply, {trapless_boot, load, [First]}}, {primLoad, First},
+     {kernel_load_completed}, {primLoad, Later} | rewrite(Rest, Settings)];
 rewrite([{kernelProcess, application_controller, {Module, Function, [{application, kernel, Keys}]}} | Rest], Settings) ->
     {env, Env} = lists:keyfind(env, 1, Keys),
     More = [{start_distribution, false} || ["false"] <- [values("distribution", Settings)]],

@@ -98,3 +98,13 @@ fn the_boot_chart_names_phases_and_files() -> Result<()> {
     }
     Ok(())
 }
+
+/// Modules that were loaded in parallel, before there was a code server, are known to it with their files.
+#[test]
+fn the_code_server_knows_what_was_loaded_first() -> Result<()> {
+    let code = r#"io:format("~p~n", [code:is_loaded(gb_trees)]), halt(7)."#;
+    let mut vm = Vm::boot("loaded-first", &Machine { cpus: 2, append: erl(code), ..Machine::new(image()) })?;
+    let line = vm.wait_for("gb_trees.beam")?;
+    ensure!(line.text.starts_with("{file,\"/otp/lib/stdlib-"), vm.fail("that file is not the module's"));
+    Ok(())
+}
