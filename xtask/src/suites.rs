@@ -3,6 +3,8 @@
 mod report;
 mod stage;
 
+pub use stage::unpack;
+
 use std::{
     collections::BTreeMap,
     env,
