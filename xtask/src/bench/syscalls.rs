@@ -8,6 +8,7 @@ mod data;
 mod interval;
 mod lines;
 mod order;
+mod path;
 mod programs;
 mod progress;
 mod systems;
@@ -71,6 +72,7 @@ struct Works {
     all: Work,
     pair: Work,
     count: Work,
+    path: Work,
 }
 
 impl Works {
@@ -81,6 +83,7 @@ impl Works {
             all: Work { start: "micro", arguments: words(format!("time {samples} {ns}")) },
             pair: Work { start: "micro-pair", arguments: words(format!("time {samples} {ns} {PAIR}")) },
             count: Work { start: "micro-count", arguments: words("count".into()) },
+            path: Work { start: "micro-path", arguments: words(format!("path {}", path::OPERATIONS.join(" "))) },
         }
     }
 }
@@ -116,7 +119,8 @@ fn run(options: &SyscallsOptions) -> Result<Data> {
     let frame = Frame { kind: options.machine, memory: options.memory, erlang: amount.erlang, folder };
     let entries = if options.entry.is_empty() { Entry::value_variants() } else { &options.entry };
     let erts = systems::erts()?;
-    let (systems, kernel) = systems::build(entries, &erts, &[&works.all, &works.pair, &works.count], &frame)?;
+    let all = [&works.all, &works.pair, &works.count, &works.path];
+    let (systems, kernel) = systems::build(entries, &erts, &all, &frame)?;
 
     let seed = options.seed.unwrap_or_else(now);
     eprintln!("seed {seed}: `--seed {seed}` measures in the same order again");
@@ -135,13 +139,17 @@ fn run(options: &SyscallsOptions) -> Result<Data> {
     let machines: Vec<_> = systems.iter().filter(|system| system.is_machine()).collect();
     let images: Vec<_> = systems.iter().filter(|system| system.is_image()).collect();
     let steps = amount.rounds as usize * systems.len() * 3;
-    let mut progress = Progress::new(steps + machines.len() * COUNTING_BOOTS as usize + images.len());
+    let mut progress = Progress::new(steps + machines.len() * (COUNTING_BOOTS as usize + 1) + images.len());
 
     for _ in 0..COUNTING_BOOTS {
         for system in &machines {
             data.counts.push(count(system, &frame, &works)?);
             progress.done(&format!("{}: instructions", system.name));
         }
+    }
+    for system in machines {
+        data.paths.extend(path::record(system, &frame, &works.path)?);
+        progress.done(&format!("{}: the way of single calls", system.name));
     }
     for system in images {
         data.calls.push(calls(system, &frame, &amount)?);

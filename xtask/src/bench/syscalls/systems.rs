@@ -54,6 +54,7 @@ pub struct Work {
 /// A system.
 pub struct System {
     pub name: String,
+    micro: PathBuf,
     place: Place,
 }
 
@@ -95,7 +96,7 @@ pub fn build(entries: &[Entry], erts: &Erts, works: &[&Work], frame: &Frame) -> 
     let mut systems = Vec::new();
     for &entry in entries {
         let images = programs::images(entry, &micro, &frame.folder)?;
-        systems.push(System { name: name(entry), place: Place::Image(images) });
+        systems.push(System { name: name(entry), micro: images.micro.clone(), place: Place::Image(images) });
     }
     let Some(Place::Image(first)) = systems.first().map(|system| &system.place) else { bail!("no entry variant") };
     let erlang = first.erlang.clone();
@@ -103,9 +104,10 @@ pub fn build(entries: &[Entry], erts: &Erts, works: &[&Work], frame: &Frame) -> 
     let guest = guest(&kernel, erts, &micro, &erlang, works, frame)?;
     let disk = unpack(&frame.folder, &frame.folder.join(name(entries[0])).join("release/image"))?;
     let bin = erts.otp.join(format!("erts-{}/bin", erts.erts_version));
+    let linux = micro.linux.clone();
     let host = Host { micro: micro.linux, beam: erts.beam_linux.clone(), bin, disk };
-    systems.push(System { name: "linux".into(), place: Place::Guest(guest) });
-    systems.push(System { name: "native".into(), place: Place::Host(host) });
+    systems.push(System { name: "linux".into(), micro: linux.clone(), place: Place::Guest(guest) });
+    systems.push(System { name: "native".into(), micro: linux, place: Place::Host(host) });
     Ok((systems, kernel.version))
 }
 
@@ -139,13 +141,9 @@ impl System {
         matches!(self.place, Place::Image(_))
     }
 
-    /// The program whose symbols name the code of the C program and, in an image, of the library OS.
+    /// The file whose symbols name the code of the C program and, in an image, of the library OS.
     pub fn micro_symbols(&self) -> &Path {
-        match &self.place {
-            Place::Image(images) => &images.micro,
-            Place::Guest(_) => Path::new(""),
-            Place::Host(host) => &host.micro,
-        }
+        &self.micro
     }
 
     fn machine(
