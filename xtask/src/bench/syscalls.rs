@@ -3,14 +3,17 @@
 //! `bench/README.md` says what is compared and how. One run measures everything in rounds, each round in an order made by chance, so
 //! that whatever else the host does falls on all systems alike.
 
+mod analysis;
 mod clients;
 mod data;
 mod interval;
 mod lines;
+mod operations;
 mod order;
 mod path;
 mod programs;
 mod progress;
+mod report;
 mod systems;
 
 use std::{
@@ -106,6 +109,7 @@ pub fn measure(options: &SyscallsOptions) -> Result<()> {
     if !options.report_only {
         run(options)?.write(&path)?;
     }
+    println!("{}", report::write(&pages, &Data::read(&path)?)?.display());
     Ok(())
 }
 
