@@ -120,7 +120,8 @@ fn run(options: &SyscallsOptions) -> Result<Data> {
     let works = Works::new(&amount);
     let folder = repository().join("target/bench/syscalls");
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let frame = Frame { kind: options.machine, memory: options.memory, erlang: amount.erlang, folder };
+    let backlog = programs::backlog(&folder)?;
+    let frame = Frame { kind: options.machine, memory: options.memory, erlang: amount.erlang, folder, backlog };
     let entries = if options.entry.is_empty() { Entry::value_variants() } else { &options.entry };
     let erts = systems::erts()?;
     let all = [&works.all, &works.pair, &works.count, &works.path];
@@ -216,10 +217,13 @@ fn erlang(system: &System, frame: &Frame, amount: &Amount) -> Result<Vec<Line>> 
     lines.push(Line::Time(data::Samples { name: "boot".into(), operations: 1, ns: vec![boot], ticks: Vec::new() }));
     lines.push(Line::Time(clients::echo(session.echo, amount.echoes)?));
     for connections in CONNECTIONS {
+        let before = clients::accepted(session.http)?;
         let load = clients::http(session.http, connections, amount.load)?;
+        // The question itself comes by a connection of its own.
+        let served = clients::accepted(session.http)? - before - 1;
         let name = http_name(connections);
-        if load.errors > 0 {
-            let reason = format!("wrk met {} errors", load.errors);
+        if load.errors > 0 || served < u64::from(connections) {
+            let reason = format!("{served} of {connections} connections were served, wrk met {} errors", load.errors);
             lines.push(Line::Absent(data::Absent { name: name.clone(), reason }));
         }
         lines.push(Line::Time(load.samples(&name)?));

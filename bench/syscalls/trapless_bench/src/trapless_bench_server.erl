@@ -5,8 +5,12 @@
 -define(ACCEPTORS, 8).
 
 start(EchoPort, HttpPort) ->
+    Accepted = counters:new(1, []),
     listen(EchoPort, fun echo/1),
-    listen(HttpPort, fun http/1).
+    listen(HttpPort, fun(Socket) ->
+        counters:add(Accepted, 1, 1),
+        http(Socket, Accepted)
+    end).
 
 %% The listening socket belongs to a process that stays.
 listen(Port, Serve) ->
@@ -33,19 +37,23 @@ echo(Socket) ->
     end.
 
 %% Answers each request of a kept connection. Nobody sends requests in advance or in pieces here.
-http(Socket) ->
+http(Socket, Accepted) ->
     case gen_tcp:recv(Socket, 0) of
-        {ok, <<"GET /calls ", _/binary>>} ->
-            answer(Socket, trapless_bench_calls:to_text(trapless_bench_calls:read()));
-        {ok, _} ->
-            answer(Socket, <<"hello\n">>);
+        {ok, Request} ->
+            case gen_tcp:send(Socket, answer(Request, Accepted)) of
+                ok -> http(Socket, Accepted);
+                {error, _} -> gen_tcp:close(Socket)
+            end;
         {error, _} ->
             gen_tcp:close(Socket)
     end.
 
-answer(Socket, Body) ->
-    Head = ["HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: ", integer_to_list(iolist_size(Body)), "\r\n\r\n"],
-    case gen_tcp:send(Socket, [Head, Body]) of
-        ok -> http(Socket);
-        {error, _} -> gen_tcp:close(Socket)
-    end.
+answer(<<"GET /calls ", _/binary>>, _) ->
+    with_head(trapless_bench_calls:to_text(trapless_bench_calls:read()));
+answer(<<"GET /accepted ", _/binary>>, Accepted) ->
+    with_head(integer_to_list(counters:get(Accepted, 1)));
+answer(_, _) ->
+    with_head(<<"hello\n">>).
+
+with_head(Body) ->
+    ["HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: ", integer_to_list(iolist_size(Body)), "\r\n\r\n", Body].

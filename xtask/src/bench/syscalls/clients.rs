@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use trapless_tests::{deadline, load};
 
 use super::{data::Samples, lines};
@@ -86,16 +86,27 @@ fn wrk(text: &str) -> Option<Load> {
 
 /// System calls so far, as the image counts them. Empty where nothing counts.
 pub fn calls(address: SocketAddr) -> Result<BTreeMap<String, u64>> {
+    get(address, "calls")?.lines().map(lines::call).collect()
+}
+
+/// HTTP connections that the server has accepted so far, this one included.
+pub fn accepted(address: SocketAddr) -> Result<u64> {
+    let body = get(address, "accepted")?;
+    body.trim().parse().with_context(|| format!("/accepted answers {body:?}"))
+}
+
+/// What the server says about itself.
+fn get(address: SocketAddr, name: &str) -> Result<String> {
     let mut stream = connect(address)?;
-    stream.write_all(b"GET /calls HTTP/1.1\r\n\r\n")?;
+    stream.write_all(format!("GET /{name} HTTP/1.1\r\n\r\n").as_bytes())?;
     let mut answer = Vec::new();
     let mut buffer = [0; 4096];
     loop {
         if let Some(body) = body(&String::from_utf8_lossy(&answer)) {
-            return body.lines().map(lines::call).collect();
+            return Ok(body.to_owned());
         }
-        match stream.read(&mut buffer).context("no answer to /calls")? {
-            0 => anyhow::bail!("the answer to /calls ends early"),
+        match stream.read(&mut buffer).with_context(|| format!("no answer to /{name}"))? {
+            0 => bail!("the answer to /{name} ends early"),
             count => answer.extend_from_slice(&buffer[..count]),
         }
     }

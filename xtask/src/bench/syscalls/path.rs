@@ -113,18 +113,21 @@ fn most_frequent(recordings: &[Vec<Piece>]) -> (&[Piece], usize) {
 
 /// Sorts a way into its parts.
 fn split(way: &[Piece], symbols: &BTreeMap<u64, String>, image: bool) -> Vec<Part> {
-    let named: Vec<(&str, Code, u64)> = way
+    let name = |address| symbols.range(..=address).next_back().map_or("?", |(_, name)| name.as_str());
+    let mut named: Vec<(&str, Code, u64)> = way
         .iter()
         .map(|&(address, count)| {
-            let name = symbols.range(..=address).next_back().map_or("?", |(_, name)| name);
+            let name = name(address);
             (name, if image { in_image(address, name) } else { in_linux(address, name) }, count)
         })
         .collect();
+    if !image {
+        find_handler(&mut named);
+    }
     let inside = |code: Code| !matches!(code, Code::Frame | Code::Library);
     let handled = |code: Code| matches!(code, Code::Dispatch | Code::Handler);
     let [entered, begun] =
         [inside as fn(Code) -> bool, handled].map(|is| named.iter().position(|(_, code, _)| is(*code)));
-    // Linux's handler is called from its entry code, and may call back into what looks like it: it ends where that is returned to.
     let ended = named.iter().rposition(|(_, code, _)| handled(*code));
     let mut parts: Vec<Part> =
         PARTS.iter().map(|part| Part { part: (*part).to_owned(), instructions: 0, functions: Vec::new() }).collect();
@@ -156,22 +159,26 @@ fn in_image(address: u64, name: &str) -> Code {
     match address {
         C_SIDE.. if is_frame(name) => Code::Frame,
         C_SIDE.. => Code::Library,
-        _ if name.contains("platform::entry::") => Code::Entry,
+        // The second finds the row for calls whose number is not constant.
+        _ if name.contains("platform::entry::") || name == "__libos_syscall" => Code::Entry,
         _ if name.contains("libos::dispatch::") => Code::Dispatch,
         _ => Code::Handler,
     }
 }
 
-/// Functions of Linux that stand between the instruction and the handler. Everything else in the kernel is the handler.
 fn in_linux(address: u64, name: &str) -> Code {
-    const AROUND: [&str; 8] =
-        ["entry_SYSCALL", "do_syscall_64", "x64_sys_call", "syscall_", "exit_to_user", "__x86_", "srso_", "fpregs_"];
     match address {
         ..KERNEL if is_frame(name) => Code::Frame,
         ..KERNEL => Code::Library,
-        _ if AROUND.iter().any(|prefix| name.starts_with(prefix)) => Code::Entry,
-        _ => Code::Handler,
+        _ => Code::Entry,
     }
+}
+
+/// In Linux the handler begins with a function of a known kind of name, and ends where the function that called it goes on.
+fn find_handler(named: &mut [(&str, Code, u64)]) {
+    let Some(begin) = named.iter().position(|(name, ..)| name.starts_with("__x64_sys_")) else { return };
+    let handler = named[begin..].iter_mut().take_while(|(name, ..)| *name != "do_syscall_64");
+    handler.for_each(|(_, code, _)| *code = Code::Handler);
 }
 
 #[cfg(test)]
@@ -213,12 +220,12 @@ mod tests {
             (0x40_1000, "read".to_owned()),
             (KERNEL, "entry_SYSCALL_64".to_owned()),
             (KERNEL + 0x100, "do_syscall_64".to_owned()),
-            (KERNEL + 0x200, "ksys_read".to_owned()),
+            (KERNEL + 0x200, "__x64_sys_read".to_owned()),
             (KERNEL + 0x300, "__x86_return_thunk".to_owned()),
         ]);
         let way = [(0x40_1000, 2), (KERNEL, 30), (KERNEL + 0x100, 9), (KERNEL + 0x200, 50), (KERNEL + 0x300, 1)];
-        let back = [(KERNEL + 0x200, 4), (KERNEL + 0x300, 1), (KERNEL + 0x110, 8), (0x40_1010, 3)];
-        assert_eq!(counts(&split(&[&way[..], &back[..]].concat(), &symbols, false)), [2, 39, 0, 55, 9, 3]);
+        let back = [(KERNEL + 0x110, 8), (KERNEL + 0x300, 1), (KERNEL + 0x50, 20), (0x40_1010, 3)];
+        assert_eq!(counts(&split(&[&way[..], &back[..]].concat(), &symbols, false)), [2, 39, 0, 51, 29, 3]);
     }
 
     #[test]

@@ -55,6 +55,15 @@ pub fn micro(erts: &Erts, folder: &Path) -> Result<Micro> {
     Ok(micro)
 }
 
+/// Compiles the library that lets QEMU take a burst of connections.
+pub fn backlog(folder: &Path) -> Result<PathBuf> {
+    let library = folder.join("backlog.so");
+    let mut gcc = Command::new("gcc");
+    gcc.args(["-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-Werror", "-o"]).arg(&library);
+    run_quietly(gcc.arg(repository().join("bench/syscalls/backlog.c")).arg("-ldl"))?;
+    Ok(library)
+}
+
 /// Builds both images of a variant, in a target folder of their own.
 pub fn images(entry: Entry, micro: &Micro, folder: &Path) -> Result<Images> {
     let built = |kind: &str, variable: &str, path: &Path| {

@@ -79,6 +79,8 @@ pub struct Frame {
     /// Of the Erlang program: the number of samples, and the length of each in milliseconds.
     pub erlang: (u32, u32),
     pub folder: PathBuf,
+    /// A library for QEMU, see `bench/syscalls/backlog.c`.
+    pub backlog: PathBuf,
 }
 
 impl Frame {
@@ -215,6 +217,7 @@ impl System {
                 .into_iter()
                 .map(|guest| Ok(Forward { host: free_port()?, guest, udp: false }))
                 .collect::<Result<_>>()?;
+            machine.preload = Some(frame.backlog.clone());
             let vm = Vm::boot(&format!("bench-{}-erlang", self.name), &machine)?;
             let Some((hello, _)) = vm.console().wait_for(HELLO, 0, patience) else {
                 return Err(vm.fail("Erlang printed nothing"));
