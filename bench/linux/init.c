@@ -1,8 +1,10 @@
-/* The first and only program of the Linux guest beside Erlang: it does what Linux leaves to user space, and becomes the emulator.
+/* The first and only program of the Linux guest beside Erlang: it does what Linux leaves to user space, and becomes the emulator, or
+ * another program that is to be measured.
  *
  * Linked with stock musl, statically. It loads the modules listed in /modules.list, gives the network card the address that the
  * image gets by DHCP from QEMU's user network, and executes the arguments and environment that the kernel command line chose:
- * start=NAME takes them from /start/NAME.argv and /start/environ, strings that end in NUL. */
+ * start=NAME takes them from /start/NAME.argv and /start/environ, strings that end in NUL. The first argument is the program's name in
+ * the root folder. */
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <net/if.h>
@@ -125,9 +127,12 @@ int main(void)
     configure_network();
     /* The kernel hands settings that it does not know to the first program's environment. */
     const char *start = getenv("start");
-    char path[128];
+    char path[128], program[128];
     if (!start) die("start=");
     snprintf(path, sizeof path, "/start/%s.argv", start);
-    execve("/beam.smp", strings(path), strings("/start/environ"));
-    die("/beam.smp");
+    char **arguments = strings(path);
+    if (!arguments[0]) die(path);
+    snprintf(program, sizeof program, "/%s", arguments[0]);
+    execve(program, arguments, strings("/start/environ"));
+    die(program);
 }

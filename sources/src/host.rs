@@ -24,6 +24,8 @@ pub enum Task {
     Run,
     /// Run the tests.
     Test,
+    /// Measure with clients on the host.
+    Measure,
 }
 
 /// How to tell that a tool is there.
@@ -84,6 +86,7 @@ const IMAGE: &[Tool] = &[
 ];
 const RUN: &[Tool] = &[program("qemu-system-x86_64", "qemu-system-x86")];
 const TEST: &[Tool] = &[program("nc", "netcat-openbsd"), program("gdb", "gdb")];
+const MEASURE: &[Tool] = &[program("wrk", "wrk"), program("taskset", "util-linux"), program("nm", "binutils")];
 
 impl Task {
     /// The tool lists this task draws on.
@@ -97,6 +100,7 @@ impl Task {
             Self::Image => vec![UNPACK, COMPILE, OTP, IMAGE],
             Self::Run => vec![UNPACK, COMPILE, OTP, IMAGE, RUN],
             Self::Test => vec![UNPACK, COMPILE, OTP, IMAGE, RUN, TEST],
+            Self::Measure => vec![UNPACK, COMPILE, OTP, IMAGE, RUN, MEASURE],
         }
     }
 }

@@ -104,6 +104,8 @@ pub struct Machine {
     pub status_device: bool,
     /// Further arguments for QEMU, taken as they are.
     pub extra: Vec<String>,
+    /// A library that is loaded into QEMU in front of all others (ld.so(8), `LD_PRELOAD`).
+    pub preload: Option<PathBuf>,
 }
 
 impl Machine {
@@ -122,6 +124,7 @@ impl Machine {
             capture: None,
             status_device: true,
             extra: Vec::new(),
+            preload: None,
         }
     }
 

@@ -69,6 +69,9 @@ impl Vm {
         let file = Arc::new(Mutex::new(file));
         let mut command = Command::new("qemu-system-x86_64");
         command.args(&arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        if let Some(library) = &machine.preload {
+            command.env("LD_PRELOAD", library);
+        }
         let started = Instant::now();
         let mut child =
             command.spawn().context("cannot start qemu-system-x86_64 (Debian: apt-get install qemu-system-x86)")?;

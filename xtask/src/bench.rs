@@ -7,6 +7,7 @@ mod linux;
 mod profile;
 mod report;
 mod stats;
+mod syscalls;
 
 use std::{
     fs,
@@ -42,6 +43,7 @@ struct Contender {
 pub fn bench(options: &BenchOptions) -> Result<u8> {
     match &options.what {
         Benchmark::Boot(options) => measure_boot(options)?,
+        Benchmark::Syscalls(options) => syscalls::measure(options)?,
         Benchmark::Profile(options) => {
             setup::prepare(Task::Test)?;
             let image = build::build(&options.build)?;
@@ -103,7 +105,7 @@ fn contender(options: &BootOptions, flavor: Flavor, folder: &Path, kernel: &linu
     let image = folder.join(format!("image-{}.elf", name(flavor)));
     fs::copy(&built, &image).with_context(|| format!("cannot copy {}", built.display()))?;
     let erts = erts_recipe::build(build::recipe_flavor(flavor), &Console).context("OTP could not be built")?;
-    let guest = linux::Guest::make(kernel, &erts, &image, folder)?;
+    let guest = linux::Guest::make(kernel, &erts, &image, folder, &linux::Additions::default())?;
     Ok(Contender { flavor, image, guest })
 }
 

@@ -166,6 +166,8 @@ pub struct BenchOptions {
 pub enum Benchmark {
     /// How long a boot takes and how little it needs, beside a Linux guest with the same BEAM and files
     Boot(BootOptions),
+    /// What a system call costs by each way into the library OS, beside a Linux guest and the host's Linux
+    Syscalls(SyscallsOptions),
     /// Which functions a boot spends its instructions in
     Profile(ProfileOptions),
 }
@@ -204,6 +206,31 @@ pub struct BootOptions {
     /// Measure this image instead of building one
     #[arg(long, value_name = "FILE")]
     pub image: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub struct SyscallsOptions {
+    /// A first look: fewer rounds and shorter samples, intervals too wide to conclude much from
+    #[arg(long)]
+    pub quick: bool,
+    /// How often every system is booted and measured [default: 10, with --quick 2]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub rounds: Option<u32>,
+    /// Decides the order in which everything is measured [default: the time]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Ways into the library OS; the first is what the others are compared with [default: all]
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub entry: Vec<Entry>,
+    /// QEMU's machine type
+    #[arg(long, value_name = "TYPE", default_value = "q35")]
+    pub machine: Kind,
+    /// Memory in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 512)]
+    pub memory: u32,
+    /// Measure nothing, and write the pages again from overhead.json
+    #[arg(long)]
+    pub report_only: bool,
 }
 
 #[derive(Args)]

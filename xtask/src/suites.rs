@@ -5,6 +5,8 @@ mod stage;
 mod transcript;
 mod watch;
 
+pub use stage::unpack;
+
 use std::{
     collections::BTreeMap,
     env,

@@ -47,6 +47,15 @@ pub struct Kernel {
     folder: PathBuf,
 }
 
+/// What an initramfs holds besides Erlang with its usual starts.
+#[derive(Default)]
+pub struct Additions {
+    /// Programs, by their name in the root folder.
+    pub programs: Vec<(String, PathBuf)>,
+    /// Arguments by the name that [`command_line`] takes; the first is the name of the program.
+    pub starts: Vec<(String, Vec<String>)>,
+}
+
 /// What QEMU boots.
 pub struct Guest {
     pub kernel: PathBuf,
@@ -59,7 +68,12 @@ pub struct Guest {
 /// and may then not come up at all.
 pub fn command_line(start: &str) -> String {
     let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let rate = counter_rate(&cpus).map(|khz| format!(" tsc_early_khz={khz}")).unwrap_or_default();
+    command_line_at(start, counter_rate(&cpus))
+}
+
+/// [`command_line`] for a time stamp counter of this rate in kHz.
+pub fn command_line_at(start: &str, rate: Option<u64>) -> String {
+    let rate = rate.map(|khz| format!(" tsc_early_khz={khz}")).unwrap_or_default();
     format!("console=ttyS0 quiet panic=-1{rate} rdinit=/init start={start}")
 }
 
@@ -118,7 +132,7 @@ fn download(root: &Path, name: &str) -> Result<PathBuf> {
 
 impl Guest {
     /// Makes the initramfs of one flavour of ERTS: the archive that is inside the image, and behind it what Linux needs.
-    pub fn make(kernel: &Kernel, erts: &Erts, image: &Path, folder: &Path) -> Result<Self> {
+    pub fn make(kernel: &Kernel, erts: &Erts, image: &Path, folder: &Path, more: &Additions) -> Result<Self> {
         let mut tree = Tree::default();
         tree.add_file("beam.smp", read(&erts.beam_linux)?)?;
         tree.add_file("init", init(erts, folder)?)?;
@@ -136,9 +150,17 @@ impl Guest {
         let stock = ["-boot", "/start/stock", "-noshell", "-s", "trapless_echo"];
         tree.add_file("start/stock.argv", strings(&ErlArgs::default().argv("beam.smp", &[], OPENING, &stock)))?;
         tree.add_file("start/environ", strings(ENVIRONMENT))?;
+        let mut programs = vec!["init", "beam.smp"];
+        for (name, program) in &more.programs {
+            tree.add_file(name, read(program)?)?;
+            programs.push(name);
+        }
+        for (name, argv) in &more.starts {
+            tree.add_file(&format!("start/{name}.argv"), strings(argv))?;
+        }
         // The kernel unpacks one archive after the other.
         let mut bytes = archive_of(image)?;
-        bytes.extend(newc::write_with_programs(&tree, &["init", "beam.smp"])?);
+        bytes.extend(newc::write_with_programs(&tree, &programs)?);
         let initramfs = folder.join(format!("initramfs-{}.cpio", erts.flavor.name()));
         fs::write(&initramfs, bytes).with_context(|| format!("cannot write {}", initramfs.display()))?;
         let kernel =
@@ -150,6 +172,15 @@ impl Guest {
 /// The arguments of the emulator, made as the image makes them.
 fn arguments(baked: &[&str], user: &[&str]) -> Result<Vec<u8>> {
     debug_assert!(HELLO.contains(FIRST_LINE));
+    Ok(strings(&emulator(baked, user)?))
+}
+
+/// The emulator's whole argument vector for Erlang's arguments `user`.
+pub fn erlang(user: &[&str]) -> Result<Vec<String>> {
+    emulator(start::ARGUMENTS, user)
+}
+
+fn emulator(baked: &[&str], user: &[&str]) -> Result<Vec<String>> {
     let erl = match user {
         [] => ErlArgs::default(),
         words => match ErlArgs::parse(words) {
@@ -157,7 +188,7 @@ fn arguments(baked: &[&str], user: &[&str]) -> Result<Vec<u8>> {
             Err(error) => bail!("erl arguments: {error}"),
         },
     };
-    Ok(strings(&erl.argv("beam.smp", EMULATOR_FLAGS, OPENING, baked)))
+    Ok(erl.argv("beam.smp", EMULATOR_FLAGS, OPENING, baked))
 }
 
 fn strings<S: AsRef<str>>(words: &[S]) -> Vec<u8> {

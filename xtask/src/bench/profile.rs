@@ -36,7 +36,14 @@ pub fn profile(machine: &Machine, most: usize) -> Result<()> {
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let counts = folder.join("profile.txt");
     let mut machine = machine.clone();
-    machine.extra.extend(["-plugin".into(), format!("{},out={}", plugin(&folder)?.display(), counts.display())]);
+    machine.extra.extend([
+        "-plugin".into(),
+        format!(
+            "{},out={}",
+            plugin(&repository().join("bench/profile/plugin.c"), &folder)?.display(),
+            counts.display()
+        ),
+    ]);
     let mut vm = Vm::boot("bench-profile", &machine)?;
     vm.wait_for(READY)?;
     // The plugin writes when QEMU ends by itself.
@@ -47,17 +54,18 @@ pub fn profile(machine: &Machine, most: usize) -> Result<()> {
     Ok(())
 }
 
-fn plugin(folder: &Path) -> Result<PathBuf> {
-    let plugin = folder.join("profile.so");
+/// Compiles a plugin of QEMU.
+pub fn plugin(source: &Path, folder: &Path) -> Result<PathBuf> {
+    let plugin = folder.join("plugin.so");
     let mut command = Command::new("gcc");
     command.args(["-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-Werror", "-o"]).arg(&plugin);
-    let status = command.arg(repository().join("bench/profile/plugin.c")).status().context("cannot run gcc")?;
+    let status = command.arg(source).status().context("cannot run gcc")?;
     ensure!(status.success(), "the plugin does not compile");
     Ok(plugin)
 }
 
-/// Names by address.
-fn symbols(image: &Path) -> Result<BTreeMap<u64, String>> {
+/// Names of the code of a program or image, by address.
+pub fn symbols(image: &Path) -> Result<BTreeMap<u64, String>> {
     let output = Command::new("nm").args(["--demangle", "--defined-only"]).arg(image).output();
     let output = output.context("cannot run nm (package binutils)")?;
     ensure!(output.status.success(), "nm cannot read {}", image.display());

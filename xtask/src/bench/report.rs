@@ -31,7 +31,7 @@ pub fn write(folder: &Path, kernel: &str, pairs: &[Pair], footprint: Option<&Foo
 }
 
 /// What the numbers hang on: QEMU, the host's CPUs and how busy they were.
-fn host() -> String {
+pub fn host() -> String {
     let qemu = Command::new("qemu-system-x86_64").arg("--version").output();
     let qemu = qemu.map(|output| String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().to_owned());
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);

@@ -1,0 +1,155 @@
+//! Everything that was measured, as it stands in `overhead.json`: enough to do all statistics again.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+/// All results of one run of the benchmark.
+#[derive(Default, Serialize, Deserialize)]
+pub struct Data {
+    pub about: About,
+    /// Times of the C program, one entry for each boot.
+    pub micro: Vec<Run>,
+    /// Instruction counts of the C program, of several boots.
+    pub counts: Vec<CountRun>,
+    /// Where the instructions of single calls go.
+    pub paths: Vec<Trace>,
+    /// Times of the Erlang program and of clients on the host, one entry for each boot.
+    pub erlang: Vec<Run>,
+    /// System calls that Erlang's operations make, by entry variant.
+    pub calls: Vec<CallRun>,
+}
+
+/// What the results hang on.
+#[derive(Default, Serialize, Deserialize)]
+pub struct About {
+    /// Names of the systems in the order in which they are shown; the first is what the others are compared with.
+    pub systems: Vec<String>,
+    pub host: String,
+    pub linux_guest: String,
+    pub machine: String,
+    pub memory_mib: u32,
+    pub rounds: u32,
+    pub quick: bool,
+    pub seed: u64,
+    pub commit: String,
+    pub seconds: u64,
+}
+
+/// One boot (or, on the host's Linux, one process) that was timed.
+#[derive(Serialize, Deserialize)]
+pub struct Run {
+    pub system: String,
+    pub cpus: u32,
+    pub round: u32,
+    /// The place of this boot in the order of all.
+    pub place: usize,
+    pub samples: Vec<Samples>,
+    pub absent: Vec<Absent>,
+}
+
+/// Samples of one operation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Samples {
+    pub name: String,
+    /// Operations in each sample.
+    pub operations: u64,
+    /// Nanoseconds of each sample.
+    pub ns: Vec<u64>,
+    /// Ticks of the processor's time stamp counter for each sample; none where they were not read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ticks: Vec<u64>,
+}
+
+/// Instruction counts of one boot.
+#[derive(Serialize, Deserialize)]
+pub struct CountRun {
+    pub system: String,
+    pub proofs: Vec<Proof>,
+    pub counts: Vec<Count>,
+    pub absent: Vec<Absent>,
+}
+
+/// Instructions of a few and of more operations; their difference holds no frame around them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Count {
+    pub name: String,
+    pub operations: [u64; 2],
+    /// The most frequent counts.
+    pub instructions: [u64; 2],
+    /// How many repetitions had exactly that count, ...
+    pub agreed: [u64; 2],
+    /// ... of how many.
+    pub of: u64,
+}
+
+/// A loop of two instructions, counted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Proof {
+    pub iterations: u64,
+    pub instructions: u64,
+}
+
+/// System calls that some operations made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Calls {
+    pub name: String,
+    pub operations: u64,
+    pub calls: BTreeMap<String, u64>,
+}
+
+/// The system calls of one boot.
+#[derive(Serialize, Deserialize)]
+pub struct CallRun {
+    pub system: String,
+    pub operations: Vec<Calls>,
+}
+
+/// Something that cannot be measured on a system.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Absent {
+    pub name: String,
+    pub reason: String,
+}
+
+/// The instructions of one operation on one system, by part of the way, in the order of the way.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Trace {
+    pub system: String,
+    pub name: String,
+    pub parts: Vec<Part>,
+    /// How many recordings went exactly this way, of how many.
+    pub agreed: [usize; 2],
+}
+
+/// A part of the way.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Part {
+    /// `wrapper`, `entry`, `handler`, `exit` or `return`.
+    pub part: String,
+    pub instructions: u64,
+    /// Functions with their instructions, in order of first execution.
+    pub functions: Vec<(String, u64)>,
+}
+
+impl Data {
+    /// Reads what [`Data::write`] wrote.
+    ///
+    /// # Errors
+    /// The file is not there, or of another version of this program.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = fs::read_to_string(path)
+            .with_context(|| format!("cannot read {} (it is written by a run of the benchmark)", path.display()))?;
+        serde_json::from_str(&text).with_context(|| format!("{} does not read as results", path.display()))
+    }
+
+    /// Writes everything, one result a line, so that it can be compared by lines.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let json = serde_json::to_string(self)?.replace("},{\"", "},\n{\"") + "\n";
+        fs::write(path, json).with_context(|| format!("cannot write {}", path.display()))
+    }
+}

@@ -1,0 +1,161 @@
+//! Sentences, written only where the intervals support them.
+
+use super::{
+    super::{
+        analysis::{self, Instructions, Verdict},
+        data::Data,
+        interval::Estimate,
+        operations::{ERLANG, NULL},
+    },
+    tables::{ERLANG_CPUS, base, counted, number, thousands, time, variants},
+};
+
+/// What can be said; at least that nothing can.
+pub fn conclusions(data: &Data) -> Vec<String> {
+    let mut said = Vec::new();
+    said.extend(null_instructions(data));
+    said.extend(null_time(data));
+    for system in variants(data) {
+        said.extend(erlang(data, system));
+    }
+    said.extend(share(data));
+    if said.is_empty() {
+        said.push("Nothing: there are too few results.".into());
+    }
+    said
+}
+
+fn null_instructions(data: &Data) -> Option<String> {
+    let mut counts = Vec::new();
+    for system in counted(data) {
+        match analysis::instructions(data, system, NULL)? {
+            Instructions::Exact(count) => counts.push((system, count)),
+            Instructions::About(_) => return None,
+        }
+    }
+    let list = chain(counts, |a, b| a < b, |count| thousands(*count as f64))?;
+    analysis::is_proven(data)
+        .then(|| format!("Instructions of the null call, with the loop around it: {list}; the counts are exact."))
+}
+
+fn null_time(data: &Data) -> Option<String> {
+    let systems = counted(data);
+    let mut pairs = systems.windows(2).map(|pair| {
+        let ratio = analysis::timing(&data.micro, pair[1], pair[0], 1, NULL)?.ratio?;
+        Some(is_above_one(&ratio))
+    });
+    let times = systems.iter().map(|system| {
+        let timing = analysis::timing(&data.micro, system, base(data), 1, NULL)?;
+        Some(format!("{system} {}", time(timing.ns.median)))
+    });
+    let times: Vec<_> = times.collect::<Option<_>>()?;
+    (times.len() > 1 && pairs.all(|above| above == Some(true)))
+        .then(|| format!("Time of the null call, each longer than the one before beyond chance: {}.", times.join(", ")))
+}
+
+fn is_above_one(ratio: &Estimate) -> bool {
+    ratio.is_confident() && ratio.low > 1.0
+}
+
+/// `a 1 < b 2`, if every value is before the next.
+fn chain<T>(values: Vec<(&str, T)>, before: fn(&T, &T) -> bool, show: fn(&T) -> String) -> Option<String> {
+    let ordered = values.windows(2).all(|pair| before(&pair[0].1, &pair[1].1));
+    let list: Vec<_> = values.iter().map(|(name, value)| format!("{name} {}", show(value))).collect();
+    (ordered && list.len() > 1).then(|| list.join(" < "))
+}
+
+/// What became of Erlang's operations in one variant.
+fn erlang(data: &Data, system: &str) -> Vec<String> {
+    let mut by_verdict: Vec<(Verdict, Vec<&str>)> = Vec::new();
+    for (name, title) in ERLANG {
+        let Some(timing) = analysis::timing(&data.erlang, system, base(data), ERLANG_CPUS, name) else { continue };
+        let explained = analysis::explained(data, system, base(data), name);
+        let Some(verdict) = analysis::verdict(&timing, explained) else { continue };
+        match by_verdict.iter_mut().find(|(other, _)| *other == verdict) {
+            Some((_, titles)) => titles.push(title),
+            None => by_verdict.push((verdict, vec![title])),
+        }
+    }
+    let base = base(data);
+    let sentence = |(verdict, titles): (Verdict, Vec<&str>)| {
+        let list = titles.join("; ");
+        match verdict {
+            Verdict::TooFew => format!("Erlang in {system}: too few rounds to say anything."),
+            Verdict::Noise => format!("Erlang in {system}, too noisy to say anything: {list}."),
+            Verdict::Same => format!("Erlang in {system}, no difference to {base} beyond chance: {list}."),
+            Verdict::Faster => format!("Erlang in {system}, faster than {base}: {list}."),
+            Verdict::Slower => {
+                format!("Erlang in {system}, slower than {base} by as much as its calls explain: {list}.")
+            }
+            Verdict::Unexplained => {
+                format!("Erlang in {system}, slower than {base} by MORE than its calls explain: {list}.")
+            }
+            Verdict::Less => {
+                format!("Erlang in {system}, slower than {base} by less than its calls would explain: {list}.")
+            }
+        }
+    };
+    by_verdict.into_iter().map(sentence).collect()
+}
+
+/// How much of a request the boundary can be at most, by count.
+fn share(data: &Data) -> Option<String> {
+    let last = *variants(data).last()?;
+    let (name, title) = ERLANG.into_iter().find(|(name, _)| *name == "http_32")?;
+    let difference = analysis::timing(&data.micro, last, base(data), 1, NULL)?.difference?;
+    let whole = analysis::timing(&data.erlang, base(data), base(data), ERLANG_CPUS, name)?.ns;
+    let explained = analysis::explained(data, last, base(data), name)?;
+    let calls: f64 = analysis::calls(data, last, name)?.values().sum();
+    (difference.is_confident() && whole.is_confident() && difference.low > 0.0).then(|| {
+        format!(
+            "{title}: {} system calls, which cost {} more in {last} than in {}: {} % of the request's time.",
+            number(calls),
+            time(explained),
+            base(data),
+            number(100.0 * explained / whole.median)
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::tests::sample, *};
+
+    #[test]
+    fn an_order_is_only_told_when_it_is_beyond_chance() {
+        let said = null_time(&with_counts(10)).unwrap();
+        assert!(said.contains("direct 101 ns, trap0 201 ns, linux 301 ns"), "{said}");
+        assert_eq!(null_time(&with_counts(5)), None);
+        let mut swapped = with_counts(10);
+        for run in swapped.micro.iter_mut().filter(|run| run.round == 1 || run.round == 2) {
+            let name = if run.system == "direct" { "trap0" } else { "direct" };
+            run.system = if run.system == "linux" { "linux".into() } else { name.into() };
+        }
+        assert_eq!(null_time(&swapped), None);
+    }
+
+    #[test]
+    fn without_results_nothing_is_said() {
+        assert_eq!(conclusions(&Data::default()), ["Nothing: there are too few results."]);
+    }
+
+    #[test]
+    fn a_chain_must_be_in_order() {
+        let of = |values| chain(values, |a, b| a < b, ToString::to_string);
+        assert_eq!(of(vec![("a", 1), ("b", 2)]).as_deref(), Some("a 1 < b 2"));
+        assert_eq!(of(vec![("a", 2), ("b", 2)]), None);
+    }
+
+    fn with_counts(rounds: u32) -> Data {
+        let mut data = sample(rounds);
+        for system in ["direct", "trap0", "linux"] {
+            data.counts.push(super::super::super::data::CountRun {
+                system: system.into(),
+                proofs: Vec::new(),
+                counts: Vec::new(),
+                absent: Vec::new(),
+            });
+        }
+        data
+    }
+}

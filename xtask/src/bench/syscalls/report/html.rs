@@ -1,0 +1,89 @@
+//! The page as HTML: one file that needs nothing else.
+
+use super::document::{Block, Cell, Document, Mark, Table};
+
+const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
+
+/// Writes the page.
+pub fn render(document: &Document) -> String {
+    let body: String = document.blocks.iter().map(block).collect();
+    let title = escaped(&document.title);
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n\
+         <style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n{body}</main>\n<script>\n{SCRIPT}</script>\n\
+         </body>\n</html>\n"
+    )
+}
+
+fn block(block: &Block) -> String {
+    match block {
+        Block::Heading(heading) => format!("<h2>{}</h2>\n", escaped(heading)),
+        Block::Text(text) => format!("<p>{}</p>\n", inline(text)),
+        Block::List(items) => {
+            let items: String = items.iter().map(|item| format!("<li>{}</li>\n", inline(item))).collect();
+            format!("<ul>\n{items}</ul>\n")
+        }
+        Block::Table(one) => table(one),
+        Block::Figure(figure) => {
+            // Ink and grid of the plot follow the page's colours.
+            let svg = figure.svg.replace("#101418", "var(--ink)").replace("#D0D4D8", "var(--line)");
+            format!("<figure>\n{svg}\n<figcaption>{}</figcaption>\n</figure>\n", escaped(&figure.caption))
+        }
+    }
+}
+
+fn table(table: &Table) -> String {
+    let head: String = table
+        .head
+        .iter()
+        .map(|title| format!("<th><button type=\"button\">{}</button></th>", escaped(title)))
+        .collect();
+    let rows: String =
+        table.rows.iter().map(|row| format!("<tr>{}</tr>\n", row.iter().map(cell).collect::<String>())).collect();
+    format!("<div class=\"table\"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table></div>\n")
+}
+
+fn cell(cell: &Cell) -> String {
+    let class = match cell.mark {
+        Mark::None => "",
+        Mark::Noise => " class=\"noise\" title=\"too noisy to say anything\"",
+        Mark::Warning => " class=\"warning\"",
+    };
+    let key = cell.key.map(|key| format!(" data-key=\"{key}\"")).unwrap_or_default();
+    let small = if cell.small.is_empty() { String::new() } else { format!("<small>{}</small>", escaped(&cell.small)) };
+    format!("<td{class}{key}>{}{small}</td>", inline(&cell.text))
+}
+
+/// Text with `code` in it.
+fn inline(text: &str) -> String {
+    let parts = text.split('`').enumerate();
+    parts
+        .map(|(at, part)| if at % 2 == 1 { format!("<code>{}</code>", escaped(part)) } else { escaped(part) })
+        .collect()
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_taken_for_a_tag() {
+        assert_eq!(inline("a < b & `c<d>`"), "a &lt; b &amp; <code>c&lt;d&gt;</code>");
+        let cell = cell(&Cell::number("1", 1.5).with_small("x").marked(Mark::Warning));
+        assert_eq!(cell, "<td class=\"warning\" data-key=\"1.5\">1<small>x</small></td>");
+    }
+
+    #[test]
+    fn the_page_needs_no_other_file() {
+        let page = render(&Document { title: "T".into(), blocks: vec![Block::Text("t".into())] });
+        for outside in ["http:", "https:", "src=", "href=", "@import", "url("] {
+            assert!(!page.contains(outside), "{outside}");
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! The plots, as SVG.
+
+use anyhow::{Result, anyhow};
+use plotters::{
+    coord::ranged1d::{IntoSegmentedCoord, SegmentValue, SegmentedCoord, ValueFormatter},
+    prelude::*,
+    style::text_anchor::{HPos, Pos, VPos},
+};
+
+/// Text and axes.
+pub const INK: RGBColor = RGBColor(0x10, 0x14, 0x18);
+/// The grid.
+const LINE: RGBColor = RGBColor(0xd0, 0xd4, 0xd8);
+/// Series, told apart by people who see colours otherwise, too (Okabe and Ito's palette), on light and dark paper.
+const COLOURS: [RGBColor; 6] = [
+    RGBColor(0x00, 0x9e, 0x73),
+    RGBColor(0xe6, 0x9f, 0x00),
+    RGBColor(0xd5, 0x5e, 0x00),
+    RGBColor(0x2f, 0x8f, 0xd0),
+    RGBColor(0xcc, 0x79, 0xa7),
+    RGBColor(0x8a, 0x8f, 0x98),
+];
+const WIDTH: u32 = 920;
+/// Room for the labels of rows.
+const LABELS: u32 = 250;
+const ROW: u32 = 34;
+
+/// A value with its interval.
+#[derive(Clone, Copy, Debug)]
+pub struct Dot {
+    /// Which series it belongs to.
+    pub series: usize,
+    pub value: f64,
+    pub low: f64,
+    pub high: f64,
+}
+
+/// One row of a plot.
+pub struct Row<T> {
+    pub label: String,
+    pub values: Vec<T>,
+}
+
+/// Dots with intervals on a logarithmic axis, one row for each operation; `reference` is drawn as a line.
+pub fn dots(series: &[&str], axis: &str, reference: Option<f64>, rows: &[Row<Dot>]) -> Result<String> {
+    let all = || rows.iter().flat_map(|row| &row.values).flat_map(|dot| [dot.low, dot.high]).chain(reference);
+    let (low, high) = (all().fold(f64::INFINITY, f64::min), all().fold(0.0, f64::max));
+    let range = (low * 0.85..high * 1.15).log_scale();
+    framed(series, rows.len(), |area| {
+        let labels: Vec<_> = rows.iter().map(|row| row.label.as_str()).collect();
+        let mut chart = ChartBuilder::on(area)
+            .margin(8)
+            .margin_right(24)
+            .x_label_area_size(44)
+            .y_label_area_size(LABELS)
+            .build_cartesian_2d(range, (0..rows.len()).into_segmented())
+            .map_err(failed)?;
+        mesh(&mut chart, axis, &labels)?;
+        if let Some(reference) = reference {
+            let ends = [(reference, SegmentValue::Exact(0)), (reference, SegmentValue::Exact(rows.len()))];
+            chart.draw_series([PathElement::new(ends, INK.stroke_width(1))]).map_err(failed)?;
+        }
+        for (at, row) in rows.iter().enumerate() {
+            for dot in &row.values {
+                let colour = colour(dot.series);
+                let shift = offset(dot.series, series.len());
+                let place = |x: f64| (x, SegmentValue::CenterOf(rows.len() - 1 - at));
+                let (from, to) = (chart.backend_coord(&place(dot.low)), chart.backend_coord(&place(dot.high)));
+                let middle = chart.backend_coord(&place(dot.value));
+                let line = [(from.0, from.1 + shift), (to.0, to.1 + shift)];
+                area.draw(&PathElement::new(line, colour.stroke_width(2))).map_err(failed)?;
+                area.draw(&Circle::new((middle.0, middle.1 + shift), 4, colour.filled())).map_err(failed)?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Bars made of parts; each row is one bar.
+pub fn stacked(series: &[&str], axis: &str, rows: &[Row<f64>]) -> Result<String> {
+    let most = rows.iter().map(|row| row.values.iter().sum::<f64>()).fold(1.0, f64::max);
+    framed(series, rows.len(), |area| {
+        let labels: Vec<_> = rows.iter().map(|row| row.label.as_str()).collect();
+        let mut chart = ChartBuilder::on(area)
+            .margin(8)
+            .margin_right(24)
+            .x_label_area_size(44)
+            .y_label_area_size(LABELS)
+            .build_cartesian_2d(0.0..most * 1.05, (0..rows.len()).into_segmented())
+            .map_err(failed)?;
+        mesh(&mut chart, axis, &labels)?;
+        for (at, row) in rows.iter().enumerate() {
+            let mut start = 0.0;
+            for (part, value) in row.values.iter().enumerate() {
+                let place = |x: f64| chart.backend_coord(&(x, SegmentValue::CenterOf(rows.len() - 1 - at)));
+                let (from, to) = (place(start), place(start + value));
+                let bar = Rectangle::new([(from.0, from.1 - 8), (to.0, to.1 + 8)], colour(part).filled());
+                area.draw(&bar).map_err(failed)?;
+                start += value;
+            }
+        }
+        Ok(())
+    })
+}
+
+type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
+
+/// A drawing with the legend on top.
+fn framed(series: &[&str], rows: usize, draw: impl FnOnce(&Area<'_>) -> Result<()>) -> Result<String> {
+    let mut svg = String::new();
+    {
+        let height = u32::try_from(rows)?.max(1) * ROW + 90;
+        let root = SVGBackend::with_string(&mut svg, (WIDTH, height)).into_drawing_area();
+        let (top, area) = root.split_vertically(28);
+        let mut x = i32::try_from(LABELS)?;
+        for (at, name) in series.iter().enumerate() {
+            top.draw(&Circle::new((x, 15), 5, colour(at).filled())).map_err(failed)?;
+            let style = text(14).pos(Pos::new(HPos::Left, VPos::Center));
+            top.draw(&Text::new((*name).to_owned(), (x + 12, 15), style)).map_err(failed)?;
+            x += 40 + i32::try_from(name.len())? * 8;
+        }
+        draw(&area)?;
+        root.present().map_err(failed)?;
+    }
+    Ok(svg)
+}
+
+/// Grid and axes; rows from the top down.
+fn mesh<X>(
+    chart: &mut ChartContext<
+        '_,
+        SVGBackend<'_>,
+        Cartesian2d<X, SegmentedCoord<plotters::coord::types::RangedCoordusize>>,
+    >,
+    axis: &str,
+    labels: &[&str],
+) -> Result<()>
+where
+    X: Ranged<ValueType = f64> + ValueFormatter<f64>,
+{
+    let name = |at: &SegmentValue<usize>| match at {
+        SegmentValue::CenterOf(at) => {
+            labels.iter().rev().nth(*at).map_or_else(String::new, |label| (*label).to_owned())
+        }
+        _ => String::new(),
+    };
+    chart
+        .configure_mesh()
+        .disable_y_mesh()
+        .light_line_style(TRANSPARENT)
+        .bold_line_style(LINE)
+        .axis_style(LINE)
+        .y_labels(labels.len() + 1)
+        .y_label_formatter(&name)
+        .x_label_formatter(&|x| number(*x))
+        .x_desc(axis)
+        .label_style(text(13))
+        .axis_desc_style(text(13))
+        .draw()
+        .map_err(failed)
+}
+
+fn text(size: u32) -> TextStyle<'static> {
+    ("sans-serif", size).into_font().color(&INK)
+}
+
+fn colour(series: usize) -> RGBColor {
+    COLOURS[series % COLOURS.len()]
+}
+
+/// Pixels below the middle of a row, so that series do not hide each other.
+fn offset(series: usize, all: usize) -> i32 {
+    let [series, all] = [series, all].map(|n| i32::try_from(n).unwrap_or(0));
+    (2 * series - (all - 1)) * 3
+}
+
+/// As short as it can be said.
+fn number(value: f64) -> String {
+    match value {
+        v if v >= 1e6 => format!("{} M", v / 1e6),
+        v if v >= 1e3 => format!("{} k", v / 1e3),
+        v if v >= 10.0 => format!("{v:.0}"),
+        v => format!("{}", (v * 1000.0).round() / 1000.0),
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> anyhow::Error {
+    anyhow!("cannot draw: {error}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_and_series_is_in_the_drawing() {
+        let dot = |series, value| Dot { series, value, low: value * 0.9, high: value * 1.1 };
+        let row =
+            |label: &str, value| Row { label: label.to_owned(), values: vec![dot(0, value), dot(1, 2.0 * value)] };
+        let svg = dots(&["one", "two"], "ratio", Some(1.0), &[row("first", 1.0), row("second", 30.0)]).unwrap();
+        for text in ["one", "two", "ratio", "first", "second"] {
+            assert!(svg.contains(text), "{text}");
+        }
+        // A dot for each value, and one for each series in the legend.
+        assert_eq!(svg.matches("<circle").count(), 6);
+    }
+
+    #[test]
+    fn bars_begin_where_the_last_ended() {
+        let rows = [Row { label: "a".into(), values: vec![1.0, 2.0] }];
+        let svg = stacked(&["x", "y"], "n", &rows).unwrap();
+        let bars: Vec<_> = svg.lines().filter(|line| line.starts_with("<rect")).collect();
+        let field = |bar: &str, name: &str| -> i32 {
+            bar.split_once(&format!(" {name}=\"")).unwrap().1.split('"').next().unwrap().parse().unwrap()
+        };
+        assert_eq!(bars.len(), 2, "{svg}");
+        assert_eq!(field(bars[0], "x") + field(bars[0], "width"), field(bars[1], "x"));
+    }
+
+    #[test]
+    fn numbers_are_short() {
+        assert_eq!([0.5, 1.0, 100.0, 20_000.0].map(number), ["0.5", "1", "100", "20 k"]);
+    }
+}
