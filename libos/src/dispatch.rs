@@ -40,27 +40,22 @@ const NEVER_RESTARTED: &[usize] = &[
     SYS_epoll_pwait2,
 ];
 
-/// What a call returns once its handler is done. A call that a signal interrupted runs the handler of the signal first, and starts
-/// again if that has SA_RESTART.
-#[inline]
-fn finish<const NR: usize>(result: SysResult, registers: &Registers, call: fn(&Registers) -> SysResult) -> isize {
-    match result {
-        Err(Errno::EINTR) => interrupted(registers, call, !NEVER_RESTARTED.contains(&NR)),
-        result => to_raw(result),
+/// Whether a handler with SA_RESTART lets the call go on.
+const fn is_restarted(number: usize) -> bool {
+    let mut i = 0;
+    while i < NEVER_RESTARTED.len() {
+        if NEVER_RESTARTED[i] == number {
+            return false;
+        }
+        i += 1;
     }
+    true
 }
 
+/// Runs the handlers of the signals that have interrupted a call; whether it starts again.
 #[cold]
-fn interrupted(registers: &Registers, call: fn(&Registers) -> SysResult, restartable: bool) -> isize {
-    loop {
-        if !signals::deliver().restart || !restartable {
-            return Errno::EINTR.to_raw();
-        }
-        match call(registers) {
-            Err(Errno::EINTR) => {}
-            result => return to_raw(result),
-        }
-    }
+fn starts_again<const NR: usize>() -> bool {
+    signals::deliver().restart && const { is_restarted(NR) }
 }
 
 macro_rules! entry {
@@ -72,13 +67,15 @@ macro_rules! entry {
     }};
     ($number:literal, $level:ident, $($handler:ident)::+ ( $($arg:ident: $type:ty),* )) => {{
         extern "C" fn entry(a1: usize, a2: usize, a3: usize, a4: usize, a5: usize, a6: usize) -> isize {
-            #[inline]
-            fn call(registers: &Registers) -> SysResult {
-                let [$($arg,)* ..] = *registers;
-                $($handler)::+($(<$type as Arg>::decode($arg)?),*)
+            // One call of the handler in a loop, so that it becomes a part of the row where that pays.
+            loop {
+                let [$($arg,)* ..] = [a1, a2, a3, a4, a5, a6];
+                let call = || -> SysResult { $($handler)::+($(<$type as Arg>::decode($arg)?),*) };
+                match call() {
+                    Err(Errno::EINTR) if starts_again::<$number>() => {}
+                    result => return to_raw(result),
+                }
             }
-            let registers = [a1, a2, a3, a4, a5, a6];
-            finish::<$number>(call(&registers), &registers, call)
         }
         entry
     }};
@@ -112,7 +109,11 @@ macro_rules! dispatch {
         #[unsafe(no_mangle)]
         pub static __libos_systab: [AtomicPtr<()>; NR_MAX] = {
             let mut table = [const { AtomicPtr::new(unknown as *mut ()) }; NR_MAX];
-            $(table[$number] = AtomicPtr::new(entry!($number, $level, syscall::$area::$handler($($arg: $type),*)) as *mut ());)*
+            let mut i = 0;
+            while i < NR_MAX {
+                table[i] = AtomicPtr::new(PLAIN[i] as *mut ());
+                i += 1;
+            }
             table
         };
     };

@@ -8,6 +8,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use trapless_abi::table::{NR_MAX, ROWS, SYS_exit, SYS_exit_group, name};
 use trapless_abi::trace::{Call, Returned};
 use trapless_logic::platform::Platform;
+use trapless_logic::sync::Lock;
 use trapless_platform::clock;
 use trapless_platform::x86::X86;
 
@@ -17,6 +18,9 @@ static TRACED: [AtomicBool; NR_MAX] = [const { AtomicBool::new(false) }; NR_MAX]
 static TRACING: AtomicBool = AtomicBool::new(false);
 /// Calls without a handler that were announced.
 static ANNOUNCED: [AtomicBool; NR_MAX] = [const { AtomicBool::new(false) }; NR_MAX];
+
+/// Held while a line is printed.
+static LINE: Lock<X86, ()> = Lock::new(());
 
 /// Why a `trace=` setting is refused.
 #[derive(Debug)]
@@ -91,6 +95,8 @@ pub fn around(nr: usize, registers: Registers, call: impl FnOnce() -> isize) -> 
 
 fn print(nr: usize, registers: Registers, at_ns: u64, result: fmt::Arguments<'_>) {
     let (call, thread) = (Call { number: nr, registers }, X86::current());
+    // Lines of several threads do not mix, at the price of no preemption while one goes out.
+    let _whole = LINE.lock();
     say!("[{:>4} {:.6}] {call} = {result}", thread.id(), at_ns as f64 / 1e9);
 }
 

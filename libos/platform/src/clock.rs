@@ -65,7 +65,13 @@ pub(crate) fn hypervisor_apic_hz() -> Option<u64> {
 pub fn now_ns() -> u64 {
     let ticks = tsc_ordered().saturating_sub(START.load(Ordering::Relaxed));
     let ns = ((u128::from(ticks) * u128::from(NS_PER_TICK.load(Ordering::Relaxed))) >> 32) as u64;
-    if UNSTABLE.load(Ordering::Relaxed) { LATEST.fetch_max(ns, Ordering::Relaxed).max(ns) } else { ns }
+    if UNSTABLE.load(Ordering::Relaxed) { not_before_the_latest(ns) } else { ns }
+}
+
+/// Keeps time from running backwards.
+#[cold]
+fn not_before_the_latest(ns: u64) -> u64 {
+    LATEST.fetch_max(ns, Ordering::Relaxed).max(ns)
 }
 
 /// The counter value at `ns` since boot, saturating.
@@ -75,6 +81,7 @@ pub fn tsc_at(ns: u64) -> u64 {
 }
 
 /// Nanoseconds since 1970-01-01 UTC (CLOCK_REALTIME).
+#[inline]
 pub fn realtime_ns() -> u64 {
     REALTIME_BASE.load(Ordering::Relaxed).wrapping_add(now_ns())
 }

@@ -18,15 +18,14 @@ use trapless_platform::x86::X86;
 const NS_PER_TICK: u64 = NSEC_PER_SEC / 100;
 
 /// clock_gettime(2). ERTS calls this more often than anything else.
-// Always: within its row the compiler sees that nothing here waits, and leaves out what a restart would need.
-#[inline(always)]
+#[inline]
 pub fn clock_gettime(clockid: ClockId, tp: Out<Timespec>) -> SysResult {
     tp.put(&Timespec::from_nanos(read(clockid)))?;
     Ok(0)
 }
 
 /// What a clock shows, in nanoseconds.
-#[inline(always)]
+#[inline]
 fn read(clock: ClockId) -> u64 {
     match clock {
         CLOCK_MONOTONIC | CLOCK_MONOTONIC_RAW | CLOCK_MONOTONIC_COARSE | CLOCK_BOOTTIME | CLOCK_BOOTTIME_ALARM => {
@@ -39,6 +38,7 @@ fn read(clock: ClockId) -> u64 {
 }
 
 /// Processor time of the calling thread, ns.
+#[inline(never)] // The clocks that are read all the time need no stack.
 pub fn thread_cpu_ns() -> u64 {
     X86::preempt_disable();
     let since = percpu::this().switched_at.load(Ordering::Relaxed);
@@ -48,6 +48,7 @@ pub fn thread_cpu_ns() -> u64 {
 }
 
 /// Processor time of all C threads that have not ended, ns; it never goes back.
+#[inline(never)]
 pub fn process_cpu_ns() -> u64 {
     static LATEST: AtomicU64 = AtomicU64::new(0);
     let now = X86::now().as_nanos();

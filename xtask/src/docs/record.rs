@@ -71,12 +71,14 @@ impl Summary {
         text
     }
 
-    /// Adds a line of a trace: `[thread time] name(arguments) = result`. Other lines, and what stands before, are none of it.
+    /// Adds a line of a trace: `[thread time] name(arguments) = result`. Other lines, what stands before, and a line into which the
+    /// program's own output has got, are none of it.
     fn add_line(&mut self, line: &str) {
         let Some((call, _)) = line.rsplit_once(") = ") else { return };
         let Some((_, call)) = call.split_once("] ") else { return };
         let Some((name, arguments)) = call.split_once('(') else { return };
-        if table::ROWS.iter().all(|row| row.name != name) {
+        let is_whole = arguments.chars().all(|c| c.is_ascii_alphanumeric() || "_|, -".contains(c));
+        if !is_whole || table::ROWS.iter().all(|row| row.name != name) {
             return;
         }
         let words = self.calls.entry(name.to_owned()).or_default();
@@ -131,6 +133,7 @@ mod checks {
         summary.add_line("[   4 1.250000] openat(AT_FDCWD, 0x2000, O_RDONLY|O_CLOEXEC|0x8000, 00) = 5");
         summary.add_line("1> [   4 1.250000] read(3, NULL, 5) = -1 EFAULT (Bad address)");
         summary.add_line("[   4 1.250000] nosuchcall(3) = 0");
+        summary.add_line("[   4 1.250000] mmap(MAP_[   5 1.25] close(3) = 0");
         summary.add_line("Eshell V15");
         let text = summary.to_text();
         assert!(text.ends_with("\nopenat 0x8000 AT_FDCWD O_CLOEXEC O_RDONLY\nread\n"), "{text}");

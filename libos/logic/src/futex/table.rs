@@ -98,6 +98,7 @@ impl<P: Platform> FutexTable<P> {
     /// FUTEX_WAIT and FUTEX_WAIT_BITSET: sleeps if `load()` still gives `expected`.
     ///
     /// EAGAIN if the word has changed, ETIMEDOUT, EINTR, EINVAL for an empty bitset, ENOMEM, and what `load` returns (EFAULT).
+    #[inline(never)] // A wake shares a row with it, and needs no stack for it.
     pub fn wait(
         &self,
         key: usize,
@@ -183,6 +184,7 @@ impl<P: Platform> FutexTable<P> {
 
     /// FUTEX_REQUEUE and FUTEX_CMP_REQUEUE: wakes up to `wake` waiters of `from` and moves up to `moved` of the others to `to`.
     /// Returns how many were woken or moved. EAGAIN if `check` (the comparison of CMP_REQUEUE, under the lock) says false.
+    #[inline(never)]
     pub fn requeue(
         &self,
         from: usize,
@@ -223,6 +225,7 @@ impl<P: Platform> FutexTable<P> {
 
     /// FUTEX_WAKE_OP: `update` atomically applies the operation to the second word and returns its old value; then up to `count`
     /// waiters of `first` are woken and, if the comparison holds for the old value, up to `count2` of `second`.
+    #[inline(never)]
     pub fn wake_op(
         &self,
         first: usize,
@@ -248,6 +251,7 @@ impl<P: Platform> FutexTable<P> {
 }
 
 /// Wakes waiters of `key` in its locked queue.
+#[inline(never)]
 fn wake_in<P: Platform>(queue: &mut Queue<P>, key: usize, count: usize, bitset: u32) -> usize {
     let mut woken = 0;
     let mut at = 0;
