@@ -68,11 +68,12 @@ macro_rules! entry {
     ($number:literal, $level:ident, $($handler:ident)::+ ( $($arg:ident: $type:ty),* )) => {{
         extern "C" fn entry(a1: usize, a2: usize, a3: usize, a4: usize, a5: usize, a6: usize) -> isize {
             // One call of the handler in a loop, so that it becomes a part of the row where that pays.
+            let [$(mut $arg,)* ..] = [a1, a2, a3, a4, a5, a6];
             loop {
-                let [$($arg,)* ..] = [a1, a2, a3, a4, a5, a6];
                 let call = || -> SysResult { $($handler)::+($(<$type as Arg>::decode($arg)?),*) };
                 match call() {
-                    Err(Errno::EINTR) if starts_again::<$number>() => {}
+                    // As if they had changed: else the first round does, and keeps, what a second round could use.
+                    Err(Errno::EINTR) if starts_again::<$number>() => { $($arg = core::hint::black_box($arg);)* }
                     result => return to_raw(result),
                 }
             }
