@@ -64,7 +64,7 @@ impl Amount {
         let amount = if options.quick {
             Self { rounds: 2, micro: (7, 3_000_000), erlang: (5, 30), echoes: 4, load: 1 }
         } else {
-            Self { rounds: 10, micro: (15, 8_000_000), erlang: (9, 50), echoes: 9, load: 1 }
+            Self { rounds: 10, micro: (15, 8_000_000), erlang: (9, 50), echoes: 9, load: 2 }
         };
         Self { rounds: options.rounds.unwrap_or(amount.rounds), ..amount }
     }

@@ -197,7 +197,7 @@ impl System {
     pub fn run_micro(&self, machine: &Machine, work: &Work) -> Result<String> {
         self.patiently(|patience| {
             let vm = Vm::boot(&format!("bench-{}-{}", self.name, work.start), machine)?;
-            match vm.console().wait_for("=end", 0, patience) {
+            match vm.console().wait_for("=end", 0, 3 * patience) {
                 Some(_) => Ok(vm.console().text()),
                 None => Err(vm.fail("the C program did not come to its end")),
             }

@@ -52,7 +52,9 @@ fn cell(cell: &Cell) -> String {
         Mark::Warning => " class=\"warning\"",
     };
     let key = cell.key.map(|key| format!(" data-key=\"{key}\"")).unwrap_or_default();
-    let small = if cell.small.is_empty() { String::new() } else { format!("<small>{}</small>", escaped(&cell.small)) };
+    // Each thing that is said on a line of its own.
+    let said = cell.small.split("; ").filter(|one| !one.is_empty());
+    let small: String = said.map(|one| format!("<small>{}</small>", escaped(one))).collect();
     format!("<td{class}{key}>{}{small}</td>", inline(&cell.text))
 }
 

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, anyhow};
 use plotters::{
-    coord::ranged1d::{IntoSegmentedCoord, SegmentValue, SegmentedCoord, ValueFormatter},
+    coord::{ranged1d::ValueFormatter, types::RangedCoordf64},
     prelude::*,
     style::text_anchor::{HPos, Pos, VPos},
 };
@@ -45,6 +45,8 @@ pub struct Row<T> {
 pub fn dots(series: &[&str], axis: &str, reference: Option<f64>, rows: &[Row<Dot>]) -> Result<String> {
     let all = || rows.iter().flat_map(|row| &row.values).flat_map(|dot| [dot.low, dot.high]).chain(reference);
     let (low, high) = (all().fold(f64::INFINITY, f64::min), all().fold(0.0, f64::max));
+    // An axis without values has no ends.
+    let (low, high) = if low < high { (low, high) } else { (1.0, 10.0) };
     let range = (low * 0.85..high * 1.15).log_scale();
     framed(series, rows.len(), |area| {
         let labels: Vec<_> = rows.iter().map(|row| row.label.as_str()).collect();
@@ -53,20 +55,21 @@ pub fn dots(series: &[&str], axis: &str, reference: Option<f64>, rows: &[Row<Dot
             .margin_right(24)
             .x_label_area_size(44)
             .y_label_area_size(LABELS)
-            .build_cartesian_2d(range, (0..rows.len()).into_segmented())
+            .build_cartesian_2d(range, 0.0..rows.len() as f64)
             .map_err(failed)?;
-        mesh(&mut chart, axis, &labels)?;
+        mesh(&mut chart, axis)?;
+        let place = |x: f64, row: usize| within(area, chart.backend_coord(&(x, middle_of(row, rows.len()))));
+        name_rows(area, &labels, |row| place(1.0, row).1)?;
         if let Some(reference) = reference {
-            let ends = [(reference, SegmentValue::Exact(0)), (reference, SegmentValue::Exact(rows.len()))];
-            chart.draw_series([PathElement::new(ends, INK.stroke_width(1))]).map_err(failed)?;
+            let ends = [(reference, 0.0), (reference, rows.len() as f64)];
+            let ends = ends.map(|end| within(area, chart.backend_coord(&end)));
+            area.draw(&PathElement::new(ends, INK.stroke_width(1))).map_err(failed)?;
         }
         for (at, row) in rows.iter().enumerate() {
             for dot in &row.values {
                 let colour = colour(dot.series);
                 let shift = offset(dot.series, series.len());
-                let place = |x: f64| (x, SegmentValue::CenterOf(rows.len() - 1 - at));
-                let (from, to) = (chart.backend_coord(&place(dot.low)), chart.backend_coord(&place(dot.high)));
-                let middle = chart.backend_coord(&place(dot.value));
+                let [from, to, middle] = [dot.low, dot.high, dot.value].map(|x| place(x, at));
                 let line = [(from.0, from.1 + shift), (to.0, to.1 + shift)];
                 area.draw(&PathElement::new(line, colour.stroke_width(2))).map_err(failed)?;
                 area.draw(&Circle::new((middle.0, middle.1 + shift), 4, colour.filled())).map_err(failed)?;
@@ -86,14 +89,15 @@ pub fn stacked(series: &[&str], axis: &str, rows: &[Row<f64>]) -> Result<String>
             .margin_right(24)
             .x_label_area_size(44)
             .y_label_area_size(LABELS)
-            .build_cartesian_2d(0.0..most * 1.05, (0..rows.len()).into_segmented())
+            .build_cartesian_2d(0.0..most * 1.05, 0.0..rows.len() as f64)
             .map_err(failed)?;
-        mesh(&mut chart, axis, &labels)?;
+        mesh(&mut chart, axis)?;
+        let place = |x: f64, row: usize| within(area, chart.backend_coord(&(x, middle_of(row, rows.len()))));
+        name_rows(area, &labels, |row| place(1.0, row).1)?;
         for (at, row) in rows.iter().enumerate() {
             let mut start = 0.0;
             for (part, value) in row.values.iter().enumerate() {
-                let place = |x: f64| chart.backend_coord(&(x, SegmentValue::CenterOf(rows.len() - 1 - at)));
-                let (from, to) = (place(start), place(start + value));
+                let (from, to) = (place(start, at), place(start + value, at));
                 let bar = Rectangle::new([(from.0, from.1 - 8), (to.0, to.1 + 8)], colour(part).filled());
                 area.draw(&bar).map_err(failed)?;
                 start += value;
@@ -125,33 +129,39 @@ fn framed(series: &[&str], rows: usize, draw: impl FnOnce(&Area<'_>) -> Result<(
     Ok(svg)
 }
 
-/// Grid and axes; rows from the top down.
-fn mesh<X>(
-    chart: &mut ChartContext<
-        '_,
-        SVGBackend<'_>,
-        Cartesian2d<X, SegmentedCoord<plotters::coord::types::RangedCoordusize>>,
-    >,
-    axis: &str,
-    labels: &[&str],
-) -> Result<()>
+/// Where a row is, counted from the top.
+fn middle_of(row: usize, rows: usize) -> f64 {
+    rows as f64 - row as f64 - 0.5
+}
+
+/// A place of the whole drawing as one of `area`.
+fn within(area: &Area<'_>, place: (i32, i32)) -> (i32, i32) {
+    let (x, y) = area.get_pixel_range();
+    (place.0 - x.start, place.1 - y.start)
+}
+
+/// Names of rows at their left, at the height in pixels that `height` tells.
+fn name_rows(area: &Area<'_>, labels: &[&str], height: impl Fn(usize) -> i32) -> Result<()> {
+    let left = i32::try_from(LABELS)? - 4;
+    for (at, label) in labels.iter().enumerate() {
+        let style = text(13).pos(Pos::new(HPos::Right, VPos::Center));
+        area.draw(&Text::new((*label).to_owned(), (left, height(at)), style)).map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// Grid and axes.
+fn mesh<X>(chart: &mut ChartContext<'_, SVGBackend<'_>, Cartesian2d<X, RangedCoordf64>>, axis: &str) -> Result<()>
 where
     X: Ranged<ValueType = f64> + ValueFormatter<f64>,
 {
-    let name = |at: &SegmentValue<usize>| match at {
-        SegmentValue::CenterOf(at) => {
-            labels.iter().rev().nth(*at).map_or_else(String::new, |label| (*label).to_owned())
-        }
-        _ => String::new(),
-    };
     chart
         .configure_mesh()
         .disable_y_mesh()
         .light_line_style(TRANSPARENT)
         .bold_line_style(LINE)
         .axis_style(LINE)
-        .y_labels(labels.len() + 1)
-        .y_label_formatter(&name)
+        .y_labels(0)
         .x_label_formatter(&|x| number(*x))
         .x_desc(axis)
         .label_style(text(13))
