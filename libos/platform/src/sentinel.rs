@@ -10,7 +10,7 @@ mod routine;
 use crate::percpu::{self, pending};
 use crate::thread;
 use crate::x86::X86;
-use crate::{clock, context, mm, sched, smp};
+use crate::{clock, context, mm, sched, smp, user};
 use alloc::boxed::Box;
 use block::{Block, Random};
 use core::fmt;
@@ -244,8 +244,7 @@ fn faulter(_seed: usize) {
             continue;
         };
         for page in 0..FAULTS {
-            // SAFETY: inside the mapping just made, which nobody else knows.
-            unsafe { ((base + page * 4096) as *mut u64).write_volatile(page) };
+            let _ = user::write((base + page * 4096) as usize, &page);
         }
         let _ = mm::munmap(base, FAULTS * 4096);
     }
