@@ -1,6 +1,6 @@
 //! What the program can do to the library OS where a boundary lies between them, and what it finds in its registers behind it.
 
-use std::{env, fs, path::PathBuf, process::Command, sync::OnceLock};
+use std::{fs, path::PathBuf, process::Command, sync::OnceLock};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use sources::Console;
@@ -32,15 +32,10 @@ const FORBIDDEN: [(&str, &str); 18] = [
     ("read-cr3", PROTECTION),
     ("wrmsr", PROTECTION),
     ("int3", "breakpoint (vector 3, error 0x0)"),
-    ("int-page-fault", "general protection (vector 13, error 0x72)"),
+    ("int-page-fault", PROTECTION),
     ("stack-pointer", STORE),
     ("trap-flag", "debug (vector 1, error 0x0)"),
 ];
-
-/// The entry variant of the images under test.
-fn entry() -> String {
-    env::var("TRAPLESS_ENTRY").ok().filter(|name| !name.is_empty()).unwrap_or_else(|| "direct".to_owned())
-}
 
 /// The image with the program, built once.
 fn image() -> Result<&'static PathBuf> {
@@ -53,7 +48,7 @@ fn build() -> Result<PathBuf> {
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let compiler = erts_recipe::musl_sysroot(&Console).context("there is no C library to compile with")?.musl_gcc;
     let object = folder.join("program.o");
-    let defined: &[&str] = match entry().as_str() {
+    let defined: &[&str] = match variant::entry().as_str() {
         "direct" => &[],
         "trap0" => &["-DTRAPS"],
         _ => &["-DTRAPS", "-DRING_3"],
@@ -81,7 +76,7 @@ fn run(deed: &str, machine: Machine) -> Result<(Exit, String, Vm)> {
 
 /// The program comes to its end and has nothing to complain of.
 fn is_content(deed: &str, machine: Machine) -> Result<()> {
-    let (exit, said, mut vm) = run(deed, machine)?;
+    let (exit, said, vm) = run(deed, machine)?;
     let words: Vec<_> = said.lines().map(str::trim_end).filter(|line| !line.starts_with("trapless: ")).collect();
     let end = format!("{deed} end");
     let content = words.iter().filter(|line| !line.is_empty()).eq([&end.as_str()]);
@@ -102,7 +97,7 @@ fn interrupts_leave_a_program_as_it_was() -> Result<()> {
 
 #[test]
 fn a_system_call_keeps_registers_and_flags() -> Result<()> {
-    if entry() == "direct" {
+    if variant::entry() == "direct" {
         // There it is a function call, which the compiler knows all about.
         return Ok(());
     }
@@ -112,7 +107,7 @@ fn a_system_call_keeps_registers_and_flags() -> Result<()> {
 /// Also on a processor without what makes the boundary stricter or GS easier to change.
 #[test]
 fn flags_and_gs_of_the_program_do_no_harm() -> Result<()> {
-    if entry() != "trap" {
+    if variant::entry() != "trap" {
         return Ok(());
     }
     is_content("hostile", Machine { cpus: 2, ..Machine::new(image()?) })?;
@@ -121,11 +116,11 @@ fn flags_and_gs_of_the_program_do_no_harm() -> Result<()> {
 
 #[test]
 fn ring_3_is_kept_out() -> Result<()> {
-    if entry() != "trap" {
+    if variant::entry() != "trap" {
         return Ok(());
     }
     for (deed, fault) in FORBIDDEN {
-        let (exit, said, mut vm) = run(deed, Machine::new(image()?))?;
+        let (exit, said, vm) = run(deed, Machine::new(image()?))?;
         let told = said.contains(&format!("*** unhandled exception of the program: {fault}"));
         ensure!(exit == DIED && told, vm.fail(&format!("{deed} ended with {exit:?}")));
     }

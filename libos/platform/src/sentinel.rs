@@ -43,6 +43,8 @@ pub enum Mutant {
     NoIst,
     /// Resuming a preempted thread leaves out one register.
     DropRegister,
+    /// The libos touches memory of the program by itself, which it may do where that is not in another ring.
+    TouchProgram,
 }
 
 impl Mutant {
@@ -51,6 +53,7 @@ impl Mutant {
         match name {
             "no-ist" => Some(Self::NoIst),
             "drop-reg" => Some(Self::DropRegister),
+            "touch" => Some(Self::TouchProgram),
             _ => None,
         }
     }
@@ -61,6 +64,7 @@ impl Mutant {
         match self {
             Self::NoIst => crate::trap::mutant::drop_ist(crate::irq::WAKE),
             Self::DropRegister => crate::trap::mutant::drop_register(),
+            Self::TouchProgram => crate::trap::mutant::touch_program(),
         }
         cfg!(feature = "mutants")
     }
@@ -245,6 +249,8 @@ fn faulter(_seed: usize) {
         };
         for page in 0..FAULTS {
             let _ = user::write((base + page * 4096) as usize, &page);
+            #[cfg(feature = "mutants")]
+            crate::trap::mutant::touch(base + page * 4096);
         }
         let _ = mm::munmap(base, FAULTS * 4096);
     }
