@@ -8,30 +8,25 @@ use crate::percpu::offset;
 use crate::trap::TrapFrame;
 use core::arch::global_asm;
 
-// Around the accesses: `user_open`, `user_close`.
+// Plain loads and stores: string instructions are slow where code is emulated, and no faster where it is not.
 global_asm!(
+    // Around the accesses.
     ".macro user_open",
     ".if {ring3}",
     "cmp dword ptr gs:[{has_smap}], 0",
-    "je 90f",
+    "je 8f",
     "stac",
-    "90:",
+    "8:",
     ".endif",
     ".endm",
     ".macro user_close",
     ".if {ring3}",
     "cmp dword ptr gs:[{has_smap}], 0",
-    "je 91f",
+    "je 9f",
     "clac",
-    "91:",
+    "9:",
     ".endif",
     ".endm",
-    ring3 = const RING_3 as u8,
-    has_smap = const offset::HAS_SMAP,
-);
-
-// Plain loads and stores: string instructions are slow where code is emulated, and no faster where it is not.
-global_asm!(
     ".text",
     // user_copy(to: rdi, from: rsi, len: rdx) -> bytes not copied. The registers always describe what is left, so after a fault in
     // a block the same bytes are tried one by one, and the count is exact.
@@ -108,6 +103,8 @@ global_asm!(
     "xor eax, eax",
     "ret",
     ".text",
+    ring3 = const RING_3 as u8,
+    has_smap = const offset::HAS_SMAP,
 );
 
 unsafe extern "C" {
