@@ -8,6 +8,7 @@ use std::env;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+mod c_side;
 mod post_link;
 
 /// The environment variable that names another program.
@@ -40,12 +41,24 @@ fn main() -> ExitCode {
         format!("-Wl,-T,{}", script.display()),
         "-Wl,--build-id=none,-z,max-page-size=4096,-z,norelro,--no-warn-rwx-segments".to_owned(),
     ];
-    args.extend(c_side(program));
+    println!("cargo::rustc-env=TRAPLESS_ROOTFS_CPIO={}", metadata("TRAPLESS_ROOTFS_CPIO"));
+    let archives = c_side::Archives { crt1: metadata("TRAPLESS_MUSL_CRT1"), libc: metadata("TRAPLESS_MUSL_LIBC") };
+    let program = program.unwrap_or_else(|| metadata("TRAPLESS_ERTS_BEAM"));
+    match c_side::join(&program, &archives, &out) {
+        Ok(object) => args.push(object),
+        Err(error) => {
+            println!("cargo::error={error}");
+            return ExitCode::FAILURE;
+        }
+    }
+    // The compiler lets Rust code call memcpy and its like too: the library OS has copies of its own.
+    args.extend(archives.group());
     for arg in args {
         println!("cargo::rustc-link-arg-bins={arg}");
     }
     println!("cargo::rerun-if-changed={}", script.display());
     println!("cargo::rerun-if-changed=link/build.rs");
+    println!("cargo::rerun-if-changed=link/c_side.rs");
     println!("cargo::rerun-if-changed=link/post_link.rs");
     ExitCode::SUCCESS
 }
@@ -61,19 +74,4 @@ fn program() -> Option<String> {
     let path = env::var_os(PROGRAM)?.into_string().expect("a path that cargo can pass on");
     println!("cargo::rerun-if-changed={path}");
     Some(path)
-}
-
-/// The link arguments for the program and musl, in one group because they need each other.
-fn c_side(program: Option<String>) -> Vec<String> {
-    println!("cargo::rustc-env=TRAPLESS_ROOTFS_CPIO={}", metadata("TRAPLESS_ROOTFS_CPIO"));
-    vec![
-        program.unwrap_or_else(|| metadata("TRAPLESS_ERTS_BEAM")),
-        "-Wl,--whole-archive".to_owned(),
-        metadata("TRAPLESS_MUSL_CRT1"),
-        "-Wl,--no-whole-archive".to_owned(),
-        "-Wl,--start-group".to_owned(),
-        metadata("TRAPLESS_MUSL_LIBC"),
-        "-lgcc".to_owned(),
-        "-Wl,--end-group".to_owned(),
-    ]
 }

@@ -63,7 +63,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ("tmpfs", "SIZE[k|m|g]  (most memory for files)"),
     ("bootchart", "on | off  (time stamps of the boot, and the files it opens)"),
     ("selftest", "NAME[,ARGUMENT]  (run a test of the libos instead of Erlang)"),
-    ("mutant", "no-ist | drop-reg  (with selftest=sentinel, in an image built with --features mutants)"),
+    ("mutant", "no-ist | drop-reg | touch  (with selftest=sentinel, in an image built with --features mutants)"),
 ];
 
 impl Config {

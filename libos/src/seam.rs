@@ -26,13 +26,18 @@ pub struct Clone {
 /// clone(2) with CLONE_THREAD: a thread that starts at `start`, with the caller's thread pointer unless it is to have another.
 ///
 /// # Errors
-/// ENOSYS for anything but a thread: there is no second address space. EFAULT, EAGAIN, ENOMEM.
+/// ENOSYS for anything but a thread: there is no second address space. EPERM: the thread pointer is no address of a program. EFAULT,
+/// EAGAIN, ENOMEM.
 pub fn clone(c: &Clone, start: UserEntry) -> SysResult {
     if !c.flags.contains(CloneFlags::CLONE_VM | CloneFlags::CLONE_THREAD | CloneFlags::CLONE_SIGHAND) {
         return Err(Errno::ENOSYS);
     }
     let mask = task::current(|_, task| task.signals.mask());
     let fs_base = if c.flags.contains(CloneFlags::CLONE_SETTLS) { c.tls as u64 } else { context::fs_base() };
+    // As Linux: one that no program can have. One that is not canonical could not even be loaded.
+    if fs_base >= 1 << 47 {
+        return Err(Errno::EPERM);
+    }
     let thread = thread::prepare_user(&UserEntry { fs_base, ..start })?;
     let tid = thread.id() as i32;
     let clear = if c.flags.contains(CloneFlags::CLONE_CHILD_CLEARTID) { c.child_tid } else { 0 };

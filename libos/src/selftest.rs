@@ -15,7 +15,7 @@ fn install(mutant: &str) {
     match Mutant::parse(mutant) {
         Some(known) if known.install() => {}
         Some(_) => power::refuse_boot(format_args!("mutant={mutant}: the image was built without --features mutants")),
-        None => power::refuse_boot(format_args!("mutant={mutant}: it takes no-ist or drop-reg")),
+        None => power::refuse_boot(format_args!("mutant={mutant}: it takes no-ist, drop-reg or touch")),
     }
 }
 

@@ -91,6 +91,9 @@ TEST(flags)
 	RAW(fallocate, 1, 0x1000, 0, 1);
 	RAW(prctl, 9999, 0, 0, 0, 0);
 	RAW(arch_prctl, 9999, 0);
+	/* ARCH_SET_FS to what no program can have. */
+	RAW(arch_prctl, 0x1002, 1L << 62);
+	RAW(arch_prctl, 0x1002, -4096L);
 	RAW(setpriority, 99, 0, 0);
 }
 

@@ -14,6 +14,11 @@ use crate::{repository, run_quietly};
 /// One build at a time: all leave their image in the same place first.
 static BUILDING: Mutex<()> = Mutex::new(());
 
+/// The entry variant of the images under test, which those built here share.
+pub fn entry() -> String {
+    env::var("TRAPLESS_ENTRY").ok().filter(|name| !name.is_empty()).unwrap_or_else(|| "direct".to_owned())
+}
+
 /// Builds the image as `adjust` changes the command of `cargo build`, and keeps it as `target/variants/NAME.elf`. The product and its
 /// target folder are not touched; what variants have in common is built once.
 ///

@@ -267,6 +267,8 @@ pub enum Entry {
     Direct,
     /// The syscall instruction, in ring 0
     Trap0,
+    /// The syscall instruction, from ring 3
+    Trap,
 }
 
 /// One way from musl into the library OS, or all.

@@ -4,8 +4,10 @@
 //! |---|---|---|---|
 //! | `direct` | a function call through `__libos_systab` | the caller's stack | ring 0 |
 //! | `trap0` | the `syscall` instruction | a kernel stack of the thread | ring 0 |
+//! | `trap` | the `syscall` instruction | a kernel stack of the thread | ring 3 |
 //!
 //! Each variant is one file with the same names in it, and the only code that knows which one it is:
+//! - `PROGRAM`: the segments, and so the ring, that the program runs in;
 //! - `set_up_cpu`: what a CPU needs before the program runs on it;
 //! - `ThreadPart`: what a thread has for it, and `arrive`, which tells the CPU that resumes the thread;
 //! - `caller`, `program_sp`: the program's registers at its system call;
@@ -15,13 +17,17 @@
 
 #[cfg_attr(entry = "direct", path = "entry/direct.rs")]
 #[cfg_attr(entry = "trap0", path = "entry/trap0.rs")]
+#[cfg_attr(entry = "trap", path = "entry/trap.rs")]
 mod variant;
 
 #[cfg(not(entry = "direct"))]
 mod kernel_stack;
 
-pub(crate) use variant::{ThreadPart, arrive, set_up_cpu};
+pub(crate) use variant::{PROGRAM, ThreadPart, arrive, set_up_cpu};
 pub use variant::{call_handler, caller, program_sp, return_from_handler};
+
+/// Whether the program runs in ring 3: its pages are marked for it, and the way in changes GS.
+pub(crate) const RING_3: bool = PROGRAM.ring() == 3;
 
 /// A signal handler of the program, as rt_sigaction(2) registered it, and where it is to run.
 #[derive(Clone, Copy, Debug)]

@@ -206,8 +206,11 @@ fn returns(rsp: u64, rip: u64) {
         if left == 0 || !crate::paging::is_mapped(at) {
             break;
         }
-        // SAFETY: the address is mapped, and a word of any value may be read.
-        let word = unsafe { (at as *const u64).read_volatile() };
+        let word = match crate::user::read(at as usize) {
+            Ok(word) => word,
+            // SAFETY: not of the program, but mapped, and a word of any value may be read.
+            Err(_) => unsafe { (at as *const u64).read_volatile() },
+        };
         if is_text(word) {
             left -= 1;
             let _ = writeln!(Out, "stack+{:<4x} {word:#010x} image+{:#x}", at - rsp, place(word));

@@ -3,6 +3,7 @@
 //! Every vector names an interrupt stack (IST), so the CPU never stores a byte on the stack of whoever was interrupted: C code owns
 //! the 128 bytes below RSP, and JIT code keeps live data right there. Each stack has a guard page below it.
 
+use crate::percpu::{self, PerCpu};
 use crate::stack::Stack;
 use alloc::boxed::Box;
 use core::cell::UnsafeCell;
@@ -48,6 +49,38 @@ pub const KERNEL_CS: u64 = 0x08;
 /// Ring 0 data selector.
 pub const KERNEL_SS: u64 = 0x10;
 
+/// Code and stack selectors, as a thread runs with them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segments {
+    /// Code segment.
+    pub cs: u64,
+    /// Stack segment.
+    pub ss: u64,
+}
+
+impl Segments {
+    /// The libos's.
+    pub const RING_0: Self = Self { cs: KERNEL_CS, ss: KERNEL_SS };
+    /// Those of the program where it runs in ring 3. SYSRET wants SS right behind the libos's selectors, and CS behind that.
+    pub const RING_3: Self = Self { cs: KERNEL_SS + 16 | 3, ss: KERNEL_SS + 8 | 3 };
+
+    /// The privilege level.
+    pub const fn ring(self) -> u64 {
+        self.cs & 3
+    }
+}
+
+/// Bytes at the top of each interrupt stack, which hold the address of the CPU's block: [`crate::trap`] has code that cannot rely on GS.
+const IST_RESERVE: u64 = 16;
+
+/// Notes whose stack this is that ends at `top`, and returns where its frames start.
+fn interrupt_stack(top: u64, cpu: &'static PerCpu) -> VirtAddr {
+    let start = top - IST_RESERVE;
+    // SAFETY: the topmost bytes of a stack that is not in use yet.
+    unsafe { (start as *mut *const PerCpu).write(cpu) };
+    VirtAddr::new(start)
+}
+
 /// The tables of one CPU.
 pub struct Tables {
     gdt: GlobalDescriptorTable,
@@ -71,16 +104,18 @@ impl Stacks {
     }
 }
 
-/// A CPU's tables with guarded stacks behind them, and the top of its scheduler stack. All of it stays for good.
+/// The tables of the CPU with this block, with guarded stacks behind them, and the top of its scheduler stack. All of it stays for good.
 ///
 /// # Errors
 /// ENOMEM.
-pub fn build() -> Result<(&'static mut Tables, u64), Errno> {
+pub fn build(cpu: &'static PerCpu) -> Result<(&'static mut Tables, u64), Errno> {
     let stacks = Box::leak(Box::new(Stacks::new()?));
     let tables = Box::leak(Box::new(Tables::empty()));
     for (stack, (ist, _)) in stacks.ist.iter().zip(STACKS) {
-        tables.tss.interrupt_stack_table[ist as usize - 1] = VirtAddr::new(stack.top());
+        tables.tss.interrupt_stack_table[ist as usize - 1] = interrupt_stack(stack.top(), cpu);
     }
+    // Every vector has an interrupt stack, so the CPU never takes this one.
+    tables.tss.privilege_stack_table[0] = tables.tss.interrupt_stack_table[Ist::Interrupt as usize - 1];
     Ok((tables, stacks.sched.top()))
 }
 
@@ -93,7 +128,10 @@ impl Tables {
     pub fn load(&'static mut self) {
         let cs = self.gdt.append(Descriptor::kernel_code_segment());
         let ss = self.gdt.append(Descriptor::kernel_data_segment());
-        assert!(u64::from(cs.0) == KERNEL_CS && u64::from(ss.0) == KERNEL_SS);
+        let user_ss = self.gdt.append(Descriptor::user_data_segment());
+        let user_cs = self.gdt.append(Descriptor::user_code_segment());
+        let segments = |cs: SegmentSelector, ss: SegmentSelector| Segments { cs: cs.0.into(), ss: ss.0.into() };
+        assert!(segments(cs, ss) == Segments::RING_0 && segments(user_cs, user_ss) == Segments::RING_3);
         self.tss_selector = self.gdt.append(Descriptor::tss_segment(&self.tss));
         self.gdt.load();
         // SAFETY: the selectors name entries of the table just loaded: a flat code segment, a flat data segment, and a TSS that is
@@ -124,7 +162,7 @@ static EARLY: Early = Early { tables: UnsafeCell::new(Tables::empty()), stack: U
 pub fn load_early() {
     // SAFETY: called once, and nothing else touches these tables.
     let tables = unsafe { &mut *EARLY.tables.get() };
-    let top = VirtAddr::from_ptr(EARLY.stack.get()) + (8u64 << 10);
-    tables.tss.interrupt_stack_table = [top; 7];
+    let top = EARLY.stack.get() as u64 + (8 << 10);
+    tables.tss.interrupt_stack_table = [interrupt_stack(top, &percpu::BOOT); 7];
     tables.load();
 }

@@ -1,7 +1,7 @@
 //! What every CPU keeps for itself, found through the GS base.
 //!
-//! C code never touches GS, so the base set when a CPU starts stays for good: interrupt handlers, libos code and the scheduler all
-//! use the same block. A CPU is known by its logical index (0 is the boot CPU); the local APIC's id is only ever looked up from that.
+//! Where C code runs in ring 0, it never touches GS, so the base set when a CPU starts stays for good. Where it runs in ring 3, GS is its
+//! own there, and every way into the libos changes the base ([`crate::trap`], [`crate::entry`]). A CPU is known by its logical index (0 is the boot CPU); the local APIC's id is only ever looked up from that.
 
 use crate::context::FpuMode;
 use crate::ring::Ring;
@@ -51,6 +51,8 @@ pub struct PerCpu {
     pub entry_stack: AtomicU64,
     /// Theirs for a moment, with interrupts off.
     pub entry_scratch: AtomicU64,
+    /// 1 if supervisor mode access prevention is on (CR4.SMAP): the libos lifts it where it means to touch C memory.
+    pub has_smap: AtomicU32,
     /// Logical index.
     pub index: AtomicU32,
     /// Local APIC id.
@@ -127,6 +129,7 @@ impl PerCpu {
             has_fsgsbase: AtomicU32::new(0),
             entry_stack: AtomicU64::new(0),
             entry_scratch: AtomicU64::new(0),
+            has_smap: AtomicU32::new(0),
             index: AtomicU32::new(index),
             lapic_id: AtomicU32::new(0),
             kicked: AtomicBool::new(false),
@@ -205,6 +208,8 @@ pub mod offset {
     pub const ENTRY_STACK: usize = offset_of!(PerCpu, entry_stack);
     /// [`PerCpu::entry_scratch`].
     pub const ENTRY_SCRATCH: usize = offset_of!(PerCpu, entry_scratch);
+    /// [`PerCpu::has_smap`].
+    pub const HAS_SMAP: usize = offset_of!(PerCpu, has_smap);
 }
 
 /// The boot CPU's block.
@@ -247,7 +252,8 @@ pub fn all() -> impl Iterator<Item = &'static PerCpu> {
 #[inline]
 pub fn this() -> &'static PerCpu {
     let block: *const PerCpu;
-    // SAFETY: GS points at the block of this CPU from the first line of Rust on, and its first word is its own address.
+    // SAFETY: GS points at the block of this CPU from the first line of Rust on, wherever Rust runs, and its first word is its own
+    // address.
     unsafe {
         asm!("mov {}, gs:[0]", out(reg) block, options(nostack, preserves_flags, pure, readonly));
         &*block

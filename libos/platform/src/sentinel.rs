@@ -10,7 +10,7 @@ mod routine;
 use crate::percpu::{self, pending};
 use crate::thread;
 use crate::x86::X86;
-use crate::{clock, context, mm, sched, smp};
+use crate::{clock, context, mm, sched, smp, user};
 use alloc::boxed::Box;
 use block::{Block, Random};
 use core::fmt;
@@ -43,6 +43,8 @@ pub enum Mutant {
     NoIst,
     /// Resuming a preempted thread leaves out one register.
     DropRegister,
+    /// The libos touches memory of the program by itself, which it may do where that is not in another ring.
+    TouchProgram,
 }
 
 impl Mutant {
@@ -51,6 +53,7 @@ impl Mutant {
         match name {
             "no-ist" => Some(Self::NoIst),
             "drop-reg" => Some(Self::DropRegister),
+            "touch" => Some(Self::TouchProgram),
             _ => None,
         }
     }
@@ -61,6 +64,7 @@ impl Mutant {
         match self {
             Self::NoIst => crate::trap::mutant::drop_ist(crate::irq::WAKE),
             Self::DropRegister => crate::trap::mutant::drop_register(),
+            Self::TouchProgram => crate::trap::mutant::touch_program(),
         }
         cfg!(feature = "mutants")
     }
@@ -244,8 +248,9 @@ fn faulter(_seed: usize) {
             continue;
         };
         for page in 0..FAULTS {
-            // SAFETY: inside the mapping just made, which nobody else knows.
-            unsafe { ((base + page * 4096) as *mut u64).write_volatile(page) };
+            let _ = user::write((base + page * 4096) as usize, &page);
+            #[cfg(feature = "mutants")]
+            crate::trap::mutant::touch(base + page * 4096);
         }
         let _ = mm::munmap(base, FAULTS * 4096);
     }

@@ -6,7 +6,7 @@
 mod access;
 mod buffers;
 
-pub(crate) use access::resume_after_fault;
+pub(crate) use access::{may_fault, resume_after_fault};
 pub use buffers::{UserBuf, UserIovec, read_iovec};
 
 use crate::boot;
@@ -19,7 +19,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 /// Whether the program may name this range at all: its own sections of the image and its mappings, never the libos's memory. What is
 /// really mapped there, and with which rights, shows at the access.
 #[inline]
-fn is_program_memory(address: usize, len: usize) -> bool {
+pub(crate) fn is_program_memory(address: usize, len: usize) -> bool {
     let (start, len) = (address as u64, len as u64);
     let image = boot::program_range();
     let in_image = || start >= image.start && start.checked_add(len).is_some_and(|end| end <= image.end);

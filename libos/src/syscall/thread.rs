@@ -234,6 +234,7 @@ pub fn prctl(option: Prctl, arg2: Usize, _arg3: Usize, _arg4: Usize, _arg5: Usiz
 
 pub fn arch_prctl(code: ArchPrctl, addr: UserPtr) -> SysResult {
     match code {
+        ArchPrctl::ARCH_SET_FS if addr.addr() >= 1 << 47 => Err(Errno::EPERM),
         ArchPrctl::ARCH_SET_FS => {
             context::set_fs_base(addr.addr() as u64);
             Ok(0)

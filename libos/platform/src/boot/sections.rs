@@ -47,24 +47,23 @@ pub fn image_range() -> (u64, u64) {
     (address!(__image_start), address!(__image_end))
 }
 
-/// The sections that belong to the program: ERTS, musl, and the root file system.
-pub fn program_sections() -> [Section; 4] {
+/// The sections that belong to the program: ERTS and musl.
+pub fn program_sections() -> [Section; 3] {
     [
         Section { start: address!(__erts_text_start), end: address!(__erts_text_end), prot: RX },
         Section { start: address!(__erts_rodata_start), end: address!(__erts_rodata_end), prot: R },
         Section { start: address!(__erts_data_start), end: address!(__erts_data_end), prot: RW },
-        Section { start: address!(__rootfs_section_start), end: address!(__rootfs_section_end), prot: R },
     ]
 }
 
-/// All sections of the image.
-pub fn sections() -> impl Iterator<Item = Section> {
-    let own = [
+/// The sections of the libos, and the root file system, which the program only sees through system calls.
+pub fn libos_sections() -> [Section; 4] {
+    [
         Section { start: address!(__libos_text_start), end: address!(__libos_text_end), prot: RX },
         Section { start: address!(__libos_rodata_start), end: address!(__libos_rodata_end), prot: R },
         Section { start: address!(__libos_data_start), end: address!(__libos_data_end), prot: RW },
-    ];
-    own.into_iter().chain(program_sections())
+        Section { start: address!(__rootfs_section_start), end: address!(__rootfs_section_end), prot: R },
+    ]
 }
 
 /// The page below the boot stack, which must not be mapped.
@@ -74,7 +73,7 @@ pub fn boot_stack_guard() -> u64 {
 
 /// All of the image that belongs to the program.
 pub fn program_range() -> Range<u64> {
-    address!(__erts_text_start)..address!(__rootfs_section_end)
+    address!(__erts_text_start)..address!(__erts_data_end)
 }
 
 /// The template of a thread's TLS block, as the program header PT_TLS would describe it.

@@ -1,11 +1,15 @@
 //! `direct`: a system call is a function call, so there is next to nothing to do.
 
 use super::Handler;
+use crate::gdt::Segments;
 use crate::percpu::PerCpu;
 use crate::thread::UserEntry;
 use core::arch::asm;
 use trapless_abi::SysResult;
 use trapless_abi::structs::{Siginfo, Ucontext};
+
+/// What the program runs with.
+pub(crate) const PROGRAM: Segments = Segments::RING_0;
 
 /// What a thread has for its system calls: nothing.
 pub(crate) struct ThreadPart;

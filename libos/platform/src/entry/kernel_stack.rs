@@ -136,8 +136,11 @@ pub fn program_sp() -> usize {
 /// It may leave by longjmp(3) or siglongjmp(3); then this never returns.
 ///
 /// # Errors
-/// EFAULT: the handler's stack is not there. ENOMEM.
+/// EFAULT: the handler is no address of the program, or its stack is not there. ENOMEM.
 pub fn call_handler(handler: &Handler, info: &Siginfo, context: &mut Ucontext) -> SysResult<()> {
+    if !user::is_program_memory(handler.function, 1) {
+        return Err(Errno::EFAULT);
+    }
     let interrupted = program_sp();
     let top = handler.stack_top.unwrap_or(interrupted.wrapping_sub(RED_ZONE));
     let info_at = top.wrapping_sub(size_of::<Siginfo>()) & !15;

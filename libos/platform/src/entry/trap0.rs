@@ -4,7 +4,7 @@
 //! way back is a jump. As on Linux, all general registers survive but RAX, RCX and R11. Vector registers do not: the libos uses them
 //! like any compiled code. musl's `syscall` statements say so.
 
-use crate::gdt::KERNEL_CS;
+use crate::gdt::{KERNEL_CS, Segments};
 use crate::percpu::offset;
 use crate::thread::UserEntry;
 use core::arch::naked_asm;
@@ -15,6 +15,9 @@ use x86_64::registers::rflags::RFlags;
 
 pub(crate) use super::kernel_stack::{ThreadPart, arrive};
 pub use super::kernel_stack::{call_handler, caller, program_sp, return_from_handler};
+
+/// What the program runs with.
+pub(crate) const PROGRAM: Segments = Segments::RING_0;
 
 /// IA32_STAR (SDM vol. 4): selectors for SYSCALL in bits 32 to 47; SS is the one after CS.
 const IA32_STAR: u32 = 0xc000_0081;

@@ -82,16 +82,16 @@ fn rights() -> Result<(), String> {
     check!(!paging::is_mapped(0));
     check!(!paging::is_mapped(boot::boot_stack_guard()));
     check!(paging::writable_and_executable() == 0);
-    let [text, rodata, data, rootfs] = boot::program_sections();
-    for section in [text, rodata, rootfs] {
+    let [text, rodata, data] = boot::program_sections();
+    for section in [text, rodata] {
         if section.start < section.end {
             check!(peek(section.start).is_ok());
             check!(poke(section.start, 1) == Err(Errno::EFAULT));
         }
     }
     check!(data.start == data.end || poke(data.end - 1, peek(data.end - 1).unwrap_or(0)).is_ok());
-    let libos = boot::image_range().0;
-    for wrong in [0, 8, libos, paging::LOW_WINDOW_END, paging::STACKS_BASE, 1 << 47, u64::MAX] {
+    let [text, .., rootfs] = boot::libos_sections().map(|section| section.start);
+    for wrong in [0, 8, text, rootfs, paging::LOW_WINDOW_END, paging::STACKS_BASE, 1 << 47, u64::MAX] {
         check!(peek(wrong) == Err(Errno::EFAULT));
         check!(user::load_u32(wrong as usize & !3) == Err(Errno::EFAULT));
     }

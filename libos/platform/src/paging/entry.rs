@@ -1,10 +1,13 @@
 //! One page table entry (Intel SDM vol. 3, 4.5), and what the libos writes into entries that are not present.
 
+use crate::entry::RING_3;
 use core::sync::atomic::{AtomicU64, Ordering};
 use trapless_abi::flags::Prot;
 
 const PRESENT: u64 = 1 << 0;
 const WRITE: u64 = 1 << 1;
+/// User: ring 3 may use it, if it may use all tables above. Set where the program runs there.
+const USER: u64 = if RING_3 { 1 << 2 } else { 0 };
 const CACHE_OFF: u64 = 0b11 << 3;
 const ACCESSED_DIRTY: u64 = 0b11 << 5;
 const LARGE: u64 = 1 << 7;
@@ -43,6 +46,16 @@ impl Entry {
         Self(physical | PRESENT | GLOBAL | ACCESSED_DIRTY | size | Self::rights(prot))
     }
 
+    /// A page (or, with `large`, a 2 MiB page) of the image that belongs to the program.
+    pub fn program_image(physical: u64, prot: Prot, large: bool) -> Self {
+        Self(Self::kernel(physical, prot, large).0 | USER)
+    }
+
+    /// A page of a libos stack: one that comes and goes, so not for TLBs to keep. No rights park it.
+    pub fn stack(physical: u64, prot: Prot) -> Self {
+        Self(Self::page(physical, prot, false).0 & !USER)
+    }
+
     /// A page of device registers.
     pub fn device(physical: u64) -> Self {
         Self(Self::kernel(physical, RW, false).0 | CACHE_OFF)
@@ -50,7 +63,7 @@ impl Entry {
 
     /// A pointer to the next lower table.
     pub fn table(physical: u64) -> Self {
-        Self(physical | PRESENT | WRITE)
+        Self(physical | PRESENT | WRITE | USER)
     }
 
     /// A page of the program.
@@ -58,7 +71,7 @@ impl Entry {
         if prot.is_empty() {
             return Self(physical | PARKED | if large { LARGE } else { 0 });
         }
-        Self(physical | PRESENT | ACCESSED_DIRTY | if large { LARGE } else { 0 } | Self::rights(prot))
+        Self(physical | PRESENT | USER | ACCESSED_DIRTY | if large { LARGE } else { 0 } | Self::rights(prot))
     }
 
     /// Pages of zeros to come; nothing for PROT_NONE.

@@ -8,6 +8,7 @@ use super::kernel::root;
 use super::table::{ENTRIES, Table, find, index};
 use super::zero::zero;
 use super::{is_program_range, table};
+use crate::entry;
 use crate::frames::{self, Budget, FRAME, HUGE};
 use crate::trap::TrapFrame;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -18,6 +19,8 @@ use x86_64::instructions::tlb;
 
 /// Page fault error code (SDM vol. 3, 4.7): the access was a write.
 const WRITE: u64 = 1 << 1;
+/// The access came from ring 3.
+const USER: u64 = 1 << 2;
 /// A reserved bit was set: the tables are broken.
 const RESERVED: u64 = 1 << 3;
 /// The access was an instruction fetch.
@@ -56,6 +59,10 @@ pub fn handle_page_fault(address: u64, error: u64, locked: bool, frame: &mut Tra
     } else {
         Prot::PROT_READ
     };
+    if entry::RING_3 && error & USER == 0 && !crate::user::may_fault(frame.rip) {
+        // The libos touches memory of the program in one place only; elsewhere it is a mistake, or was stopped from making one.
+        return false;
+    }
     let result = match (error & RESERVED != 0, locked) {
         (true, _) => Err(Unfilled::Forbidden),
         (false, true) => try_fill(address, access, Budget::Kernel),

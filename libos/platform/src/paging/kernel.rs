@@ -8,6 +8,7 @@ use crate::frames::HUGE;
 use core::arch::x86_64::__cpuid;
 use core::sync::atomic::{AtomicU64, Ordering};
 use spin::Once;
+use trapless_abi::flags::Prot;
 use trapless_logic::mm::Range;
 use x86_64::PhysAddr;
 use x86_64::registers::control::{Cr0, Cr0Flags, Cr3, Cr3Flags, Cr4, Cr4Flags};
@@ -69,8 +70,11 @@ fn build(info: &'static BootInfo) -> Option<()> {
         }
     }
     LOW_WINDOW_START.store(low_end, Ordering::Relaxed);
-    for section in boot::sections() {
-        protect(root, section)?;
+    for section in boot::libos_sections() {
+        protect(root, section, Entry::kernel)?;
+    }
+    for section in boot::program_sections() {
+        protect(root, section, Entry::program_image)?;
     }
     // INV-MAP-2: page 0 and the page below the boot stack are not mapped.
     slot_at(root, 0, 1)?.set(Entry::EMPTY);
@@ -100,13 +104,13 @@ fn map_direct(root: Table, start: u64, end: u64, gib_pages: bool) -> Option<()> 
     Some(())
 }
 
-/// Gives a section of the image its rights.
-fn protect(root: Table, section: Section) -> Option<()> {
+/// Gives a section of the image its rights; `page` makes the entries.
+fn protect(root: Table, section: Section, page: fn(u64, Prot, bool) -> Entry) -> Option<()> {
     let mut at = section.start;
     while at < section.end {
         let level = if at.is_multiple_of(HUGE) && section.end - at >= HUGE { 2 } else { 1 };
         let slot = slot_at(root, at, level)?;
-        slot.set(Entry::kernel(at, section.prot, level == 2));
+        slot.set(page(at, section.prot, level == 2));
         at += span(level);
     }
     Some(())

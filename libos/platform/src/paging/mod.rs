@@ -12,6 +12,9 @@
 //! | [`MMIO_BASE`] on | device registers, uncached | RW- |
 //! | [`STACKS_BASE`] on | libos stacks, a hole below each | RW- |
 //!
+//! Where the program runs in ring 3 ([`crate::entry`]), its sections of the image and what it maps are all that it can reach; the rest is
+//! marked for ring 0.
+//!
 //! INV-MAP-1: nothing is writable and executable, except where a program asked for exactly that.
 //!
 //! What the program maps is not filled at once: an entry that is not present says what is due there ([`entry`]), and the page fault
@@ -62,7 +65,9 @@ pub fn virt_to_phys_direct<T: ?Sized>(at: *const T) -> u64 {
 
 /// Whether an access to `address` would find a page without a fault.
 pub fn is_mapped(address: u64) -> bool {
-    x86_64::instructions::interrupts::without_interrupts(|| table::find(kernel::root(), address).0.get().is_present())
+    let present = || table::find(kernel::root(), address).0.get().is_present();
+    // The walk does not look at the bits above.
+    x86_64::VirtAddr::try_new(address).is_ok() && x86_64::instructions::interrupts::without_interrupts(present)
 }
 
 /// How many pages of the libos's own map violate INV-MAP-1, those of the program left out. Walks all tables: for tests.

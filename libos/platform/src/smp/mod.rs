@@ -34,7 +34,7 @@ pub fn init_early() {
 /// # Errors
 /// ENOMEM.
 pub fn init_boot_cpu() -> Result<(), Errno> {
-    let (tables, sched_top) = gdt::build()?;
+    let (tables, sched_top) = gdt::build(&percpu::BOOT)?;
     tables.load();
     percpu::BOOT.sched_top.store(sched_top, Ordering::Relaxed);
     apic::init();
@@ -70,8 +70,8 @@ pub fn start_others(limit: usize) -> Result<Started, Errno> {
     let mut others = 0;
     for processor in listed.iter().filter(|p| p.apic_id != own).take(wanted) {
         others += 1;
-        let block = Box::leak(Box::new(PerCpu::new(others as u32)));
-        let (tables, sched_top) = gdt::build()?;
+        let block: &PerCpu = Box::leak(Box::new(PerCpu::new(others as u32)));
+        let (tables, sched_top) = gdt::build(block)?;
         block.sched_top.store(sched_top, Ordering::Relaxed);
         block.lapic_id.store(processor.apic_id, Ordering::Relaxed);
         TABLES[others].store(tables, Ordering::Release);

@@ -4,7 +4,7 @@ use super::{Name, REGISTRY, Thread, XsaveArea, padded};
 use crate::context::{self, Context, X87_CW_DEFAULT};
 use crate::cpu;
 use crate::entry;
-use crate::gdt::{KERNEL_CS, KERNEL_SS};
+use crate::gdt::Segments;
 use crate::sched;
 use crate::stack::Stack;
 use crate::trap::{RFLAGS_INITIAL, TrapFrame};
@@ -78,6 +78,7 @@ pub fn prepare_user(entry: &UserEntry) -> SysResult<Arc<Thread>> {
 /// A thread that starts at `start`; one of the libos if it comes with a stack.
 fn prepare(start: &UserEntry, name: Name, stack: Option<Stack>, entry: entry::ThreadPart) -> SysResult<Arc<Thread>> {
     let area = XsaveArea::new()?;
+    let Segments { cs, ss } = if stack.is_some() { Segments::RING_0 } else { entry::PROGRAM };
     let frame = TrapFrame {
         rip: start.rip,
         rsp: start.rsp,
@@ -87,8 +88,8 @@ fn prepare(start: &UserEntry, name: Name, stack: Option<Stack>, entry: entry::Th
         r10: start.r10,
         r8: start.r8,
         r9: start.r9,
-        cs: KERNEL_CS,
-        ss: KERNEL_SS,
+        cs,
+        ss,
         rflags: RFLAGS_INITIAL,
         ..TrapFrame::default()
     };

@@ -8,7 +8,9 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 use x86_64::instructions::interrupts;
 use x86_64::registers::control::Cr2;
 
+const DEBUG: u64 = 1;
 const NMI: u64 = 2;
+const DOUBLE_FAULT: u64 = 8;
 const PAGE_FAULT: u64 = 14;
 const MACHINE_CHECK: u64 = 18;
 const FIRST_INTERRUPT: u64 = 32;
@@ -42,8 +44,7 @@ pub(super) extern "C" fn dispatch(frame: &mut TrapFrame) -> *mut Context {
         && cpu.pending.load(Ordering::Relaxed) != 0
         && !current.is_null()
         && frame.rflags & RFLAGS_IF != 0
-        && frame.vector != NMI
-        && frame.vector != MACHINE_CHECK;
+        && !matches!(frame.vector, DEBUG | NMI | DOUBLE_FAULT | MACHINE_CHECK);
     if switch {
         #[cfg(feature = "mutants")]
         super::mutant::spoil(frame);
@@ -86,5 +87,6 @@ fn exception(frame: &mut TrapFrame, address: u64) {
             return;
         }
     }
-    crate::epitaph::trap(frame, Some(address).filter(|_| frame.vector == PAGE_FAULT), "unhandled exception");
+    let why = if frame.cs & 3 == 3 { "unhandled exception of the program" } else { "unhandled exception" };
+    crate::epitaph::trap(frame, Some(address).filter(|_| frame.vector == PAGE_FAULT), why);
 }

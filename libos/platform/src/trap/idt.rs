@@ -9,6 +9,11 @@ use x86_64::structures::DescriptorTablePointer;
 /// Present, ring 0, 64-bit interrupt gate (interrupts off on entry).
 const INTERRUPT_GATE: u64 = 0x8e << 40;
 
+/// INT3, which a program in ring 3 may execute. All other gates are for the CPU alone.
+const BREAKPOINT: u8 = 3;
+/// A gate's privilege level is 3.
+const OPEN_TO_RING_3: u64 = 3 << 45;
+
 /// One gate: two words.
 #[derive(Clone, Copy)]
 #[repr(C, align(16))]
@@ -52,6 +57,9 @@ pub fn init_idt() {
     let gates = unsafe { &mut *IDT.0.get() };
     for (vector, gate) in (0..=255).zip(gates) {
         *gate = Gate::new(stub(vector), ist_of(vector) as u8);
+        if vector == BREAKPOINT {
+            gate.0[0] |= OPEN_TO_RING_3;
+        }
     }
     assert!(
         vectors_without_ist().next().is_none(),
