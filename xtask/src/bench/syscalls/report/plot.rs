@@ -43,11 +43,16 @@ pub struct Row<T> {
 
 /// Dots with intervals on a logarithmic axis, one row for each operation; `reference` is drawn as a line.
 pub fn dots(series: &[&str], axis: &str, reference: Option<f64>, rows: &[Row<Dot>]) -> Result<String> {
-    let all = || rows.iter().flat_map(|row| &row.values).flat_map(|dot| [dot.low, dot.high]).chain(reference);
+    // Zero has no place on a logarithmic axis: plotters would look for it for ever.
+    let all = || {
+        let ends = rows.iter().flat_map(|row| &row.values).flat_map(|dot| [dot.low, dot.high]);
+        ends.chain(reference).filter(|end| *end > 0.0 && end.is_finite())
+    };
     let (low, high) = (all().fold(f64::INFINITY, f64::min), all().fold(0.0, f64::max));
     // An axis without values has no ends.
     let (low, high) = if low < high { (low, high) } else { (1.0, 10.0) };
-    let range = (low * 0.85..high * 1.15).log_scale();
+    let (from, to) = (low * 0.85, high * 1.15);
+    let range = (from..to).log_scale();
     framed(series, rows.len(), |area| {
         let labels: Vec<_> = rows.iter().map(|row| row.label.as_str()).collect();
         let mut chart = ChartBuilder::on(area)
@@ -58,8 +63,8 @@ pub fn dots(series: &[&str], axis: &str, reference: Option<f64>, rows: &[Row<Dot
             .build_cartesian_2d(range, 0.0..rows.len() as f64)
             .map_err(failed)?;
         mesh(&mut chart, axis)?;
-        let place = |x: f64, row: usize| within(area, chart.backend_coord(&(x, middle_of(row, rows.len()))));
-        name_rows(area, &labels, |row| place(1.0, row).1)?;
+        let place = |x: f64, row: usize| within(area, chart.backend_coord(&(x.max(from), middle_of(row, rows.len()))));
+        name_rows(area, &labels, |row| place(from, row).1)?;
         if let Some(reference) = reference {
             let ends = [(reference, 0.0), (reference, rows.len() as f64)];
             let ends = ends.map(|end| within(area, chart.backend_coord(&end)));
@@ -213,6 +218,13 @@ mod tests {
         }
         // A dot for each value, and one for each series in the legend.
         assert_eq!(svg.matches("<circle").count(), 6);
+    }
+
+    #[test]
+    fn nothing_is_at_the_left_end() {
+        let none = Dot { series: 0, value: 0.0, low: 0.0, high: 0.0 };
+        let rows = [Row { label: "nothing".into(), values: vec![none, Dot { high: 5.0, ..none }] }];
+        assert_eq!(dots(&["one"], "ns", None, &rows).unwrap().matches("<circle").count(), 3);
     }
 
     #[test]
