@@ -15,6 +15,9 @@ use crate::{
     cli::{Entry, name},
 };
 
+/// What the images with Erlang are called.
+const ERLANG: &str = "erlang";
+
 /// The C program.
 pub struct Micro {
     /// One relocatable object, linked in place of ERTS.
@@ -64,11 +67,21 @@ pub fn backlog(folder: &Path) -> Result<PathBuf> {
     Ok(library)
 }
 
-/// Builds both images of a variant, in a target folder of their own.
+/// The target folder of an image. Each has one of its own, so that what has been built once need not be linked again.
+fn target(kind: &str, entry: Entry, folder: &Path) -> PathBuf {
+    folder.join(format!("{kind}-{}", name(entry)))
+}
+
+/// The image with Erlang as cargo left it, beside which it keeps the archive.
+pub fn erlang_output(entry: Entry, folder: &Path) -> PathBuf {
+    target(ERLANG, entry, folder).join("release/image")
+}
+
+/// Builds both images of a variant.
 pub fn images(entry: Entry, micro: &Micro, folder: &Path) -> Result<Images> {
     let built = |kind: &str, variable: &str, path: &Path| {
         eprintln!("building the image: {kind}, {}", name(entry));
-        let target = folder.join(name(entry));
+        let target = target(kind, entry, folder);
         let mut cargo = build::cargo();
         cargo.args(["build", "--release", "--quiet", "--package", "trapless", "--target-dir"]).arg(&target);
         cargo.env(ENTRY_VARIABLE, name(entry)).env(Flavor::VARIABLE, Flavor::Jit.name()).env(variable, path);
@@ -82,6 +95,6 @@ pub fn images(entry: Entry, micro: &Micro, folder: &Path) -> Result<Images> {
     };
     Ok(Images {
         micro: built("micro", "TRAPLESS_PROGRAM", &micro.object)?,
-        erlang: built("erlang", "TRAPLESS_APP", &application())?,
+        erlang: built(ERLANG, "TRAPLESS_APP", &application())?,
     })
 }

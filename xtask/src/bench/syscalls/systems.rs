@@ -104,7 +104,7 @@ pub fn build(entries: &[Entry], erts: &Erts, works: &[&Work], frame: &Frame) -> 
     let erlang = first.erlang.clone();
     let kernel = linux::kernel()?;
     let guest = guest(&kernel, erts, &micro, &erlang, works, frame)?;
-    let disk = unpack(&frame.folder, &frame.folder.join(name(entries[0])).join("release/image"))?;
+    let disk = unpack(&frame.folder, &programs::erlang_output(entries[0], &frame.folder))?;
     let bin = erts.otp.join(format!("erts-{}/bin", erts.erts_version));
     let linux = micro.linux.clone();
     let host = Host { micro: micro.linux, beam: erts.beam_linux.clone(), bin, disk };
