@@ -14,7 +14,11 @@ static ROOTFS: [u8; include_bytes!(env!("TRAPLESS_ROOTFS_CPIO")).len()] = *inclu
 static IMAGE: Image = Image {
     rootfs: &ROOTFS,
     program: match option_env!("TRAPLESS_PROGRAM") {
-        None => Program::Erts { arguments: rootfs::ARGUMENTS, default_arguments: rootfs::DEFAULT_ARGUMENTS },
+        None => Program::Erts {
+            flavor: erts_build::FLAVOR,
+            arguments: rootfs::ARGUMENTS,
+            default_arguments: rootfs::DEFAULT_ARGUMENTS,
+        },
         Some(_) => Program::Plain { name: "program" },
     },
     contents: &[

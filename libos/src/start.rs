@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use trapless_abi::SysResult;
 use trapless_abi::flags::{MmapFlags, Prot};
 use trapless_abi::structs::Sigset;
-use trapless_logic::erl_args::{EMULATOR_FLAGS, ENVIRONMENT, ErlArgs, OPENING};
+use trapless_logic::erl_args::{ENVIRONMENT, ErlArgs, OPENING, emulator_flags};
 use trapless_logic::mm::space::MapRequest;
 use trapless_logic::platform::Platform;
 use trapless_logic::stack_image::{self, at};
@@ -30,6 +30,8 @@ const STACK: u64 = 8 << 20;
 pub enum Program {
     /// Erlang's runtime system.
     Erts {
+        /// Its flavour, `jit` or `emu`.
+        flavor: &'static str,
         /// `init` arguments before the user's.
         arguments: &'static [&'static str],
         /// `init` arguments when the user gave none.
@@ -45,7 +47,9 @@ pub enum Program {
 /// The program's argument vector, and what it adds to the environment.
 pub fn arguments(config: &Config, program: &Program) -> (Vec<String>, Vec<(String, String)>) {
     match *program {
-        Program::Erts { arguments, default_arguments } => erts_arguments(config, arguments, default_arguments),
+        Program::Erts { flavor, arguments, default_arguments } => {
+            erts_arguments(config, flavor, arguments, default_arguments)
+        }
         Program::Plain { name } => {
             let words = config.erl.iter().flatten().cloned();
             (core::iter::once(name.to_owned()).chain(words).collect(), Vec::new())
@@ -55,6 +59,7 @@ pub fn arguments(config: &Config, program: &Program) -> (Vec<String>, Vec<(Strin
 
 fn erts_arguments(
     config: &Config,
+    flavor: &str,
     arguments: &[&str],
     default_arguments: &[&str],
 ) -> (Vec<String>, Vec<(String, String)>) {
@@ -64,7 +69,7 @@ fn erts_arguments(
     };
     let environment = erl.environment.clone();
     let baked = if config.erl.is_some() { arguments } else { default_arguments };
-    (erl.argv("beam.smp", EMULATOR_FLAGS, OPENING, baked), environment)
+    (erl.argv("beam.smp", emulator_flags(flavor), OPENING, baked), environment)
 }
 
 /// The program's environment; settings of the command line win.

@@ -19,10 +19,19 @@ pub const ROOT: &str = "/otp";
 /// The directory ERTS takes its programs from.
 pub const BINDIR: &str = "/otp/bin";
 
-/// Emulator flags that suit a machine with nothing below it: one mapping for JIT code, and no busy waiting for work, since more
+/// Flags of the JIT, which the interpreter refuses: one mapping for code.
+const JIT_FLAGS: usize = 2;
+
+/// Emulator flags that suit a machine with nothing below it: those of the JIT first, then no busy waiting for work, since more
 /// virtual CPUs than host cores is a normal case. Flags of the user come later and win.
 pub const EMULATOR_FLAGS: &[&str] =
     &["-JMsingle", "true", "-sbwt", "none", "-sbwtdcpu", "none", "-sbwtdio", "none", "-swt", "very_high"];
+
+/// [`EMULATOR_FLAGS`] as far as the emulator of this flavour, `jit` or `emu`, takes them.
+#[must_use]
+pub fn emulator_flags(flavor: &str) -> &'static [&'static str] {
+    if flavor == "jit" { EMULATOR_FLAGS } else { &EMULATOR_FLAGS[JIT_FLAGS..] }
+}
 
 /// What opens `init`'s part of the arguments.
 pub const OPENING: &[&str] =

@@ -7,13 +7,13 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use erts_recipe::Erts;
+use erts_recipe::{Erts, Flavor};
 use rootfs_recipe::{
     newc,
     tree::{Tree, list},
 };
 use sources::{Console, Progress, cache};
-use trapless_logic::erl_args::{EMULATOR_FLAGS, ENVIRONMENT, ErlArgs, OPENING};
+use trapless_logic::erl_args::{ENVIRONMENT, ErlArgs, OPENING, emulator_flags};
 use trapless_tests::repository;
 
 use super::{boot::FIRST_LINE, elf};
@@ -144,8 +144,8 @@ impl Guest {
             loaded += &format!("/modules/{module}.ko\n");
         }
         tree.add_file("modules.list", loaded.into_bytes())?;
-        tree.add_file("start/echo.argv", arguments(start::DEFAULT_ARGUMENTS, &[])?)?;
-        tree.add_file("start/hello.argv", arguments(start::ARGUMENTS, &["-noshell", "-eval", HELLO])?)?;
+        tree.add_file("start/echo.argv", arguments(erts.flavor, start::DEFAULT_ARGUMENTS, &[])?)?;
+        tree.add_file("start/hello.argv", arguments(erts.flavor, start::ARGUMENTS, &["-noshell", "-eval", HELLO])?)?;
         tree.add_file("start/stock.boot", read(&erts.otp.join("bin/start_clean.boot"))?)?;
         let stock = ["-boot", "/start/stock", "-noshell", "-s", "trapless_echo"];
         tree.add_file("start/stock.argv", strings(&ErlArgs::default().argv("beam.smp", &[], OPENING, &stock)))?;
@@ -170,17 +170,17 @@ impl Guest {
 }
 
 /// The arguments of the emulator, made as the image makes them.
-fn arguments(baked: &[&str], user: &[&str]) -> Result<Vec<u8>> {
+fn arguments(flavor: Flavor, baked: &[&str], user: &[&str]) -> Result<Vec<u8>> {
     debug_assert!(HELLO.contains(FIRST_LINE));
-    Ok(strings(&emulator(baked, user)?))
+    Ok(strings(&emulator(flavor, baked, user)?))
 }
 
-/// The emulator's whole argument vector for Erlang's arguments `user`.
+/// The JIT's whole argument vector for Erlang's arguments `user`.
 pub fn erlang(user: &[&str]) -> Result<Vec<String>> {
-    emulator(start::ARGUMENTS, user)
+    emulator(Flavor::Jit, start::ARGUMENTS, user)
 }
 
-fn emulator(baked: &[&str], user: &[&str]) -> Result<Vec<String>> {
+fn emulator(flavor: Flavor, baked: &[&str], user: &[&str]) -> Result<Vec<String>> {
     let erl = match user {
         [] => ErlArgs::default(),
         words => match ErlArgs::parse(words) {
@@ -188,7 +188,7 @@ fn emulator(baked: &[&str], user: &[&str]) -> Result<Vec<String>> {
             Err(error) => bail!("erl arguments: {error}"),
         },
     };
-    Ok(erl.argv("beam.smp", EMULATOR_FLAGS, OPENING, baked))
+    Ok(erl.argv("beam.smp", emulator_flags(flavor.name()), OPENING, baked))
 }
 
 fn strings<S: AsRef<str>>(words: &[S]) -> Vec<u8> {
@@ -242,7 +242,7 @@ mod tests {
 
     #[test]
     fn the_guest_gets_the_arguments_of_the_image() {
-        let bytes = arguments(&["-boot", "b"], &["-noshell", "-eval", HELLO]).unwrap();
+        let bytes = arguments(Flavor::Jit, &["-boot", "b"], &["-noshell", "-eval", HELLO]).unwrap();
         let words: Vec<_> = bytes.split(|&byte| byte == 0).map(String::from_utf8_lossy).collect();
         assert_eq!(words[0], "beam.smp");
         assert!(words.iter().any(|word| word == HELLO));

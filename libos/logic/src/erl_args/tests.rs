@@ -195,3 +195,11 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_interpreter_gets_no_flag_of_the_jit() {
+    assert!(emulator_flags("jit").iter().any(|flag| flag.starts_with("-J")));
+    let interpreter = emulator_flags("emu");
+    assert!(!interpreter.is_empty() && !interpreter.iter().any(|flag| flag.starts_with("-J")));
+    assert!(emulator_flags("jit").ends_with(interpreter));
+}
