@@ -62,7 +62,7 @@ impl Segments {
     /// The libos's.
     pub const RING_0: Self = Self { cs: KERNEL_CS, ss: KERNEL_SS };
     /// Those of the program where it runs in ring 3. SYSRET wants SS right behind the libos's selectors, and CS behind that.
-    pub const RING_3: Self = Self { cs: KERNEL_SS + 16 | 3, ss: KERNEL_SS + 8 | 3 };
+    pub const RING_3: Self = Self { cs: (KERNEL_SS + 16) | 3, ss: (KERNEL_SS + 8) | 3 };
 
     /// The privilege level.
     pub const fn ring(self) -> u64 {

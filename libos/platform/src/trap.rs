@@ -196,7 +196,7 @@ macro_rules! pop_registers {
         )
     };
 }
-pub(self) use {load_vectors, pop_registers, push_registers, save_vectors};
+use {load_vectors, pop_registers, push_registers, save_vectors};
 
 /// Common entry: completes the frame, calls the handler, and leaves by the same frame or into the scheduler.
 #[unsafe(naked)]
