@@ -72,16 +72,17 @@ const OTP: &[Tool] = &[
     program("tic", "ncurses-bin"),
     program("infocmp", "ncurses-bin"),
 ];
+/// Where bindgen finds the library: under its plain name or one with its version, but not `libclang-cpp`, which is another.
+const LIBCLANG: [&str; 6] = [
+    "/usr/lib/llvm-*/lib/libclang.so*",
+    "/usr/lib/llvm-*/lib/libclang-1*",
+    "/usr/lib/llvm-*/lib/libclang-2*",
+    "/usr/lib/x86_64-linux-gnu/libclang.so*",
+    "/usr/lib/x86_64-linux-gnu/libclang-1*",
+    "/usr/lib64/libclang.so*",
+];
 const IMAGE: &[Tool] = &[
-    Tool {
-        name: "libclang",
-        check: Check::AnyFile(&[
-            "/usr/lib/llvm-*/lib/libclang*",
-            "/usr/lib/x86_64-linux-gnu/libclang*",
-            "/usr/lib64/libclang*",
-        ]),
-        package: "libclang-dev",
-    },
+    Tool { name: "libclang", check: Check::AnyFile(&LIBCLANG), package: "libclang-dev" },
     program("objdump", "binutils"),
 ];
 const RUN: &[Tool] = &[program("qemu-system-x86_64", "qemu-system-x86")];
@@ -206,6 +207,16 @@ mod tests {
     #[test]
     fn what_runs_this_test_can_unpack() {
         assert_eq!(missing_for(Task::Unpack), []);
+    }
+
+    #[test]
+    fn another_library_is_not_taken_for_libclang() {
+        let scratch = Scratch::new();
+        let found = || LIBCLANG.iter().any(|pattern| exists(scratch.path(), &pattern[1..]));
+        scratch.write("usr/lib/llvm-14/lib/libclang-cpp.so.14", b"");
+        assert!(!found());
+        scratch.write("usr/lib/llvm-14/lib/libclang-14.so.1", b"");
+        assert!(found());
     }
 
     #[test]
