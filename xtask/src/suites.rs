@@ -167,6 +167,7 @@ impl Run for Vm {
 struct OnLinux {
     child: Child,
     output: PathBuf,
+    disk: PathBuf,
 }
 
 impl OnLinux {
@@ -193,14 +194,15 @@ impl OnLinux {
         command.env("PATH", path).env("BINDIR", &bin).env("ERL_CRASH_DUMP_BYTES", "0").current_dir(disk);
         command.stdin(Stdio::null()).stderr(file.try_clone()?).stdout(file);
         let child = command.spawn().context("cannot start Erlang on Linux")?;
-        Ok(Self { child, output })
+        Ok(Self { child, output, disk: disk.to_owned() })
     }
 }
 
 impl Run for OnLinux {
     fn text(&mut self) -> Result<String> {
         let bytes = fs::read(&self.output).with_context(|| format!("cannot read {}", self.output.display()))?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
+        // Paths as in the image, whose disk this is.
+        Ok(String::from_utf8_lossy(&bytes).replace(&*self.disk.to_string_lossy(), ""))
     }
 
     fn is_running(&mut self) -> Result<bool> {
