@@ -1,7 +1,8 @@
 //! What every CPU keeps for itself, found through the GS base.
 //!
 //! Where C code runs in ring 0, it never touches GS, so the base set when a CPU starts stays for good. Where it runs in ring 3, GS is its
-//! own there, and every way into the libos changes the base ([`crate::trap`], [`crate::entry`]). A CPU is known by its logical index (0 is the boot CPU); the local APIC's id is only ever looked up from that.
+//! own there, and every way into the libos changes the base ([`crate::trap`], [`crate::entry`]). A CPU is known by its logical index (0 is
+//! the boot CPU); the local APIC's id is only ever looked up from that.
 
 use crate::context::FpuMode;
 use crate::ring::Ring;
