@@ -34,6 +34,7 @@ const APIC_BASE_ENABLE: u64 = 1 << 11;
 const APIC_BASE_ADDRESS: u64 = 0x000f_ffff_ffff_f000;
 const SOFTWARE_ENABLE: u32 = 1 << 8;
 const LVT_MASKED: u32 = 1 << 16;
+const LVT_NMI: u32 = 0b100 << 8;
 const LVT_TSC_DEADLINE: u32 = 0b10 << 17;
 const DIVIDE_BY_1: u32 = 0b1011;
 const ICR_PENDING: u32 = 1 << 12;
@@ -115,7 +116,8 @@ pub fn enable() -> u32 {
     }
     write(reg::TASK_PRIORITY, 0);
     write(reg::LVT_LINT0, LVT_MASKED);
-    write(reg::LVT_LINT1, LVT_MASKED);
+    // Where boards connect the line by which somebody outside asks a machine that hangs what it is doing (ACPI 6.4, 5.2.12.7).
+    write(reg::LVT_LINT1, LVT_NMI);
     write(reg::LVT_ERROR, LVT_MASKED);
     write(reg::SPURIOUS, SOFTWARE_ENABLE | u32::from(irq::SPURIOUS));
     write(reg::TIMER_DIVIDE, DIVIDE_BY_1);

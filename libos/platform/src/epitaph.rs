@@ -7,7 +7,7 @@ use crate::percpu::{self, PerCpu};
 use crate::ring::Event;
 use crate::serial;
 use crate::smp::stop;
-use crate::thread::Thread;
+use crate::thread::{Status, Thread};
 use crate::trap::TrapFrame;
 use core::fmt::{self, Write};
 use core::panic::PanicInfo;
@@ -18,8 +18,9 @@ use x86_64::instructions::interrupts;
 const STATUS: u8 = 70;
 /// Words of the stack that are searched for return addresses.
 const STACK_WORDS: u64 = 512;
-/// Return addresses printed.
+/// Return addresses printed of the thread that failed, and of each of the others.
 const RETURNS: usize = 48;
+const OTHER_RETURNS: usize = 16;
 const NOBODY: u32 = u32::MAX;
 
 /// The CPU that is writing the epitaph.
@@ -85,7 +86,24 @@ pub fn trap(frame: &TrapFrame, cr2: Option<u64>, why: &str) -> ! {
     registers(frame);
     let cpu = percpu::this();
     who(cpu);
-    returns(frame.rsp, frame.rip);
+    returns(frame.rsp, frame.rip, RETURNS);
+    end(cpu)
+}
+
+/// Ends the machine because somebody outside asked for that by a non-maskable interrupt, which is how one asks a machine that hangs
+/// what it is doing: tells also where all threads are.
+pub fn asked(frame: &TrapFrame) -> ! {
+    begin();
+    let _ = writeln!(Out, "\n*** non-maskable interrupt: what the machine is doing");
+    registers(frame);
+    let cpu = percpu::this();
+    who(cpu);
+    returns(frame.rsp, frame.rip, RETURNS);
+    threads();
+    for other in percpu::all().filter(|other| !core::ptr::eq(*other, cpu)) {
+        who(other);
+        events(other);
+    }
     end(cpu)
 }
 
@@ -98,7 +116,7 @@ pub fn panic(info: &PanicInfo<'_>) -> ! {
     let here: u64;
     // SAFETY: only reads RSP.
     unsafe { core::arch::asm!("mov {}, rsp", out(reg) here, options(nomem, nostack, preserves_flags)) };
-    returns(here, 0);
+    returns(here, 0, RETURNS);
     end(cpu)
 }
 
@@ -195,13 +213,12 @@ fn is_text(address: u64) -> bool {
 
 /// Prints every word near the top of the stack that points into code. Some are left over from earlier calls: the code here is compiled
 /// without frame pointers, so nothing better is known.
-fn returns(rsp: u64, rip: u64) {
+fn returns(rsp: u64, rip: u64, mut left: usize) {
     let base = &raw const __libos_text_start as u64;
     let place = |address: u64| address.wrapping_sub(base);
     if rip != 0 && is_text(rip) {
         let _ = writeln!(Out, "at      {rip:#010x} image+{:#x}", place(rip));
     }
-    let mut left = RETURNS;
     for at in (0..STACK_WORDS).map(|i| (rsp & !7) + i * 8) {
         if left == 0 || !crate::paging::is_mapped(at) {
             break;
@@ -215,6 +232,31 @@ fn returns(rsp: u64, rip: u64) {
             left -= 1;
             let _ = writeln!(Out, "stack+{:<4x} {word:#010x} image+{:#x}", at - rsp, place(word));
         }
+    }
+}
+
+/// What each thread does, and where those are that do not run.
+fn threads() {
+    let told = crate::thread::try_for_each(|thread| {
+        let name = thread_name(thread);
+        let status = thread.status();
+        let _ = writeln!(
+            Out,
+            "thread {} \"{}\": {status:?}, cpu {}, ran {} us",
+            thread.id(),
+            printable(&name),
+            thread.last_cpu(),
+            thread.cpu_ns() / 1000
+        );
+        if status != Status::Running {
+            // SAFETY: all CPUs but this one are stopped, so nobody writes the context; of a thread that just left or arrives it may
+            // be half written, which is only a wrong address, and addresses are checked.
+            let (rsp, rip) = unsafe { ((*thread.context()).frame.rsp, (*thread.context()).frame.rip) };
+            returns(rsp, rip, OTHER_RETURNS);
+        }
+    });
+    if !told {
+        let _ = writeln!(Out, "the list of threads is locked");
     }
 }
 

@@ -77,6 +77,12 @@ pub fn all() -> Vec<Arc<Thread>> {
     registry.user.iter().chain(registry.kernel.iter()).cloned().collect()
 }
 
+/// Visits all threads if the list of them is not locked; false if it is. For a machine that is dying.
+pub(crate) fn try_for_each(visit: impl FnMut(&Arc<Thread>)) -> bool {
+    let registry = REGISTRY.try_lock();
+    registry.map(|registry| registry.user.iter().chain(registry.kernel.iter()).for_each(visit)).is_some()
+}
+
 /// The thread with number `id`.
 pub fn find(id: u32) -> Option<Arc<Thread>> {
     let registry = REGISTRY.lock();
