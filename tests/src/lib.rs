@@ -1,7 +1,8 @@
 //! The harness: boots the image in QEMU and talks to it.
 //!
 //! [`machine`] says what QEMU is given, [`vm`] runs one, [`console`] keeps what it prints, [`exit`] reads what its
-//! end means, [`qmp`] speaks to QEMU's monitor, [`load`] is clients of the echo server, [`variant`] builds images that
+//! end means, [`qmp`] speaks to QEMU's monitor, [`load`] is clients of the echo server, [`symbols`] names
+//! addresses, [`variant`] builds images that
 //! are not the product. `cargo xtask` starts its
 //! machines with the same [`machine::Machine`], so that a test boots exactly what a user boots.
 //!
@@ -12,6 +13,7 @@ pub mod exit;
 pub mod load;
 pub mod machine;
 pub mod qmp;
+pub mod symbols;
 pub mod variant;
 pub mod vm;
 

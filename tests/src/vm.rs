@@ -17,6 +17,7 @@ use std::{
 };
 
 use anyhow::{Context, Error, Result, anyhow, ensure};
+use serde_json::json;
 
 use crate::{
     console::{Console, Line},
@@ -24,15 +25,19 @@ use crate::{
     exit::Exit,
     machine::{ECHO_PORT, Forward, Machine},
     qmp::Qmp,
-    repository,
+    repository, symbols,
 };
 
 /// What the default application prints when it serves.
 pub const READY: &str = "listening on port 5555";
 
+/// How long a machine may take to tell what it is doing.
+const ANSWER: Duration = Duration::from_secs(20);
+
 /// A running machine. Dropping it ends its QEMU, by process id.
 pub struct Vm {
     name: String,
+    image: PathBuf,
     child: Child,
     input: Option<ChildStdin>,
     console: Console,
@@ -84,8 +89,8 @@ impl Vm {
             readers.push(errors.fill(stderr, started, file, "[qemu] "));
         }
         let input = child.stdin.take();
-        let (name, forwards) = (name.to_owned(), machine.forwards.clone());
-        Ok(Self { name, child, input, console, errors, readers, started, seen: 0, log, socket, forwards })
+        let (name, image, forwards) = (name.to_owned(), machine.image.clone(), machine.forwards.clone());
+        Ok(Self { name, image, child, input, console, errors, readers, started, seen: 0, log, socket, forwards })
     }
 
     /// Starts a machine whose default application can be reached, and waits until it serves.
@@ -111,7 +116,7 @@ impl Vm {
                 Ok(line)
             }
             None if self.console.is_closed() => Err(self.fail(&format!("it ended without printing {pattern:?}"))),
-            None => Err(self.fail(&format!("it hangs: {pattern:?} was not printed"))),
+            None => Err(self.hangs(&format!("{pattern:?} was not printed"))),
         }
     }
 
@@ -129,10 +134,35 @@ impl Vm {
                 return Ok(Exit::read(status, &self.errors.text()));
             }
             if Instant::now() > give_up {
-                return Err(self.fail("it hangs: it does not end"));
+                return Err(self.hangs("it does not end"));
             }
             thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// An error about a machine that hangs. The machine is asked what it is doing, which also ends it; the answer goes into the log, with
+    /// names in place of addresses.
+    pub fn hangs(&mut self, what: &str) -> Error {
+        let error = self.fail(&format!("it hangs: {what}"));
+        match self.ask() {
+            Ok(()) => error.context("where its threads are is at the end of its log"),
+            Err(reason) => error.context(format!("it does not tell where its threads are: {reason:#}")),
+        }
+    }
+
+    /// Has the machine tell what it is doing, by a non-maskable interrupt, and adds that to the log.
+    fn ask(&mut self) -> Result<()> {
+        let before = self.console.text().len();
+        Qmp::connect(&self.socket, ANSWER)?.command("inject-nmi", json!({}))?;
+        let give_up = Instant::now() + ANSWER;
+        while self.child.try_wait()?.is_none() && Instant::now() < give_up {
+            thread::sleep(Duration::from_millis(10));
+        }
+        let said = self.console.text().split_off(before);
+        ensure!(!said.is_empty(), "it says nothing");
+        let named = symbols::name_addresses(&said, &symbols::of(&self.image)?);
+        File::options().append(true).open(&self.log)?.write_all(named.as_bytes())?;
+        Ok(())
     }
 
     /// Whether QEMU still runs.

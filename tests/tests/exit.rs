@@ -6,6 +6,7 @@ use trapless_tests::{
     exit::Exit,
     image,
     machine::{Kind, Machine},
+    symbols,
     vm::{READY, Vm},
 };
 
@@ -33,6 +34,22 @@ fn halt_tells_its_status() -> Result<()> {
 #[test]
 fn halt_tells_its_status_on_microvm() -> Result<()> {
     ends_with("halt-microvm", Kind::Microvm, "halt(7).", 7).map(drop)
+}
+
+/// What one does with a machine that hangs: it tells where all its threads are, and ends.
+#[test]
+fn an_nmi_makes_it_tell_what_it_does() -> Result<()> {
+    for kind in Kind::ALL {
+        let mut vm = Vm::serve(&format!("nmi-{}", kind.name()), &Machine { kind, cpus: 2, ..Machine::new(image()) })?;
+        vm.monitor()?.command("inject-nmi", serde_json::json!({}))?;
+        let exit = vm.wait_exit()?;
+        ensure!(exit == Exit::Halted(70), vm.fail(&format!("it ended with {exit:?}")));
+        let said = symbols::name_addresses(&vm.console().text(), &symbols::of(&image())?);
+        for part in ["what the machine is doing", "\"erts_sched_2\": ", "epoll_wait+0x", "last events of cpu 1"] {
+            ensure!(said.contains(part), vm.fail(&format!("it does not say {part:?}: {said}")));
+        }
+    }
+    Ok(())
 }
 
 #[test]

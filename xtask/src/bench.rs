@@ -1,7 +1,6 @@
 //! Measures, and writes down what came out; `bench/README.md` says what is compared with what.
 
 mod boot;
-mod elf;
 mod footprint;
 mod linux;
 mod profile;

@@ -23,6 +23,8 @@ pub enum Command {
     Build(BuildOptions),
     /// Boot the image stopped, with gdb attached
     Gdb(RunOptions),
+    /// Name the functions in what a machine printed when it died or was asked what it does
+    Symbols(SymbolsOptions),
     /// Boot the image again and again, and stop at the first boot that does not serve
     Soak(SoakOptions),
     /// Run suites of OTP's own tests in the image and on Linux, and write down how they differ
@@ -115,6 +117,15 @@ pub struct TestOptions {
     /// How musl enters the library OS in the images that are tested: one way, or all
     #[arg(long, value_name = "ENTRY", default_value = "direct")]
     pub entry: Entries,
+}
+
+#[derive(Args)]
+pub struct SymbolsOptions {
+    /// The text; standard input if it is not given
+    pub file: Option<PathBuf>,
+    /// The image that printed it, if that is not image.elf
+    #[arg(long, value_name = "FILE")]
+    pub image: Option<PathBuf>,
 }
 
 #[derive(Args)]

@@ -14,6 +14,7 @@ mod setup;
 mod soak;
 mod sources_lock;
 mod suites;
+mod symbols;
 mod test;
 
 use std::process::ExitCode;
@@ -42,6 +43,7 @@ fn perform(command: Command) -> Result<u8> {
         }),
         Command::Test(options) => test::test(&options),
         Command::Gdb(options) => gdb::gdb(&options),
+        Command::Symbols(options) => symbols::symbols(&options).map(|()| 0),
         Command::Soak(options) => soak::soak(&options),
         Command::Suites(options) => suites::suites(&options),
         Command::Docs(options) => docs::docs(&options).map(|()| 0),

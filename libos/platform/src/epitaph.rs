@@ -235,7 +235,22 @@ fn returns(rsp: u64, rip: u64, mut left: usize) {
     }
 }
 
-/// What each thread does, and where those are that do not run.
+/// Stack pointer and instruction pointer of a thread; none if it runs on a CPU that has not stopped.
+fn place(thread: &Thread, status: Status) -> Option<(u64, u64)> {
+    let frame = if status == Status::Running {
+        let cpu = percpu::all().find(|cpu| cpu.index() == thread.last_cpu())?;
+        cpu.stopped_at.load(Ordering::Acquire).cast_const()
+    } else {
+        // SAFETY: only makes a pointer into memory that the thread owns.
+        unsafe { &raw const (*thread.context()).frame }
+    };
+    // SAFETY: the frame of a CPU that stopped is on the stack that it stopped on. All CPUs but this one are stopped, so nobody writes the
+    // context of a thread; of one that was about to leave or to arrive it may be half written, which is only a wrong address, and
+    // addresses are checked.
+    unsafe { frame.as_ref() }.map(|frame| (frame.rsp, frame.rip))
+}
+
+/// What each thread does, and where it is.
 fn threads() {
     let told = crate::thread::try_for_each(|thread| {
         let name = thread_name(thread);
@@ -248,10 +263,7 @@ fn threads() {
             thread.last_cpu(),
             thread.cpu_ns() / 1000
         );
-        if status != Status::Running {
-            // SAFETY: all CPUs but this one are stopped, so nobody writes the context; of a thread that just left or arrives it may
-            // be half written, which is only a wrong address, and addresses are checked.
-            let (rsp, rip) = unsafe { ((*thread.context()).frame.rsp, (*thread.context()).frame.rip) };
+        if let Some((rsp, rip)) = place(thread, status) {
             returns(rsp, rip, OTHER_RETURNS);
         }
     });

@@ -7,6 +7,7 @@
 use crate::context::FpuMode;
 use crate::ring::Ring;
 use crate::thread::Thread;
+use crate::trap::TrapFrame;
 use core::arch::asm;
 use core::mem::offset_of;
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -64,6 +65,8 @@ pub struct PerCpu {
     pub halting: AtomicBool,
     /// A page fault is being handled (its stack is in use).
     pub in_page_fault: AtomicBool,
+    /// What an NMI interrupted that stopped this CPU for good; null while it runs.
+    pub stopped_at: AtomicPtr<TrapFrame>,
     /// When the running thread's slice ends, ns; only meaningful while others are queued.
     pub slice_end: AtomicU64,
     /// Whether the timer will end the running thread's slice.
@@ -136,6 +139,7 @@ impl PerCpu {
             kicked: AtomicBool::new(false),
             halting: AtomicBool::new(false),
             in_page_fault: AtomicBool::new(false),
+            stopped_at: AtomicPtr::new(core::ptr::null_mut()),
             slice_end: AtomicU64::new(0),
             slice_armed: AtomicBool::new(false),
             timer_at: AtomicU64::new(u64::MAX),

@@ -3,13 +3,14 @@
 use std::{fs, path::Path, thread, time::Duration};
 
 use anyhow::{Context, Result, ensure};
+use object::{Object, ObjectSection};
 use trapless_tests::{
     load,
     machine::{ECHO_PORT, Forward, Machine},
     vm::{READY, Vm, free_port},
 };
 
-use super::{boot, elf};
+use super::boot;
 
 /// Memory sizes between which the smallest that serves is looked for, in MiB.
 const SIZES: (u32, u32) = (16, 512);
@@ -82,13 +83,14 @@ const PARTS: [(&str, &[&str]); 4] = [
 
 fn parts(image: &[u8]) -> Result<Vec<(&'static str, u64)>> {
     let mut sums = PARTS.map(|(name, _)| (name, 0));
-    for section in elf::sections(image)?.iter().filter(|section| !section.bytes.is_empty()) {
-        let part = PARTS.iter().position(|(_, starts)| starts.iter().any(|start| section.name.starts_with(start)));
+    for section in object::File::parse(image)?.sections() {
+        let (name, size) = (section.name()?, section.data()?.len() as u64);
+        let part = PARTS.iter().position(|(_, starts)| starts.iter().any(|start| name.starts_with(start)));
         let Some(part) = part else {
-            ensure!(section.bytes.len() < 4096, "section {} belongs to no part", section.name);
+            ensure!(size < 4096, "section {name} belongs to no part");
             continue;
         };
-        sums[part].1 += section.bytes.len() as u64;
+        sums[part].1 += size;
     }
     Ok(sums.to_vec())
 }

@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use erts_recipe::{Erts, Flavor};
+use object::{Object, ObjectSection};
 use rootfs_recipe::{
     newc,
     tree::{Tree, list},
@@ -16,7 +17,7 @@ use sources::{Console, Progress, cache};
 use trapless_logic::erl_args::{ENVIRONMENT, ErlArgs, OPENING, emulator_flags};
 use trapless_tests::repository;
 
-use super::{boot::FIRST_LINE, elf};
+use super::boot::FIRST_LINE;
 use crate::setup;
 
 /// What the package `rootfs` tells the image; that package itself can only be had by building the archive.
@@ -208,9 +209,9 @@ fn init(erts: &Erts, folder: &Path) -> Result<Vec<u8>> {
 /// The root file system inside an image.
 fn archive_of(image: &Path) -> Result<Vec<u8>> {
     let bytes = read(image)?;
-    let sections = elf::sections(&bytes)?;
-    let archive = sections.iter().find(|section| section.name == ".rootfs");
-    Ok(archive.with_context(|| format!("{} has no section .rootfs", image.display()))?.bytes.to_vec())
+    let file = object::File::parse(&*bytes).with_context(|| format!("cannot read {}", image.display()))?;
+    let archive = file.section_by_name(".rootfs");
+    Ok(archive.with_context(|| format!("{} has no section .rootfs", image.display()))?.data()?.to_vec())
 }
 
 fn find(folder: &Path, name: &str) -> Result<Option<PathBuf>> {

@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use trapless_tests::{
     machine::Machine,
-    repository,
+    repository, symbols,
     vm::{READY, Vm},
 };
 
@@ -50,7 +50,7 @@ pub fn profile(machine: &Machine, most: usize) -> Result<()> {
     vm.monitor()?.command("quit", serde_json::json!({}))?;
     vm.wait_exit()?;
     let text = fs::read_to_string(&counts).with_context(|| format!("QEMU left no {}", counts.display()))?;
-    print(&costs(&text, &symbols(&machine.image)?)?, most);
+    print(&costs(&text, &symbols::of(&machine.image)?)?, most);
     Ok(())
 }
 
@@ -62,21 +62,6 @@ pub fn plugin(source: &Path, folder: &Path) -> Result<PathBuf> {
     let status = command.arg(source).status().context("cannot run gcc")?;
     ensure!(status.success(), "the plugin does not compile");
     Ok(plugin)
-}
-
-/// Names of the code of a program or image, by address.
-pub fn symbols(image: &Path) -> Result<BTreeMap<u64, String>> {
-    let output = Command::new("nm").args(["--demangle", "--defined-only"]).arg(image).output();
-    let output = output.context("cannot run nm (package binutils)")?;
-    ensure!(output.status.success(), "nm cannot read {}", image.display());
-    let text = String::from_utf8_lossy(&output.stdout);
-    let symbol = |line: &str| {
-        let mut words = line.splitn(3, ' ');
-        let address = u64::from_str_radix(words.next()?, 16).ok()?;
-        let is_code = matches!(words.next()?, "t" | "T" | "w" | "W");
-        is_code.then(|| Some((address, words.next()?.to_owned())))?
-    };
-    Ok(text.lines().filter_map(symbol).collect())
 }
 
 fn costs(counts: &str, symbols: &BTreeMap<u64, String>) -> Result<BTreeMap<String, Cost>> {

@@ -30,6 +30,7 @@ pub fn stop_self() -> ! {
 
 /// An NMI: the order to stop; or somebody outside wants to know what the machine is doing (QEMU's `nmi` and `inject-nmi`).
 pub(crate) fn on_nmi(frame: &mut TrapFrame) {
+    percpu::this().stopped_at.store(frame, Ordering::Release);
     if STOPPING.load(Ordering::SeqCst) {
         stop_self();
     }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use trapless_tests::repository;
+use trapless_tests::{repository, symbols};
 
 use super::{
     data::{Part, Trace},
@@ -44,7 +44,7 @@ enum Code {
 
 /// Records all [`OPERATIONS`] on one machine.
 pub fn record(system: &System, frame: &Frame, work: &Work) -> Result<Vec<Trace>> {
-    let mut symbols = profile::symbols(system.micro_symbols())?;
+    let mut symbols = symbols::of(system.micro_symbols())?;
     let address = |name: &str| {
         let found = symbols.iter().find(|(_, other)| *other == name);
         found.map(|(address, _)| *address).with_context(|| format!("the C program has no function {name}"))
