@@ -109,8 +109,8 @@ pub struct RunOptions {
 
 #[derive(Args)]
 pub struct TestOptions {
-    /// Only tests whose name contains this
-    pub filter: Option<String>,
+    /// Only tests whose name contains one of these
+    pub filter: Vec<String>,
     /// Only this part of the tests
     #[arg(long, value_enum)]
     pub only: Option<Part>,

@@ -54,7 +54,7 @@ pub fn test(options: &TestOptions) -> Result<u8> {
     jobs.extend(options.entry.0.iter().map(|&entry| (Part::Image, format!("image in QEMU, {}", name(entry)), entry)));
     for (part, title, entry) in jobs.into_iter().filter(|(part, ..)| wanted(*part)) {
         heading(&title);
-        if !run(&mut command(part, entry)?, options.filter.as_deref(), &mut sum)? {
+        if !run(&mut command(part, entry)?, &options.filter, &mut sum)? {
             broken.push(title);
         }
     }
@@ -114,7 +114,7 @@ fn command(part: Part, entry: Entry) -> Result<Command> {
 }
 
 /// Runs one command of tests with its output on the terminal, and adds its results up. False when it failed.
-fn run(command: &mut Command, filter: Option<&str>, sum: &mut Sum) -> Result<bool> {
+fn run(command: &mut Command, filter: &[String], sum: &mut Sum) -> Result<bool> {
     // For the tests themselves: cargo, if it knew it, would build even what has no tests.
     command.arg("--").args(filter);
     if io::stdout().is_terminal() {
