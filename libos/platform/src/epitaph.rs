@@ -265,6 +265,9 @@ fn threads() {
         );
         if let Some((rsp, rip)) = place(thread, status) {
             returns(rsp, rip, OTHER_RETURNS);
+            if let Some((rsp, rip)) = thread.entry.program_place(rsp) {
+                returns(rsp, rip, OTHER_RETURNS);
+            }
         }
     });
     if !told {

@@ -24,6 +24,11 @@ impl ThreadPart {
     pub const fn for_libos() -> Self {
         Self
     }
+
+    /// Nothing beside the thread's one stack.
+    pub fn program_place(&self, _sp: u64) -> Option<(u64, u64)> {
+        None
+    }
 }
 
 /// Nothing to prepare.

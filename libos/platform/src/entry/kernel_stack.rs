@@ -90,6 +90,16 @@ impl ThreadPart {
         Self { top: Cell::new(0), stacks: UnsafeCell::new(Stacks { current: None, interrupted: Vec::new() }) }
     }
 
+    /// Stack pointer and instruction pointer of the program, of a thread that does not run and whose own stack pointer is at `sp`: if it
+    /// waits in a system call.
+    pub fn program_place(&self, sp: u64) -> Option<(u64, u64)> {
+        let top = self.top.get();
+        let call = (top.wrapping_sub(SIZE as u64)..top).contains(&sp).then_some(top as *const Call)?;
+        // SAFETY: a system call starts with a `Call` at the top of this stack, and the thread does not run.
+        let call = unsafe { call.sub(1).read() };
+        Some((call.rsp, call.rip))
+    }
+
     /// Changes the calling thread's stack for its next system calls, and returns the one before.
     fn change(&self, stacks: &mut Stacks, stack: Stack) -> Option<Stack> {
         percpu::preempt_disable();
