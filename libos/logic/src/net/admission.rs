@@ -1,17 +1,15 @@
 //! Incoming connections before accept(2): listeners, their backlogs, and sockets made when a SYN comes.
 
-use super::conn::{Limits, new_tcp_socket};
+use super::conn::{Owner, new_tcp_socket};
+use super::flow::{Flow, Kind};
 use super::ports::Binding;
 use super::stack::Inner;
+use super::table::ConnId;
 use crate::platform::Platform;
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeSet, VecDeque};
 use core::task::Waker;
-use smoltcp::iface::SocketHandle;
 use smoltcp::socket::tcp;
-use smoltcp::wire::{
-    EthernetFrame, EthernetProtocol, IpAddress, IpEndpoint, IpListenEndpoint, IpProtocol, Ipv4Address, Ipv4Packet,
-    TcpPacket,
-};
+use smoltcp::wire::{IpAddress, IpListenEndpoint, Ipv4Address};
 use trapless_abi::{Errno, SysResult};
 
 /// Half-open connections that a listener may have beside those that wait for accept(2), as in Linux (tcp(7), tcp_max_syn_backlog):
@@ -25,66 +23,27 @@ pub(super) type ListenKey = (u16, Option<Ipv4Address>);
 pub(super) struct Listener {
     /// Complete connections that may wait for accept(2) before new ones are turned away.
     pub(super) backlog: usize,
-    /// Half-open and complete connections, oldest first.
-    pub(super) waiting: VecDeque<SocketHandle>,
+    /// Connections whose handshake goes on.
+    pub(super) half_open: BTreeSet<ConnId>,
+    /// Complete connections, oldest first. INV-NET-3: whoever adds one wakes.
+    pub(super) complete: VecDeque<ConnId>,
     /// SO_REUSEADDR: its connections share the port with the listener of a later start.
     pub(super) shareable: bool,
     pub(super) waker: Waker,
 }
 
-/// Both ends of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Flow {
-    pub(super) local: IpEndpoint,
-    pub(super) remote: IpEndpoint,
-}
-
-/// What to do with a frame before smoltcp sees it.
+/// Where a segment goes.
 pub(super) enum Verdict {
-    /// Nothing special.
-    Pass,
-    /// A new connection: this socket waits for it.
-    Admitted(SocketHandle, Waker),
-    /// A new connection that has no room in the backlog or in memory: the client will ask again.
+    /// To this connection.
+    To(ConnId),
+    /// To no connection: smoltcp answers with a reset.
+    Nobody,
+    /// Nowhere. A new connection that has no room in the backlog or in memory: the client will ask again.
     Drop,
-    /// A reset for this connection, and what it means if it is genuine.
-    Reset(SocketHandle, Errno),
-}
-
-enum Segment {
-    /// SYN without ACK and RST.
-    Opening(Flow),
-    /// RST.
-    Reset(Flow),
-    Other,
-}
-
-fn classify(frame: &[u8]) -> Segment {
-    fn parse(frame: &[u8]) -> Option<Segment> {
-        let frame = EthernetFrame::new_checked(frame).ok()?;
-        if frame.ethertype() != EthernetProtocol::Ipv4 {
-            return None;
-        }
-        let ip = Ipv4Packet::new_checked(frame.payload()).ok()?;
-        if ip.next_header() != IpProtocol::Tcp || ip.frag_offset() != 0 || ip.more_frags() {
-            return None;
-        }
-        let tcp = TcpPacket::new_checked(ip.payload()).ok()?;
-        let flow = Flow {
-            local: IpEndpoint::new(ip.dst_addr().into(), tcp.dst_port()),
-            remote: IpEndpoint::new(ip.src_addr().into(), tcp.src_port()),
-        };
-        match (tcp.rst(), tcp.syn(), tcp.ack()) {
-            (true, ..) => Some(Segment::Reset(flow)),
-            (_, true, false) => Some(Segment::Opening(flow)),
-            _ => None,
-        }
-    }
-    parse(frame).unwrap_or(Segment::Other)
 }
 
 /// What a reset means to a connection in this state.
-fn reset_error(state: tcp::State) -> Errno {
+pub(super) fn reset_error(state: tcp::State) -> Errno {
     match state {
         tcp::State::SynSent => Errno::ECONNREFUSED,
         tcp::State::CloseWait => Errno::EPIPE,
@@ -93,38 +52,20 @@ fn reset_error(state: tcp::State) -> Errno {
 }
 
 impl<P: Platform> Inner<P> {
-    /// Looks at the staged frame; makes a socket for a connection that a listener waits for.
-    pub(super) fn judge(&mut self) -> Verdict {
-        let flow = match classify(self.wire.staged()) {
-            Segment::Opening(flow) => flow,
-            Segment::Reset(flow) => {
-                let known = self.find(flow);
-                return known.map_or(Verdict::Pass, |handle| Verdict::Reset(handle, reset_error(self.state(handle))));
-            }
-            Segment::Other => return Verdict::Pass,
-        };
-        match self.find(flow) {
+    /// Where a segment goes; makes a socket for a connection that a listener waits for.
+    pub(super) fn judge(&mut self, flow: Flow, kind: Kind) -> Verdict {
+        match self.table.find(&flow) {
             // The client uses the port of a finished connection again.
-            Some(old) if self.forget_finished(old) => {}
-            Some(_) => return Verdict::Pass,
+            Some(old) if kind == Kind::Opening && self.forget_finished(old) => {}
+            Some(id) => return Verdict::To(id),
             None => {}
         }
-        let IpAddress::Ipv4(address) = flow.local.addr;
-        let Some(key) = self.listener_for(flow.local.port, address) else { return Verdict::Pass };
-        self.prune(key);
-        match self.admit(key, flow) {
-            Ok((handle, waker)) => Verdict::Admitted(handle, waker),
-            Err(_) => Verdict::Drop,
+        if kind != Kind::Opening {
+            return Verdict::Nobody;
         }
-    }
-
-    /// The connection between two ends, if it exists.
-    fn find(&self, flow: Flow) -> Option<SocketHandle> {
-        let ends = |handle: SocketHandle| {
-            let socket = self.sockets.get::<tcp::Socket>(handle);
-            socket.local_endpoint() == Some(flow.local) && socket.remote_endpoint() == Some(flow.remote)
-        };
-        self.conns.keys().copied().find(|&handle| ends(handle))
+        let IpAddress::Ipv4(address) = flow.local.addr;
+        let Some(key) = self.listener_for(flow.local.port, address) else { return Verdict::Nobody };
+        self.admit(key, flow).map_or(Verdict::Drop, Verdict::To)
     }
 
     /// What listens on a port of one of the host's addresses.
@@ -133,58 +74,46 @@ impl<P: Platform> Inner<P> {
         keys.into_iter().find(|key| self.listeners.contains_key(key)).filter(|_| self.is_own(address))
     }
 
-    fn admit(&mut self, key: ListenKey, flow: Flow) -> SysResult<(SocketHandle, Waker)> {
+    fn admit(&mut self, key: ListenKey, flow: Flow) -> SysResult<ConnId> {
         self.room_for_one()?;
         let listener = self.listeners.get_mut(&key).ok_or(Errno::EINVAL)?;
-        let sockets = &self.sockets;
-        let complete = |&&handle: &&SocketHandle| is_complete(sockets.get::<tcp::Socket>(handle).state());
-        let complete = listener.waiting.iter().filter(complete).count();
-        let half_open = listener.waiting.len() - complete;
-        if complete >= listener.backlog || half_open >= listener.backlog.max(MAX_HALF_OPEN) {
+        let crowd = listener.backlog.max(MAX_HALF_OPEN);
+        if listener.complete.len() >= listener.backlog || listener.half_open.len() >= crowd {
             return Err(Errno::ENOBUFS);
         }
-        listener.waiting.try_reserve(1).map_err(|_| Errno::ENOBUFS)?;
+        // Each half-open one may come to wait there.
+        listener.complete.try_reserve(listener.half_open.len() + 1).map_err(|_| Errno::ENOBUFS)?;
         let mut socket = new_tcp_socket()?;
         let local = IpListenEndpoint { addr: Some(flow.local.addr), port: flow.local.port };
         socket.listen(local).map_err(|_| Errno::EINVAL)?;
         let IpAddress::Ipv4(address) = flow.local.addr;
         let binding = Binding { port: key.0, address: Some(address), shareable: listener.shareable };
         let binding = self.tcp_ports.share(binding)?;
-        let waker = listener.waker.clone();
-        let handle = self.add_tcp(socket, binding, Limits::default());
+        let id = self.add_tcp(socket, flow, binding, Owner::Listener(key));
         if let Some(listener) = self.listeners.get_mut(&key) {
-            listener.waiting.push_back(handle);
+            listener.half_open.insert(id);
         }
-        Ok((handle, waker))
+        Ok(id)
     }
 
-    /// After smoltcp saw the SYN: a socket that did not take it (a bad checksum, say) must not stay, it would take any other.
-    pub(super) fn admitted(&mut self, handle: SocketHandle, waker: &Waker) {
-        if self.state(handle) != tcp::State::Listen {
-            // Every change so far has used the waker up.
-            self.sockets.get_mut::<tcp::Socket>(handle).register_recv_waker(waker);
-            return;
-        }
-        for listener in self.listeners.values_mut() {
-            listener.waiting.retain(|&of| of != handle);
-        }
-        self.remove_tcp(handle);
-    }
-
-    /// Forgets half-open connections of a listener that ended (reset, or never completed).
-    fn prune(&mut self, key: ListenKey) {
+    /// Draws the consequences of what has become of a connection that waits for accept(2).
+    pub(super) fn settle_waiting(&mut self, id: ConnId, key: ListenKey, state: tcp::State) {
         let Some(listener) = self.listeners.get_mut(&key) else { return };
-        let mut at = 0;
-        while let Some(&handle) = listener.waiting.get(at) {
-            let state = self.sockets.get::<tcp::Socket>(handle).state();
-            if matches!(state, tcp::State::Closed | tcp::State::Listen) {
-                listener.waiting.remove(at);
-                self.sockets.remove(handle);
-                if let Some(conn) = self.conns.remove(&handle) {
-                    self.tcp_ports.give(conn.binding);
+        match state {
+            tcp::State::SynReceived => {}
+            // It was reset, it never completed, or smoltcp did not take the SYN (a bad checksum, say). That socket must not stay: it
+            // would take any other SYN.
+            tcp::State::Closed | tcp::State::Listen => {
+                if !listener.half_open.remove(&id) {
+                    listener.complete.retain(|&other| other != id);
                 }
-            } else {
-                at += 1;
+                self.remove_tcp(id);
+            }
+            _ => {
+                if listener.half_open.remove(&id) {
+                    listener.complete.push_back(id);
+                    listener.waker.wake_by_ref();
+                }
             }
         }
     }
@@ -205,30 +134,26 @@ impl<P: Platform> Inner<P> {
     }
 
     /// A connection that is complete, for accept(2). EAGAIN, EINVAL if nobody listens there.
-    pub(super) fn accept(&mut self, key: ListenKey) -> SysResult<SocketHandle> {
-        self.prune(key);
+    pub(super) fn accept(&mut self, key: ListenKey) -> SysResult<ConnId> {
         let listener = self.listeners.get_mut(&key).ok_or(Errno::EINVAL)?;
-        let sockets = &self.sockets;
-        let ready = listener.waiting.iter().position(|&handle| is_complete(sockets.get::<tcp::Socket>(handle).state()));
-        ready.and_then(|at| listener.waiting.remove(at)).ok_or(Errno::EAGAIN)
+        let id = listener.complete.pop_front().ok_or(Errno::EAGAIN)?;
+        if let Some((_, conn)) = self.both(id) {
+            conn.owner = Owner::Program;
+        }
+        Ok(id)
     }
 
-    /// Whether [`Inner::accept`] would find a connection. The next one to complete is announced in any case: each has its own waker.
+    /// Whether [`Inner::accept`] would find a connection.
     pub(super) fn acceptable(&self, key: ListenKey) -> bool {
-        let waiting = self.listeners.get(&key).into_iter().flat_map(|listener| &listener.waiting);
-        waiting.copied().any(|handle| is_complete(self.state(handle)))
+        self.listeners.get(&key).is_some_and(|listener| !listener.complete.is_empty())
     }
 
     /// Ends a listener: connections nobody accepted are reset.
     pub(super) fn unlisten(&mut self, key: ListenKey) {
-        if let Some(listener) = self.listeners.remove(&key) {
-            for handle in listener.waiting {
-                self.abandon(handle);
-            }
+        let Some(listener) = self.listeners.remove(&key) else { return };
+        for id in listener.half_open.into_iter().chain(listener.complete) {
+            self.abort(id);
+            self.bury(id);
         }
     }
-}
-
-fn is_complete(state: tcp::State) -> bool {
-    !matches!(state, tcp::State::SynReceived | tcp::State::Listen | tcp::State::Closed)
 }

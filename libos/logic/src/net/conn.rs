@@ -1,12 +1,14 @@
 //! TCP connections as the stack keeps them: what smoltcp does not know about its sockets, and their end after close(2).
 
+use super::admission::ListenKey;
+use super::flow::Flow;
 use super::ports::Binding;
 use super::stack::Inner;
+use super::table::{ConnId, Entry};
 use crate::platform::Platform;
 use crate::time;
 use alloc::vec::Vec;
 use core::time::Duration;
-use smoltcp::iface::{SocketHandle, SocketStorage};
 use smoltcp::socket::tcp;
 use trapless_abi::{Errno, SysResult};
 
@@ -24,9 +26,7 @@ const RESET: Duration = Duration::from_secs(3);
 const TIME_WAIT: Duration = Duration::from_millis(500);
 /// Connections that may do so at once; more are forgotten at once.
 const MAX_TIME_WAIT: usize = 64;
-/// How often the time limits of all connections are adapted, at most.
-const SWEEP: Duration = Duration::from_millis(100);
-/// The shortest time limit: it must be longer than [`SWEEP`], or a limit for data in flight could hit an idle connection.
+/// The shortest time limit: an acknowledgement may take a while.
 const MIN_LIMIT: Duration = Duration::from_millis(250);
 /// Bytes that must be free beside a new connection's buffers, for the small allocations that cannot fail.
 const HEADROOM: usize = 16 * 1024;
@@ -48,25 +48,44 @@ impl Default for Limits {
     }
 }
 
-impl Limits {
-    fn of(&self, socket: &tcp::Socket) -> Option<smoltcp::time::Duration> {
+impl Conn {
+    /// The time limit for the state a connection is in. smoltcp counts from the peer's last word, so what ends the connection after it
+    /// has been idle begins with the time of its idleness.
+    fn limit(&self, socket: &tcp::Socket) -> Option<smoltcp::time::Duration> {
         use tcp::State::{Closing, FinWait1, LastAck, SynReceived, SynSent};
+        let limits = &self.limits;
         let limit = match socket.state() {
-            SynSent => Some(self.connect),
+            SynSent => Some(limits.connect),
             // tcp(7), tcp_synack_retries.
             SynReceived => Some(Duration::from_secs(63)),
-            FinWait1 | LastAck | Closing => Some(self.data),
-            _ if socket.send_queue() > 0 => Some(self.data),
-            _ => self.idle,
+            FinWait1 | LastAck | Closing => Some(self.idle_before_end + limits.data),
+            _ if socket.send_queue() > 0 => Some(limits.data),
+            _ => limits.idle,
         };
         limit.map(|limit| limit.max(MIN_LIMIT).into())
     }
+}
+
+/// Whose a connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// A socket of the program's.
+    Program,
+    /// A listener, until accept(2).
+    Listener(ListenKey),
+    /// Nobody: the program has closed it.
+    Nobody(Dying),
 }
 
 /// What the stack knows about a TCP socket of smoltcp's.
 pub(super) struct Conn {
     pub(super) binding: Binding,
     pub(super) limits: Limits,
+    pub(super) owner: Owner,
+    /// When the peer was heard last.
+    pub(super) heard: time::Instant,
+    /// How long it was silent before this side ended the connection.
+    idle_before_end: Duration,
     /// The peer reset the connection: what that means.
     pub(super) reset: Option<Errno>,
     /// The peer's data and FIN were all received, and the data nobody has read yet is in `leftover`, because smoltcp forgets both when
@@ -75,9 +94,9 @@ pub(super) struct Conn {
     pub(super) leftover: Vec<u8>,
 }
 
-/// A connection that the program has closed.
+/// The end of a connection that the program has closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Dying {
-    handle: SocketHandle,
     deadline: time::Instant,
     /// State and bytes to send when the deadline was set: it moves as long as these change.
     seen: (tcp::State, usize),
@@ -98,132 +117,146 @@ pub(super) fn new_tcp_socket() -> SysResult<tcp::Socket<'static>> {
 }
 
 impl<P: Platform> Inner<P> {
-    pub(super) fn tcp(&mut self, handle: SocketHandle) -> &mut tcp::Socket<'static> {
-        self.sockets.get_mut(handle)
+    /// The two views of a connection.
+    pub(super) fn both(&mut self, id: ConnId) -> Option<(&mut tcp::Socket<'static>, &mut Conn)> {
+        self.table.get_mut(id).map(Entry::both)
     }
 
-    pub(super) fn state(&self, handle: SocketHandle) -> tcp::State {
-        self.sockets.get::<tcp::Socket>(handle).state()
+    pub(super) fn state(&self, id: ConnId) -> tcp::State {
+        self.table.get(id).map_or(tcp::State::Closed, |entry| entry.socket().state())
     }
 
-    /// Makes sure that one more socket can be added: the tables that grow by it cannot report a failure. ENOBUFS.
+    /// Makes sure that one more socket can be added: the tables that grow by it cannot all report a failure. ENOBUFS.
     pub(super) fn room_for_one(&mut self) -> SysResult<()> {
-        let live = self.sockets.iter().count();
-        let growth = if live < self.most_sockets { 0 } else { 2 * live * size_of::<SocketStorage>() };
+        self.table.reserve()?;
         let mut probe = Vec::<u8>::new();
-        probe.try_reserve_exact(growth + HEADROOM).map_err(|_| Errno::ENOBUFS)?;
-        // Later every connection may have to move there.
-        self.dying.try_reserve(self.conns.len() + 1).map_err(|_| Errno::ENOBUFS)?;
-        self.most_sockets = self.most_sockets.max(live + 1);
-        Ok(())
+        probe.try_reserve_exact(HEADROOM).map_err(|_| Errno::ENOBUFS)
     }
 
     /// Adds a socket that holds `binding`.
-    pub(super) fn add_tcp(&mut self, socket: tcp::Socket<'static>, binding: Binding, limits: Limits) -> SocketHandle {
-        let handle = self.sockets.add(socket);
-        let conn = Conn { binding, limits, reset: None, finished: false, leftover: Vec::new() };
-        self.conns.insert(handle, conn);
-        self.limit(handle);
-        handle
+    pub(super) fn add_tcp(
+        &mut self,
+        socket: tcp::Socket<'static>,
+        flow: Flow,
+        binding: Binding,
+        owner: Owner,
+    ) -> ConnId {
+        let conn = Conn {
+            binding,
+            limits: Limits::default(),
+            owner,
+            heard: P::now(),
+            idle_before_end: Duration::ZERO,
+            reset: None,
+            finished: false,
+            leftover: Vec::new(),
+        };
+        self.table.insert(socket, conn, flow)
     }
 
     /// Forgets a socket at once and gives its port back.
-    pub(super) fn remove_tcp(&mut self, handle: SocketHandle) {
-        self.sockets.remove(handle);
-        if let Some(conn) = self.conns.remove(&handle) {
+    pub(super) fn remove_tcp(&mut self, id: ConnId) {
+        if let Some(conn) = self.table.remove(id) {
             self.tcp_ports.give(conn.binding);
         }
+        self.time_waits.retain(|&other| other != id);
     }
 
-    /// Applies the time limit for the state a connection is in.
-    pub(super) fn limit(&mut self, handle: SocketHandle) {
-        if let Some(conn) = self.conns.get(&handle) {
-            let socket = self.sockets.get_mut::<tcp::Socket>(handle);
-            socket.set_timeout(conn.limits.of(socket));
+    /// Sends the FIN, after what is to be sent before it.
+    pub(super) fn finish(&mut self, id: ConnId) {
+        if let Some((socket, conn)) = self.both(id) {
+            conn.idle_before_end = P::now().saturating_since(conn.heard);
+            socket.close();
+            self.table.touch(id);
         }
     }
 
-    /// Adapts the time limits of all connections, and rescues what TIME-WAIT would lose. Runs before anything that ends by a timer.
-    pub(super) fn sweep(&mut self, now: time::Instant) {
-        if now < self.next_sweep {
-            return;
-        }
-        self.next_sweep = now + SWEEP;
-        for (&handle, conn) in &mut self.conns {
-            let socket = self.sockets.get_mut::<tcp::Socket>(handle);
-            socket.set_timeout(conn.limits.of(socket));
-            if socket.state() == tcp::State::TimeWait && !conn.finished {
-                conn.finished = rescue(socket, &mut conn.leftover);
-            }
+    /// Ends a connection with a reset.
+    pub(super) fn abort(&mut self, id: ConnId) {
+        if let Some((socket, _)) = self.both(id) {
+            socket.abort();
+            self.table.touch(id);
         }
     }
 
     /// Leaves a closed connection to the stack until the peer has everything and agrees.
-    pub(super) fn bury(&mut self, handle: SocketHandle) {
-        let socket = self.sockets.get::<tcp::Socket>(handle);
-        let seen = (socket.state(), socket.send_queue());
-        self.dying.push(Dying { handle, deadline: P::now() + patience(seen.0), seen });
-    }
-
-    /// Ends a connection with a reset.
-    pub(super) fn abandon(&mut self, handle: SocketHandle) {
-        self.tcp(handle).abort();
-        self.bury(handle);
+    pub(super) fn bury(&mut self, id: ConnId) {
+        if let Some((socket, conn)) = self.both(id) {
+            let seen = (socket.state(), socket.send_queue());
+            conn.owner = Owner::Nobody(Dying { deadline: P::now() + patience(seen.0), seen });
+            self.table.touch(id);
+        }
     }
 
     /// Forgets a connection in TIME-WAIT that the program has closed; false for any other.
-    pub(super) fn forget_finished(&mut self, handle: SocketHandle) -> bool {
-        if self.state(handle) != tcp::State::TimeWait {
+    pub(super) fn forget_finished(&mut self, id: ConnId) -> bool {
+        let dead = self.table.get(id).is_some_and(|entry| matches!(entry.conn.owner, Owner::Nobody(_)));
+        if !dead || self.state(id) != tcp::State::TimeWait {
             return false;
         }
-        let Some(at) = self.dying.iter().position(|dying| dying.handle == handle) else { return false };
-        self.dying.swap_remove(at);
-        self.remove_tcp(handle);
+        self.remove_tcp(id);
         true
     }
 
-    /// Removes closed connections that are finished, and resets those that do not finish; true if there are resets to send.
-    pub(super) fn reap(&mut self, now: time::Instant) -> bool {
-        let mut aborted = false;
-        let mut time_waits = 0;
-        let mut at = 0;
-        while let Some(dying) = self.dying.get_mut(at) {
-            let socket = self.sockets.get_mut::<tcp::Socket>(dying.handle);
-            let progress = dying.seen != (socket.state(), socket.send_queue());
-            let late = now >= dying.deadline && !progress;
-            let done = match socket.state() {
-                // The reset, if there was one to send, is out.
-                tcp::State::Closed => late || socket.remote_endpoint().is_none(),
-                tcp::State::TimeWait => {
-                    time_waits += 1;
-                    late || time_waits > MAX_TIME_WAIT
-                }
-                _ => false,
-            };
-            if done {
-                let handle = self.dying.swap_remove(at).handle;
-                self.remove_tcp(handle);
-                continue;
-            }
-            // Data that nobody will ever read: the peer must know (RFC 9293 3.10.4, RFC 2525 2.17).
-            if socket.state() != tcp::State::Closed && (late || socket.recv_queue() > 0) {
-                socket.abort();
-                aborted = true;
-            }
-            let seen = (socket.state(), socket.send_queue());
-            if seen != dying.seen {
-                dying.seen = seen;
-                dying.deadline = now + patience(seen.0);
-            }
-            at += 1;
+    /// Draws the consequences of what has become of a connection. Follows everything that may change its state.
+    pub(super) fn settle(&mut self, id: ConnId, now: time::Instant) {
+        let Some((socket, conn)) = self.both(id) else { return };
+        let state = socket.state();
+        if state == tcp::State::TimeWait && !conn.finished {
+            conn.finished = rescue(socket, &mut conn.leftover);
         }
-        aborted
+        socket.set_timeout(conn.limit(socket));
+        // The reset, if there was one to send, is out.
+        let over = state == tcp::State::Closed && socket.remote_endpoint().is_none();
+        let owner = conn.owner;
+        if over {
+            self.table.release_flow(id);
+        }
+        match owner {
+            Owner::Program => {}
+            Owner::Listener(key) => self.settle_waiting(id, key, state),
+            Owner::Nobody(_) if over => self.remove_tcp(id),
+            Owner::Nobody(dying) => self.settle_dying(id, dying, now),
+        }
     }
 
-    /// When the reaper has something to do next.
+    /// Removes a closed connection that is finished, and resets one that does not finish.
+    fn settle_dying(&mut self, id: ConnId, mut dying: Dying, now: time::Instant) {
+        use tcp::State::{Closed, TimeWait};
+        let Some((socket, conn)) = self.both(id) else { return };
+        let state = socket.state();
+        let late = now >= dying.deadline && dying.seen == (state, socket.send_queue());
+        if late && matches!(state, Closed | TimeWait) {
+            self.remove_tcp(id);
+            return;
+        }
+        // Data that nobody will ever read: the peer must know (RFC 9293 3.10.4, RFC 2525 2.17).
+        let abort = state != Closed && (late || socket.recv_queue() > 0);
+        if abort {
+            socket.abort();
+        }
+        let seen = (socket.state(), socket.send_queue());
+        if seen != dying.seen {
+            dying = Dying { deadline: now + patience(seen.0), seen };
+            conn.owner = Owner::Nobody(dying);
+        }
+        if abort {
+            self.table.touch(id);
+        }
+        self.table.arm(id, dying.deadline);
+        if state == TimeWait && !self.time_waits.contains(&id) {
+            self.time_waits.push_back(id);
+            if self.time_waits.len() > MAX_TIME_WAIT
+                && let Some(oldest) = self.time_waits.pop_front()
+            {
+                self.remove_tcp(oldest);
+            }
+        }
+    }
+
+    /// When a closed UDP socket gives up what it has to send.
     pub(super) fn next_death(&self) -> Option<time::Instant> {
-        let tcp = self.dying.iter().map(|dying| dying.deadline);
-        tcp.chain(self.udp_dying.iter().map(|dying| dying.deadline)).min()
+        self.udp_dying.iter().map(|dying| dying.deadline).min()
     }
 }
 

@@ -149,7 +149,7 @@ impl<P: Platform> Inner<P> {
     pub(super) fn configure(&mut self, addressing: Addressing) {
         self.set_address();
         match addressing {
-            Addressing::Dhcp if self.wire.has_nic() => self.dhcp = Some(self.sockets.add(dhcpv4::Socket::new())),
+            Addressing::Dhcp if self.wire.has_nic() => self.dhcp = Some(self.datagrams.set.add(dhcpv4::Socket::new())),
             Addressing::Static { address, router } => self.set_lease(Some(Lease { address, router, dns: Vec::new() })),
             _ => {}
         }

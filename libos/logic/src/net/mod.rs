@@ -1,8 +1,8 @@
 //! The network: frames in, frames out, and the stack between them and the sockets.
 //!
 //! smoltcp is the TCP/IP engine. Around it this module adds what a program expects of an operating system: listen backlogs
-//! (`admission`: sockets are made when a SYN comes), connections that outlive close(2) (`conn`), loopback (`wire`), and the
-//! socket calls ([`tcp`], [`udp`]).
+//! (`admission`: sockets are made when a SYN comes), connections that outlive close(2) (`conn`) and are found by their ends
+//! (`flow`, `table`), loopback (`wire`), and the socket calls ([`tcp`], [`udp`]).
 //!
 //! Lock order: a socket's own state, then the stack, then wait queues.
 
@@ -11,6 +11,7 @@ mod admission;
 mod conn;
 pub mod device;
 mod events;
+mod flow;
 mod lease;
 mod marks;
 pub mod netdevice;
@@ -18,6 +19,7 @@ mod options;
 mod ports;
 pub mod relay;
 mod stack;
+mod table;
 pub mod tcp;
 #[cfg(all(test, not(loom)))]
 mod tests;

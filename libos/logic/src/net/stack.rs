@@ -1,11 +1,12 @@
 //! The TCP/IP stack: smoltcp's interface and sockets behind one lock, and the loop that moves frames.
 
-use super::admission::{ListenKey, Listener, Verdict};
-use super::conn::{Conn, Dying};
+use super::admission::{ListenKey, Listener, Verdict, reset_error};
 use super::device::NetDevice;
+use super::flow::{Classifier, Content, Kind};
 use super::lease::{Addressing, Lease, LeaseHook};
 use super::ports::Ports;
 use super::relay::Relay;
+use super::table::{ConnId, Table};
 use super::udp::UdpDying;
 use super::wire::{Staged, Wire};
 use crate::platform::{Platform, TimerId};
@@ -13,7 +14,7 @@ use crate::sync::Lock;
 use crate::time;
 use crate::wait::{Observer, Ready};
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::marker::PhantomData;
@@ -27,6 +28,8 @@ use smoltcp::wire::HardwareAddress;
 const BUDGET: usize = 128;
 /// How often smoltcp is reminded of the host's own Ethernet address; it forgets after 60 s.
 const ANNOUNCE: Duration = Duration::from_secs(30);
+/// How long smoltcp waits for an answer before it asks for an Ethernet address again.
+const NEIGHBOR_SILENCE: Duration = Duration::from_secs(1);
 /// What is due at once but could not be sent waits for room in the ring, which the softirq announces; this is the net below.
 const RETRY: Duration = Duration::from_millis(1);
 
@@ -34,18 +37,20 @@ const RETRY: Duration = Duration::from_millis(1);
 pub(super) struct Inner<P: Platform> {
     platform: PhantomData<fn() -> P>,
     pub(super) iface: Interface,
-    pub(super) sockets: SocketSet<'static>,
+    /// TCP connections.
+    pub(super) table: Table,
+    /// UDP sockets and the DHCP client.
+    pub(super) datagrams: Datagrams,
+    /// What smoltcp is shown for a segment of no connection.
+    nobody: SocketSet<'static>,
+    classifier: Classifier,
     pub(super) wire: Wire,
     pub(super) listeners: BTreeMap<ListenKey, Listener>,
-    pub(super) conns: BTreeMap<SocketHandle, Conn>,
-    /// Closed by the program, not yet finished: close(2) must lose neither data nor FIN.
-    pub(super) dying: Vec<Dying>,
+    /// Connections in TIME-WAIT that the program has closed, oldest first.
+    pub(super) time_waits: VecDeque<ConnId>,
     pub(super) udp_dying: Vec<UdpDying>,
     pub(super) tcp_ports: Ports,
     pub(super) udp_ports: Ports,
-    /// The largest number of sockets so far.
-    pub(super) most_sockets: usize,
-    pub(super) next_sweep: time::Instant,
     pub(super) dhcp: Option<SocketHandle>,
     pub(super) lease: Option<Lease>,
     /// There is a hook for changes of the lease.
@@ -65,9 +70,28 @@ pub struct NetStack<P: Platform> {
     this: Weak<Self>,
 }
 
+/// UDP sockets and the DHCP client: smoltcp walks all of them.
+pub(super) struct Datagrams {
+    pub(super) set: SocketSet<'static>,
+    /// They may have something to send.
+    pub(super) touched: bool,
+    /// When they want to be served again.
+    due: Option<time::Instant>,
+}
+
+impl Datagrams {
+    fn new() -> Self {
+        Self { set: SocketSet::new(Vec::new()), touched: true, due: None }
+    }
+}
+
 /// smoltcp's clock: microseconds since boot.
 fn smol(now: time::Instant) -> Instant {
     Instant::from_micros((now.as_nanos() / 1000) as i64)
+}
+
+fn instant(at: Instant) -> time::Instant {
+    time::Instant::from_nanos(at.total_micros().max(0) as u64 * 1000)
 }
 
 impl<P: Platform> NetStack<P> {
@@ -82,16 +106,16 @@ impl<P: Platform> NetStack<P> {
         let mut inner = Inner {
             platform: PhantomData,
             iface,
-            sockets: SocketSet::new(Vec::new()),
+            table: Table::new::<P>(),
+            datagrams: Datagrams::new(),
+            nobody: SocketSet::new(Vec::new()),
+            classifier: Classifier::new(),
             wire,
             listeners: BTreeMap::new(),
-            conns: BTreeMap::new(),
-            dying: Vec::new(),
+            time_waits: VecDeque::new(),
             udp_dying: Vec::new(),
             tcp_ports: Ports::new::<P>(),
             udp_ports: Ports::new::<P>(),
-            most_sockets: 0,
-            next_sweep: time::Instant::ZERO,
             dhcp: None,
             lease: None,
             hooked: false,
@@ -166,9 +190,9 @@ impl<P: Platform> NetStack<P> {
 
     fn rearm_timer(&self, inner: &mut Inner<P>) {
         let now = P::now();
-        let engine = inner.iface.poll_at(smol(now), &inner.sockets);
-        let engine = engine.map(|at| time::Instant::from_nanos(at.total_micros().max(0) as u64 * 1000));
-        let Some(at) = engine.into_iter().chain(inner.next_death()).min() else { return };
+        let blocked = inner.table.has_touched().then_some(now);
+        let others = [blocked, inner.datagrams.due, inner.next_death()];
+        let Some(at) = inner.table.next_timer().into_iter().chain(others.into_iter().flatten()).min() else { return };
         let at = at.max(now + RETRY);
         match inner.timer {
             // It fires early and is armed again then.
@@ -189,7 +213,7 @@ impl<P: Platform> NetStack<P> {
 
     /// Sockets that exist, closed ones that are not finished included.
     pub fn sockets(&self) -> usize {
-        self.look(|inner| inner.sockets.iter().count())
+        self.look(|inner| inner.table.len() + inner.datagrams.set.iter().count())
     }
 }
 
@@ -210,14 +234,13 @@ impl<P: Platform> Inner<P> {
             self.next_announce = time + ANNOUNCE;
             self.wire.announce();
         }
-        self.sweep(time);
         self.iface.poll_maintenance(now);
+        self.table.expire(time);
         let mut left = BUDGET;
         loop {
             self.ingress(now, from_nic, &mut left);
             self.egress(now);
-            let aborted = self.reap(time);
-            if left == 0 || !(aborted || self.wire.has_looped()) {
+            if left == 0 || !self.wire.has_looped() {
                 break;
             }
         }
@@ -237,35 +260,81 @@ impl<P: Platform> Inner<P> {
         }
     }
 
-    /// Hands the staged frame to smoltcp.
+    /// Hands the staged frame to smoltcp, with the sockets that it may be for.
     fn take_staged(&mut self, now: Instant) {
-        let verdict = self.judge();
-        if let Verdict::Drop = verdict {
-            self.wire.drop_staged();
-            return;
-        }
-        self.wire.hear_staged();
-        self.iface.poll_ingress_single(now, &mut self.wire, &mut self.sockets);
-        match verdict {
-            Verdict::Admitted(handle, waker) => self.admitted(handle, &waker),
-            Verdict::Reset(handle, error) if self.state(handle) == tcp::State::Closed => {
-                if let Some(conn) = self.conns.get_mut(&handle) {
-                    conn.reset = Some(error);
+        match self.classifier.classify(self.wire.staged()) {
+            Content::Tcp(flow, kind) => match self.judge(flow, kind) {
+                Verdict::Drop => self.wire.drop_staged(),
+                Verdict::Nobody => {
+                    self.iface.poll_ingress_single(now, &mut self.wire, &mut self.nobody);
+                }
+                Verdict::To(id) => self.take_segment(now, id, kind),
+            },
+            content => {
+                self.iface.poll_ingress_single(now, &mut self.wire, &mut self.datagrams.set);
+                self.datagrams.touched = true;
+                if content == Content::Arp {
+                    // Who waits for an Ethernet address does so for a second, and then asks again.
+                    self.table.expire(P::now() + NEIGHBOR_SILENCE);
                 }
             }
-            _ => {}
         }
     }
 
+    fn take_segment(&mut self, now: Instant, id: ConnId, kind: Kind) {
+        let before = self.state(id);
+        self.wire.hear_staged();
+        let Some(entry) = self.table.get_mut(id) else { return };
+        self.iface.poll_ingress_single(now, &mut self.wire, &mut entry.set);
+        let (socket, conn) = entry.both();
+        let time = P::now();
+        conn.heard = time;
+        if kind == Kind::Reset && socket.state() == tcp::State::Closed {
+            conn.reset.get_or_insert(reset_error(before));
+        }
+        self.table.touch(id);
+        self.settle(id, time);
+    }
+
+    /// Sends what is to be sent, as long as there is room: a packet each of those that have some.
     fn egress(&mut self, now: Instant) {
+        self.send_datagrams(now);
+        while self.table.has_touched() && self.wire.has_room() {
+            let Some(id) = self.table.next_touched() else { break };
+            self.serve(now, id);
+        }
+    }
+
+    /// Lets smoltcp send one packet of a connection, and finds out when it wants to again.
+    fn serve(&mut self, now: Instant, id: ConnId) {
+        let time = P::now();
+        self.settle(id, time);
+        let Some(entry) = self.table.get_mut(id) else { return };
+        let sent = self.wire.sent;
+        self.iface.poll_egress(now, &mut self.wire, &mut entry.set);
+        let due = self.iface.poll_at(now, &entry.set);
+        match due {
+            Some(at) if at <= now && self.wire.sent != sent => self.table.touch(id),
+            Some(at) => self.table.arm(id, instant(at).max(time + RETRY)),
+            None => self.table.disarm(id),
+        }
+        self.settle(id, time);
+    }
+
+    fn send_datagrams(&mut self, now: Instant) {
+        let due = self.datagrams.due.is_some_and(|at| at <= P::now());
+        if !core::mem::take(&mut self.datagrams.touched) && !due {
+            return;
+        }
         loop {
             let sent = self.wire.sent;
-            let result = self.iface.poll_egress(now, &mut self.wire, &mut self.sockets);
+            let result = self.iface.poll_egress(now, &mut self.wire, &mut self.datagrams.set);
             // smoltcp does not mention the fragments it sends.
             if result == PollResult::None && self.wire.sent == sent {
                 break;
             }
         }
+        self.datagrams.due = self.iface.poll_at(now, &self.datagrams.set).map(instant);
     }
 
     /// Lets smoltcp find this host at its new addresses.
@@ -275,7 +344,7 @@ impl<P: Platform> Inner<P> {
 
     fn poll_dhcp(&mut self) {
         let Some(handle) = self.dhcp else { return };
-        match self.sockets.get_mut::<dhcpv4::Socket>(handle).poll() {
+        match self.datagrams.set.get_mut::<dhcpv4::Socket>(handle).poll() {
             None => {}
             Some(dhcpv4::Event::Deconfigured) => self.set_lease(None),
             Some(dhcpv4::Event::Configured(config)) => {

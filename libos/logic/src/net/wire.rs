@@ -148,8 +148,9 @@ impl Wire {
         self.nic.as_mut().is_some_and(|nic| nic.rearm())
     }
 
-    fn nic_has_room(&self) -> bool {
-        self.nic.as_ref().is_none_or(|nic| nic.can_transmit())
+    /// Whether a frame can be sent, wherever it goes.
+    pub(super) fn has_room(&self) -> bool {
+        self.looped.len() < LOOPBACK_DEPTH && self.nic.as_ref().is_none_or(|nic| nic.can_transmit())
     }
 
     /// Lets smoltcp find this host at its own addresses: queues ARP replies that say so.
@@ -192,7 +193,7 @@ impl Wire {
         } else if !leaks(frame)
             && let Some(nic) = &mut self.nic
         {
-            // There is room: `nic_has_room` was asked before.
+            // There is room: `has_room` was asked before.
             nic.transmit(len, &mut |out| out.copy_from_slice(frame));
             self.unkicked = true;
         }
@@ -256,7 +257,7 @@ impl Device for Wire {
     }
 
     fn transmit(&mut self, _: Instant) -> Option<Sender<'_>> {
-        (self.looped.len() < LOOPBACK_DEPTH && self.nic_has_room()).then_some(Sender(self))
+        self.has_room().then_some(Sender(self))
     }
 
     fn capabilities(&self) -> DeviceCapabilities {

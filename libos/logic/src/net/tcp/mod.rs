@@ -14,6 +14,7 @@ use super::events::Events;
 use super::options::{IPPROTO_TCP, Options, SOL_SOCKET, so};
 use super::ports::Binding;
 use super::stack::NetStack;
+use super::table::ConnId;
 use crate::data::{Sink, Source};
 use crate::eventfd::anonymous_stat;
 use crate::file::{File, IoctlArg, OpenFile};
@@ -27,7 +28,6 @@ use core::any::Any;
 use core::net::{Ipv4Addr, SocketAddrV4};
 use core::task::Waker;
 use core::time::Duration;
-use smoltcp::iface::SocketHandle;
 use trapless_abi::structs::Stat;
 use trapless_abi::{Errno, SysResult};
 
@@ -36,7 +36,7 @@ const KIND: (i32, i32, i32) = (2, 1, IPPROTO_TCP);
 
 /// A connection, from connect(2) or accept(2) to close(2).
 struct Open {
-    handle: SocketHandle,
+    id: ConnId,
     local: SocketAddrV4,
     peer: SocketAddrV4,
     /// The handshake goes on.
@@ -161,7 +161,7 @@ impl<P: Platform> Socket<P> for TcpSocket<P> {
         let mut core = self.core.lock();
         core.options.set(level, name, value)?;
         if let Phase::Open(open) = &core.phase {
-            self.stack.with(|inner| inner.apply(open.handle, &core.options));
+            self.stack.with(|inner| inner.apply(open.id, &core.options));
         }
         Ok(())
     }

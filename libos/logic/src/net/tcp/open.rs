@@ -3,14 +3,15 @@
 use super::{Core, Open, Phase, TcpSocket};
 use crate::net::address::{endpoint, from_endpoint, inet, resolve};
 use crate::net::admission::Listener;
-use crate::net::conn::new_tcp_socket;
+use crate::net::conn::{Owner, new_tcp_socket};
+use crate::net::flow::Flow;
 use crate::net::options::Options;
 use crate::net::ports::Binding;
 use crate::net::stack::Inner;
 use crate::platform::Platform;
 use crate::socket::SockAddr;
 use crate::wait::Ready;
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use core::net::SocketAddrV4;
 use smoltcp::wire::{IpAddress, IpListenEndpoint, Ipv4Address};
@@ -46,7 +47,8 @@ impl<P: Platform> Inner<P> {
         };
         let local = SocketAddrV4::new(address, binding.port);
         let from = IpListenEndpoint { addr: Some(IpAddress::Ipv4(address)), port: binding.port };
-        let fresh = !self.connected(local, peer);
+        let flow = Flow { local: endpoint(local), remote: endpoint(peer) };
+        let fresh = self.table.find(&flow).is_none();
         if !fresh || socket.connect(self.iface.context(), endpoint(peer), from).is_err() {
             if bound.is_none() {
                 self.tcp_ports.give(binding);
@@ -54,9 +56,9 @@ impl<P: Platform> Inner<P> {
             return Err(Errno::EADDRNOTAVAIL);
         }
         *bound = None;
-        let handle = self.add_tcp(socket, binding, options.limits());
-        self.apply(handle, options);
-        Ok(Open { handle, local, peer: to, connecting: true, reported: false, over: false })
+        let id = self.add_tcp(socket, flow, binding, Owner::Program);
+        self.apply(id, options);
+        Ok(Open { id, local, peer: to, connecting: true, reported: false, over: false })
     }
 }
 
@@ -96,7 +98,8 @@ impl<P: Platform> TcpSocket<P> {
                 Some(binding) => binding,
                 None => inner.bind_tcp(0, None, shareable)?,
             };
-            let listener = Listener { backlog, waiting: VecDeque::new(), shareable, waker: self.waker.clone() };
+            let (half_open, complete) = (BTreeSet::new(), VecDeque::new());
+            let listener = Listener { backlog, half_open, complete, shareable, waker: self.waker.clone() };
             let listening = inner.listen(binding, listener);
             if listening.is_err() && bound.is_none() {
                 inner.tcp_ports.give(binding);
@@ -119,14 +122,14 @@ impl<P: Platform> TcpSocket<P> {
         // A receive timeout bounds accept(2) itself; Linux does not hand it on (socket(7)).
         (options.rcvtimeo, options.sndtimeo) = (None, None);
         let open = self.stack.look(|inner| {
-            let handle = inner.accept(key)?;
-            inner.apply(handle, &options);
-            let socket = inner.tcp(handle);
+            let id = inner.accept(key)?;
+            inner.apply(id, &options);
+            let socket = inner.table.get(id).ok_or(Errno::ECONNABORTED)?.socket();
             // A complete connection has both ends.
             let local = socket.local_endpoint().ok_or(Errno::ECONNABORTED)?;
             let peer = socket.remote_endpoint().ok_or(Errno::ECONNABORTED)?;
             let (local, peer) = (from_endpoint(local), from_endpoint(peer));
-            Ok(Open { handle, local, peer, connecting: false, reported: true, over: false })
+            Ok(Open { id, local, peer, connecting: false, reported: true, over: false })
         })?;
         let peer = open.peer;
         Ok((Self::with(self.stack.clone(), Phase::Open(open), options), peer))

@@ -1,15 +1,13 @@
 //! What a TCP socket is up to: its connection's state, readiness, pending errors, and options in force.
 
 use super::{Core, Phase, TcpSocket};
-use crate::net::address::endpoint;
 use crate::net::conn::{Conn, Limits};
 use crate::net::options::Options;
 use crate::net::stack::Inner;
+use crate::net::table::ConnId;
 use crate::platform::Platform;
 use crate::wait::Ready;
-use core::net::SocketAddrV4;
 use core::time::Duration;
-use smoltcp::iface::SocketHandle;
 use smoltcp::socket::tcp::{RecvError, Socket as Engine, State};
 use trapless_abi::{Errno, SysResult};
 
@@ -37,32 +35,16 @@ impl Options {
 
 impl<P: Platform> Inner<P> {
     /// Puts a socket's options in force.
-    pub(in crate::net) fn apply(&mut self, handle: SocketHandle, options: &Options) {
-        let socket = self.tcp(handle);
+    pub(in crate::net) fn apply(&mut self, id: ConnId, options: &Options) {
+        let Some((socket, conn)) = self.both(id) else { return };
         socket.set_nagle_enabled(!options.nodelay);
         socket.set_hop_limit(Some(options.ttl));
         // smoltcp has one interval for the first probe and those that follow. The shorter one finds a dead peer in the time that the
         // options ask for, at the cost of some probes to a living one.
         let interval = options.keepidle.min(options.keepintvl) as u64;
         socket.set_keep_alive(options.keepalive.then(|| smoltcp::time::Duration::from_secs(interval)));
-        if let Some(conn) = self.conns.get_mut(&handle) {
-            conn.limits = options.limits();
-        }
-        self.limit(handle);
-    }
-
-    /// Whether there is a connection between two ends, closed but unfinished ones included.
-    pub(super) fn connected(&self, local: SocketAddrV4, peer: SocketAddrV4) -> bool {
-        let ends = (Some(endpoint(local)), Some(endpoint(peer)));
-        self.conns.keys().any(|&handle| {
-            let socket = self.sockets.get::<Engine>(handle);
-            (socket.local_endpoint(), socket.remote_endpoint()) == ends
-        })
-    }
-
-    /// The two views of a connection.
-    pub(super) fn both(&mut self, handle: SocketHandle) -> Option<(&mut Engine<'static>, &mut Conn)> {
-        Some((self.sockets.get_mut(handle), self.conns.get_mut(&handle)?))
+        conn.limits = options.limits();
+        self.table.touch(id);
     }
 }
 
@@ -93,16 +75,16 @@ impl<P: Platform> TcpSocket<P> {
     /// As [`TcpSocket::settle`]; also sees to it that the next change is announced (INV-NET-1).
     pub(super) fn settle_in(&self, core: &mut Core, inner: &mut Inner<P>) {
         let Phase::Open(open) = &mut core.phase else { return };
-        let Some((socket, conn)) = inner.both(open.handle) else { return };
+        let Some((socket, conn)) = inner.both(open.id) else { return };
         socket.register_recv_waker(&self.waker);
         match socket.state() {
             State::SynSent | State::SynReceived => socket.register_send_waker(&self.waker),
             State::Closed => {
-                let (handle, reset) = (open.handle, conn.reset);
+                let (id, reset) = (open.id, conn.reset);
                 if open.connecting && reset != Some(Errno::ECONNRESET) {
                     core.error = Some(reset.unwrap_or(Errno::ETIMEDOUT));
                     core.phase = Phase::Failed;
-                    inner.bury(handle);
+                    inner.bury(id);
                 } else if !open.over && (reset.is_some() || socket.recv_queue() == 0) {
                     // Data to read comes first; only then is it known whether a FIN followed.
                     open.connecting = false;
@@ -130,7 +112,7 @@ impl<P: Platform> TcpSocket<P> {
                 Phase::Open(open) if open.connecting => {}
                 Phase::Open(open) if open.over => ready |= dead,
                 Phase::Open(open) => {
-                    let Some((socket, conn)) = inner.both(open.handle) else { return ready };
+                    let Some((socket, conn)) = inner.both(open.id) else { return ready };
                     let ended = core.shut_read || peer_finished(socket, conn);
                     let room = has_room(socket) || !socket.may_send();
                     if !room {
@@ -153,7 +135,7 @@ impl<P: Platform> TcpSocket<P> {
         }
         self.settled(|core, inner| match &core.phase {
             Phase::Listening(_) => Err(Errno::EINVAL),
-            Phase::Open(open) => Ok(match inner.both(open.handle) {
+            Phase::Open(open) => Ok(match inner.both(open.id) {
                 Some((socket, conn)) if request == FIONREAD => socket.recv_queue() + conn.leftover.len(),
                 Some((socket, _)) => socket.send_queue(),
                 None => 0,

@@ -25,7 +25,8 @@ impl<P: Platform> TcpSocket<P> {
                 if open.connecting {
                     return Err(Errno::EAGAIN);
                 }
-                let socket = inner.tcp(open.handle);
+                let id = open.id;
+                let Some((socket, _)) = inner.both(id) else { return Err(Errno::EPIPE) };
                 if core.shut_write || !socket.may_send() {
                     return Err(Errno::EPIPE);
                 }
@@ -33,6 +34,9 @@ impl<P: Platform> TcpSocket<P> {
                 let sent = fill(socket, from)?;
                 if sent < wanted {
                     socket.register_send_waker(&self.waker);
+                }
+                if sent > 0 {
+                    inner.table.touch(id);
                 }
                 if sent == 0 && wanted > 0 { Err(Errno::EAGAIN) } else { Ok(sent) }
             })();
@@ -53,7 +57,8 @@ impl<P: Platform> TcpSocket<P> {
                 Phase::Failed => return (core.error.take().map_or(Ok(0), Err), false),
                 Phase::Idle | Phase::Listening(_) => return (Err(Errno::ENOTCONN), false),
             };
-            let Some((socket, conn)) = inner.both(open.handle) else { return (Ok(0), false) };
+            let id = open.id;
+            let Some((socket, conn)) = inner.both(id) else { return (Ok(0), false) };
             if to.remaining() == 0 {
                 return (Ok(0), false);
             }
@@ -69,6 +74,9 @@ impl<P: Platform> TcpSocket<P> {
                 },
                 taken => taken,
             };
+            if news && !peek {
+                inner.table.touch(id);
+            }
             (result, news && !peek)
         })
     }
@@ -84,14 +92,11 @@ impl<P: Platform> TcpSocket<P> {
             Phase::Listening(_) => {}
             Phase::Open(open) if open.connecting => self.leave(&mut core, true),
             Phase::Open(open) if !open.over => {
-                let handle = open.handle;
+                let id = open.id;
                 core.shut_read |= read;
                 if write && !core.shut_write {
                     core.shut_write = true;
-                    self.stack.with(|inner| {
-                        inner.tcp(handle).close();
-                        inner.limit(handle);
-                    });
+                    self.stack.with(|inner| inner.finish(id));
                 }
             }
             _ => return Err(Errno::ENOTCONN),
@@ -113,15 +118,14 @@ impl<P: Platform> TcpSocket<P> {
             Phase::Idle | Phase::Failed => {}
             Phase::Listening(key) => self.stack.with(|inner| inner.unlisten(key)),
             Phase::Open(open) => self.stack.with(|inner| {
-                let Some((socket, conn)) = inner.both(open.handle) else { return };
+                let Some((socket, conn)) = inner.both(open.id) else { return };
                 let unread = socket.recv_queue() + conn.leftover.len() > 0;
                 if (reset || unread) && socket.state() != State::TimeWait {
-                    socket.abort();
+                    inner.abort(open.id);
                 } else {
-                    socket.close();
+                    inner.finish(open.id);
                 }
-                inner.bury(open.handle);
-                inner.limit(open.handle);
+                inner.bury(open.id);
             }),
         }
         if unbind && let Some(binding) = core.binding.take() {

@@ -351,3 +351,17 @@ fn an_idle_connection_wakes_nobody() {
     net.sleep(LONG);
     assert_eq!((net.steps.get(), net.cable.lock().unwrap().frames), (steps, frames));
 }
+
+#[test]
+fn what_was_idle_for_long_still_ends_in_order() {
+    let net = Net::new();
+    let (client, server) = pair(&net);
+    net.sleep(Duration::from_secs(5000));
+    client.shutdown(Shutdown::Write).unwrap();
+    net.sleep(Duration::from_secs(1));
+    assert_eq!(recv(&*server, 1), Ok(Vec::new()));
+    net.sleep(Duration::from_secs(5000));
+    send(&*server, b"late").unwrap();
+    server.close();
+    assert_eq!(recv_all(&net, &*client), Ok(b"late".to_vec()));
+}

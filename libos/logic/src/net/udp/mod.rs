@@ -22,7 +22,7 @@ use core::any::Any;
 use core::net::{Ipv4Addr, SocketAddrV4};
 use core::task::Waker;
 use core::time::Duration;
-use smoltcp::iface::SocketHandle;
+use smoltcp::iface::{SocketHandle, SocketStorage};
 use smoltcp::socket::udp::{PacketBuffer, PacketMetadata, Socket as Engine};
 use smoltcp::wire::{IpAddress, IpListenEndpoint};
 use trapless_abi::structs::Stat;
@@ -74,13 +74,16 @@ impl<P: Platform> Inner<P> {
     /// Makes an engine's socket that holds `binding`.
     fn open_udp(&mut self, binding: Binding, ttl: u8) -> SysResult<SocketHandle> {
         self.room_for_one()?;
+        let count = self.datagrams.set.iter().count() + 1;
+        let mut probe = Vec::<SocketStorage>::new();
+        probe.try_reserve_exact(2 * count).map_err(|_| Errno::ENOBUFS)?;
         // Later every socket may have to move there.
-        self.udp_dying.try_reserve(self.most_sockets).map_err(|_| Errno::ENOBUFS)?;
+        self.udp_dying.try_reserve(count).map_err(|_| Errno::ENOBUFS)?;
         let mut engine = new_engine()?;
         engine.set_hop_limit(Some(ttl));
         let at = IpListenEndpoint { addr: binding.address.map(IpAddress::Ipv4), port: binding.port };
         engine.bind(at).map_err(|_| Errno::EINVAL)?;
-        Ok(self.sockets.add(engine))
+        Ok(self.datagrams.set.add(engine))
     }
 }
 
@@ -109,7 +112,7 @@ impl<P: Platform> UdpSocket<P> {
         match inner.open_udp(binding, core.options.ttl) {
             Ok(handle) => {
                 core.bound = Some((handle, binding));
-                inner.sockets.get_mut::<Engine>(handle).register_recv_waker(&self.waker);
+                inner.datagrams.set.get_mut::<Engine>(handle).register_recv_waker(&self.waker);
                 Ok(handle)
             }
             Err(error) => {
@@ -204,7 +207,7 @@ impl<P: Platform> Socket<P> for UdpSocket<P> {
         core.options.set(level, name, value)?;
         if let Some((handle, _)) = core.bound {
             let ttl = core.options.ttl;
-            self.stack.look(|inner| inner.sockets.get_mut::<Engine>(handle).set_hop_limit(Some(ttl)));
+            self.stack.look(|inner| inner.datagrams.set.get_mut::<Engine>(handle).set_hop_limit(Some(ttl)));
         }
         Ok(())
     }

@@ -52,9 +52,9 @@ impl<P: Platform> Inner<P> {
     pub(in crate::net) fn reap_udp(&mut self, now: time::Instant) {
         let mut at = 0;
         while let Some(dying) = self.udp_dying.get(at) {
-            if now >= dying.deadline || self.sockets.get::<Engine>(dying.handle).send_queue() == 0 {
+            if now >= dying.deadline || self.datagrams.set.get::<Engine>(dying.handle).send_queue() == 0 {
                 let dying = self.udp_dying.swap_remove(at);
-                self.sockets.remove(dying.handle);
+                self.datagrams.set.remove(dying.handle);
                 self.udp_ports.give(dying.binding);
             } else {
                 at += 1;
@@ -110,7 +110,7 @@ impl<P: Platform> UdpSocket<P> {
         let source = inner.route_datagram(*to.ip(), core.options.broadcast)?;
         let handle = self.ensure(core, inner, ANYWHERE)?;
         let source = core.bound.and_then(|(_, binding)| binding.address).unwrap_or(source);
-        let engine = inner.sockets.get_mut::<Engine>(handle);
+        let engine = inner.datagrams.set.get_mut::<Engine>(handle);
         // The source can be read only once, so the room must be certain: free bytes lie in two pieces at most.
         let free = engine.payload_send_capacity() - engine.send_queue();
         if !engine.can_send() || (engine.send_queue() > 0 && free < 2 * len) {
@@ -127,6 +127,7 @@ impl<P: Platform> UdpSocket<P> {
         let metadata = UdpMetadata { endpoint: endpoint(to), local_address, meta: PacketMeta::default() };
         // A full queue loses datagrams (the slots for them can run out before the bytes).
         let _ = engine.send_slice(&bytes, metadata);
+        inner.datagrams.touched = true;
         Ok(len)
     }
 
@@ -136,7 +137,7 @@ impl<P: Platform> UdpSocket<P> {
         let nothing = || if core.shut_read { Ok(Received::bytes(0)) } else { Err(Errno::EAGAIN) };
         let Some((handle, _)) = core.bound else { return nothing() };
         self.stack.look(|inner| {
-            let engine = inner.sockets.get_mut::<Engine>(handle);
+            let engine = inner.datagrams.set.get_mut::<Engine>(handle);
             engine.register_recv_waker(&self.waker);
             let Some((len, sender)) = next(engine, core.peer) else { return nothing() };
             let room = to.remaining();
@@ -157,7 +158,7 @@ impl<P: Platform> UdpSocket<P> {
     pub(super) fn next_len(&self) -> Option<usize> {
         let core = self.core.lock();
         let (handle, _) = core.bound?;
-        self.stack.look(|inner| next(inner.sockets.get_mut(handle), core.peer).map(|(len, _)| len))
+        self.stack.look(|inner| next(inner.datagrams.set.get_mut(handle), core.peer).map(|(len, _)| len))
     }
 
     /// poll(2).
@@ -168,7 +169,7 @@ impl<P: Platform> UdpSocket<P> {
         ready.set(Ready::HUP, core.shut_read && core.shut_write);
         let Some((handle, _)) = core.bound else { return ready | Ready::WRITABLE };
         self.stack.look(|inner| {
-            let engine = inner.sockets.get_mut::<Engine>(handle);
+            let engine = inner.datagrams.set.get_mut::<Engine>(handle);
             engine.register_recv_waker(&self.waker);
             let room = engine.can_send() && engine.send_queue() <= engine.payload_send_capacity() / 2;
             if !room {
