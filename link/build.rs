@@ -13,6 +13,8 @@ mod post_link;
 
 /// The environment variable that names another program.
 const PROGRAM: &str = "TRAPLESS_PROGRAM";
+/// The environment variable that names Erlang code to put in.
+const APP: &str = "TRAPLESS_APP";
 
 fn main() -> ExitCode {
     if let Some(role) = post_link::role() {
@@ -24,11 +26,11 @@ fn main() -> ExitCode {
 
     let program = program();
     let entry = metadata("TRAPLESS_MUSL_ENTRY");
-    // Only the image with ERTS in it is the product, and only one of its variants has the plain name.
-    let image = match (&program, entry.as_str()) {
-        (Some(_), _) => out.join("image.elf"),
-        (None, post_link::DIRECT) => root.join("image.elf"),
-        (None, entry) => root.join(format!("image-{entry}.elf")),
+    // Only the image with ERTS in it and with nothing added is the product, and only one of its variants has the plain name.
+    let image = match entry.as_str() {
+        _ if program.is_some() || has_app() => out.join("image.elf"),
+        post_link::DIRECT => root.join("image.elf"),
+        entry => root.join(format!("image-{entry}.elf")),
     };
     let wrapper = post_link::install(&out, &image, &entry);
     let mut args = vec![
@@ -66,6 +68,12 @@ fn main() -> ExitCode {
 /// What a package that the image depends on says about itself by `links =` metadata.
 fn metadata(key: &str) -> String {
     env::var(format!("DEP_{key}")).unwrap_or_else(|_| panic!("no {key} from the build script that makes it"))
+}
+
+/// Whether somebody's Erlang code is put in.
+fn has_app() -> bool {
+    println!("cargo::rerun-if-env-changed={APP}");
+    env::var_os(APP).is_some_and(|path| !path.is_empty())
 }
 
 /// The object file that takes the place of ERTS, if there is one (README.md, "Another program").

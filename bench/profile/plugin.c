@@ -1,7 +1,8 @@
 /* A plugin of QEMU's software emulation that counts what a guest executes.
  *
  * For every piece of guest code that was translated, it writes one line at the end: address, instructions, executions and
- * translations. `cargo xtask bench profile` builds it, runs it and adds names. Debian does not package qemu-plugin.h; what is used of
+ * translations. With `ask=FIFO` it does so too whenever it reads a line there, which names the file. `cargo xtask bench` builds it, runs
+ * it and adds names. Debian does not package qemu-plugin.h; what is used of
  * that interface (version 1, "QEMU TCG Plugins" in QEMU's manual) is declared here. */
 #include <inttypes.h>
 #include <pthread.h>
@@ -29,7 +30,7 @@ struct block {
 
 static struct block *blocks;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static char path[4096];
+static char path[4096], ask[4096];
 
 /* Open addressing. The table has room for many times the code of a boot; a full one is an error. */
 static struct block *find(uint64_t address, uint64_t instructions)
@@ -56,29 +57,62 @@ static void translated(plugin_id id, struct qemu_plugin_tb *tb)
     qemu_plugin_register_vcpu_tb_exec_inline(tb, ADD_U64, &block->executions, 1);
 }
 
-static void ended(plugin_id id, void *data)
+/* Under another name until all of it is there. */
+static void tell(const char *name)
 {
-    (void)id, (void)data;
-    FILE *out = fopen(path, "w");
+    char half[sizeof path + 8];
+    snprintf(half, sizeof half, "%s.half", name);
+    FILE *out = fopen(half, "w");
     if (!out) {
-        perror(path);
+        perror(half);
         return;
     }
+    pthread_mutex_lock(&lock);
     for (struct block *block = blocks; block < blocks + SLOTS; block++)
         if (block->translations)
             fprintf(out, "%" PRIx64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", block->address, block->instructions,
                     block->executions, block->translations);
+    pthread_mutex_unlock(&lock);
     fclose(out);
+    if (rename(half, name)) perror(name);
+}
+
+static void ended(plugin_id id, void *data)
+{
+    (void)id, (void)data;
+    tell(path);
+}
+
+static void *listen(void *unused)
+{
+    char line[sizeof path];
+    /* For writing too, so that it never ends. */
+    FILE *asked = fopen(ask, "r+");
+    if (!asked) perror(ask);
+    while (asked && fgets(line, sizeof line, asked)) {
+        line[strcspn(line, "\n")] = 0;
+        tell(line);
+    }
+    return unused;
+}
+
+/* The value of an argument NAME=VALUE; its name has four characters with the sign. */
+static int take(const char *argument, const char *name, char *value)
+{
+    if (strncmp(argument, name, 4) || strlen(argument) >= sizeof path) return 0;
+    strcpy(value, argument + 4);
+    return 1;
 }
 
 EXPORT int qemu_plugin_install(plugin_id id, const void *info, int argc, char **argv)
 {
     (void)info;
-    if (argc != 1 || strncmp(argv[0], "out=", 4) || strlen(argv[0]) >= sizeof path) return -1;
-    strcpy(path, argv[0] + 4);
+    pthread_t listener;
+    if (argc < 1 || !take(argv[0], "out=", path)) return -1;
+    if (argc > 1 && !take(argv[1], "ask=", ask)) return -1;
     blocks = calloc(SLOTS, sizeof *blocks);
     if (!blocks) return -1;
     qemu_plugin_register_vcpu_tb_trans_cb(id, translated);
     qemu_plugin_register_atexit_cb(id, ended, 0);
-    return 0;
+    return *ask && pthread_create(&listener, 0, listen, 0) ? -1 : 0;
 }

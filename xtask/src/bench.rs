@@ -2,7 +2,7 @@
 
 mod boot;
 mod footprint;
-mod linux;
+pub mod linux;
 mod profile;
 mod report;
 mod stats;

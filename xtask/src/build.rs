@@ -33,9 +33,8 @@ pub fn build(options: &BuildOptions) -> Result<PathBuf> {
         command.arg("--release");
     }
     command.env(erts_recipe::Flavor::VARIABLE, name(options.flavor)).env(ENTRY_VARIABLE, name(options.entry));
-    if options.entry != Entry::Direct {
-        // So that building one variant leaves what was built for another.
-        command.args(["--target-dir", &format!("target/{}", name(options.entry))]);
+    if let Some(folder) = target(options.entry, options.app.is_some()) {
+        command.args(["--target-dir", &folder]);
     }
     if let Some(app) = &options.app {
         let app =
@@ -46,6 +45,17 @@ pub fn build(options: &BuildOptions) -> Result<PathBuf> {
     ensure!(output.status.success(), "the image was not built; the reason is above");
     let text = String::from_utf8_lossy(&output.stdout);
     text.lines().rev().find_map(executable).context("cargo built no image")
+}
+
+/// The target folder of a variant, with somebody's code in it or without, where it is not cargo's own: building one image leaves the
+/// others where they were.
+fn target(entry: Entry, app: bool) -> Option<String> {
+    match (entry, app) {
+        (Entry::Direct, false) => None,
+        (Entry::Direct, true) => Some("target/app".to_owned()),
+        (entry, false) => Some(format!("target/{}", name(entry))),
+        (entry, true) => Some(format!("target/app-{}", name(entry))),
+    }
 }
 
 /// The flavour as the recipe of OTP knows it.
@@ -73,6 +83,15 @@ pub fn cargo() -> Command {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::ValueEnum;
+
+    #[test]
+    fn no_image_is_built_where_another_lies() {
+        let all = Entry::value_variants().iter().flat_map(|&entry| [false, true].map(|app| target(entry, app)));
+        let folders: std::collections::BTreeSet<_> = all.clone().collect();
+        assert_eq!(folders.len(), all.count());
+        assert_eq!(target(Entry::Direct, false), None);
+    }
 
     #[test]
     fn the_image_is_found_in_cargos_report() {

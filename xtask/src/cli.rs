@@ -224,6 +224,9 @@ pub struct SyscallsOptions {
     /// A first look: fewer rounds and shorter samples, intervals too wide to conclude much from
     #[arg(long)]
     pub quick: bool,
+    /// Go on with an interrupted run of the same images, with its options
+    #[arg(long, conflicts_with_all = ["quick", "rounds", "seed", "entry", "machine", "memory", "report_only"])]
+    pub resume: bool,
     /// How often every system is booted and measured [default: 10, with --quick 2]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub rounds: Option<u32>,
@@ -239,7 +242,7 @@ pub struct SyscallsOptions {
     /// Memory in MiB
     #[arg(long, value_name = "MIB", default_value_t = 512)]
     pub memory: u32,
-    /// Measure nothing, and write the pages again from overhead.json
+    /// Measure nothing, and write the pages from what there is: an interrupted run, or overhead.json
     #[arg(long)]
     pub report_only: bool,
 }
@@ -342,6 +345,15 @@ mod tests {
     fn what_begins_with_a_dash_can_be_appended() {
         assert_eq!(run(&["--append", "-- -noshell"]).machine.append, "-- -noshell");
         assert_eq!(run(&["--qemu", "-d int"]).machine.qemu, ["-d int"]);
+    }
+
+    #[test]
+    fn a_resumed_run_keeps_its_options() {
+        let parse = |words: &[&str]| Cli::try_parse_from([&["xtask", "bench", "syscalls", "--resume"], words].concat());
+        assert!(parse(&[]).is_ok());
+        for other in [&["--quick"][..], &["--rounds", "3"], &["--machine", "pc"], &["--memory", "512"]] {
+            assert!(parse(other).is_err(), "{other:?}");
+        }
     }
 
     #[test]

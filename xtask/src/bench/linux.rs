@@ -207,7 +207,7 @@ fn init(erts: &Erts, folder: &Path) -> Result<Vec<u8>> {
 }
 
 /// The root file system inside an image.
-fn archive_of(image: &Path) -> Result<Vec<u8>> {
+pub fn archive_of(image: &Path) -> Result<Vec<u8>> {
     let bytes = read(image)?;
     let file = object::File::parse(&*bytes).with_context(|| format!("cannot read {}", image.display()))?;
     let archive = file.section_by_name(".rootfs");

@@ -36,14 +36,9 @@ pub fn profile(machine: &Machine, most: usize) -> Result<()> {
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let counts = folder.join("profile.txt");
     let mut machine = machine.clone();
-    machine.extra.extend([
-        "-plugin".into(),
-        format!(
-            "{},out={}",
-            plugin(&repository().join("bench/profile/plugin.c"), &folder)?.display(),
-            counts.display()
-        ),
-    ]);
+    machine
+        .extra
+        .extend(["-plugin".into(), format!("{},out={}", plugin(&counter(), &folder)?.display(), counts.display())]);
     let mut vm = Vm::boot("bench-profile", &machine)?;
     vm.wait_for(READY)?;
     // The plugin writes when QEMU ends by itself.
@@ -54,9 +49,15 @@ pub fn profile(machine: &Machine, most: usize) -> Result<()> {
     Ok(())
 }
 
-/// Compiles a plugin of QEMU.
+/// The plugin that counts by function.
+pub fn counter() -> PathBuf {
+    repository().join("bench/profile/plugin.c")
+}
+
+/// Compiles a plugin of QEMU. It is called by its folder, `path` or `profile`.
 pub fn plugin(source: &Path, folder: &Path) -> Result<PathBuf> {
-    let plugin = folder.join("plugin.so");
+    let name = source.parent().and_then(Path::file_name).context("a plugin has a folder")?;
+    let plugin = folder.join(name).with_extension("so");
     let mut command = Command::new("gcc");
     command.args(["-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-Werror", "-o"]).arg(&plugin);
     let status = command.arg(source).status().context("cannot run gcc")?;

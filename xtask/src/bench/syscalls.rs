@@ -7,35 +7,44 @@ mod analysis;
 mod clients;
 mod data;
 mod interval;
+mod journal;
 mod lines;
 mod operations;
 mod order;
 mod path;
+mod plan;
 mod programs;
 mod progress;
 mod report;
+mod requests;
 mod systems;
 
 use std::{
+    collections::BTreeMap,
     fs,
+    path::{Path, PathBuf},
     process::Command,
+    sync::mpsc,
+    thread,
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::ValueEnum;
 use sources::host::Task;
-use trapless_tests::repository;
+use trapless_tests::{machine::Kind, repository};
 
 use crate::{
-    cli::{Entry, SyscallsOptions},
+    bench::linux,
+    cli::{Entry, SyscallsOptions, name},
     setup,
 };
 use data::{About, CallRun, Calls, CountRun, Data, Run};
+use journal::{Found, Journal};
 use lines::Line;
-use order::Random;
+use plan::{Plan, Step, What};
 use progress::Progress;
-use systems::{Frame, Session, System, Work};
+use systems::{Frame, LINUX, NATIVE, Parts, Session, System, Work};
 
 /// CPUs of the machines that run Erlang, and of those on which two threads may run at once.
 const CPUS: u32 = 2;
@@ -43,12 +52,9 @@ const CPUS: u32 = 2;
 const CONNECTIONS: [u32; 3] = [1, 32, 128];
 /// Operations that depend on how many CPUs there are.
 const PAIR: &str = "futex_ping_pong";
-/// How often instructions are counted; the counts must agree.
-const COUNTING_BOOTS: u32 = 2;
 
 /// How much is measured.
 struct Amount {
-    rounds: u32,
     /// Of the C program: samples, and nanoseconds of each.
     micro: (u32, u64),
     /// Of the Erlang program: samples, and milliseconds of each.
@@ -60,13 +66,12 @@ struct Amount {
 }
 
 impl Amount {
-    fn new(options: &SyscallsOptions) -> Self {
-        let amount = if options.quick {
-            Self { rounds: 2, micro: (7, 3_000_000), erlang: (5, 30), echoes: 4, load: 1 }
+    fn new(quick: bool) -> Self {
+        if quick {
+            Self { micro: (7, 3_000_000), erlang: (5, 30), echoes: 4, load: 1 }
         } else {
-            Self { rounds: 10, micro: (15, 8_000_000), erlang: (9, 50), echoes: 9, load: 2 }
-        };
-        Self { rounds: options.rounds.unwrap_or(amount.rounds), ..amount }
+            Self { micro: (15, 8_000_000), erlang: (9, 50), echoes: 9, load: 2 }
+        }
     }
 }
 
@@ -91,97 +96,153 @@ impl Works {
     }
 }
 
-/// One thing to do in a round.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Step {
-    Micro,
-    Pair,
-    Erlang,
-}
-
 /// Measures, and writes the results and the pages that show them.
 ///
 /// # Errors
-/// Something cannot be built, or a system does not come to its end.
+/// Something cannot be built, or a system does not come to its end. What was measured until then is kept.
 pub fn measure(options: &SyscallsOptions) -> Result<()> {
     let pages = repository().join("docs/generated");
     let path = pages.join("overhead.json");
-    if !options.report_only {
-        run(options)?.write(&path)?;
+    let folder = repository().join("target/bench/syscalls");
+    let data = if options.report_only {
+        kept(&folder)?
+    } else {
+        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        Some(run(options, folder)?)
+    };
+    if let Some(mut data) = data {
+        data.about.host = super::report::host();
+        data.write(&path)?;
     }
     println!("{}", report::write(&pages, &Data::read(&path)?)?.display());
     Ok(())
 }
 
-fn run(options: &SyscallsOptions) -> Result<Data> {
-    let started = Instant::now();
+/// The results of an interrupted run.
+fn kept(folder: &Path) -> Result<Option<Data>> {
+    let Some(journal) = Journal::open(folder)? else { return Ok(None) };
+    eprintln!(
+        "this is the report of an interrupted run; without {} it would be that of the last whole one",
+        journal.path().display()
+    );
+    Ok(Some(journal.into_data()))
+}
+
+fn run(options: &SyscallsOptions, folder: PathBuf) -> Result<Data> {
     setup::prepare(Task::Measure)?;
-    let amount = Amount::new(options);
+    let kernel = linux::kernel()?;
+    let journal = if options.resume {
+        Journal::resume(&folder)?
+    } else {
+        Journal::begin(&folder, about(options, kernel.version.clone()))?
+    };
+    let about = journal.about().clone();
+    eprintln!("seed {0}: `--seed {0}` measures in the same order again", about.seed);
+    let amount = Amount::new(about.quick);
     let works = Works::new(&amount);
-    let folder = repository().join("target/bench/syscalls");
-    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let backlog = programs::backlog(&folder)?;
-    let frame = Frame { kind: options.machine, memory: options.memory, erlang: amount.erlang, folder, backlog };
-    let entries = if options.entry.is_empty() { Entry::value_variants() } else { &options.entry };
+    let kind: Kind = about.machine.parse().map_err(|error| anyhow!("{error}"))?;
+    let frame = Frame { kind, memory: about.memory_mib, erlang: amount.erlang, folder, backlog };
+    let entries = about.systems.iter().filter_map(|name| Entry::from_str(name, false).ok()).collect::<Vec<_>>();
     let erts = systems::erts()?;
     let all = [&works.all, &works.pair, &works.count, &works.path];
-    let (systems, kernel) = systems::build(entries, &erts, &all, &frame)?;
+    let parts = Parts { erts: &erts, kernel: &kernel, entries: &entries, works: &all, frame: &frame };
 
-    let seed = options.seed.unwrap_or_else(now);
-    eprintln!("seed {seed}: `--seed {seed}` measures in the same order again");
-    let about = About {
-        systems: systems.iter().map(|system| system.name.clone()).collect(),
-        linux_guest: kernel,
+    let plan = Plan::new(&about);
+    let mut progress = Progress::new(plan.steps());
+    journal.done().for_each(|(step, seconds)| progress.done(step, seconds));
+    let mut bench = Bench {
+        amount: &amount,
+        works: &works,
+        frame: &frame,
+        journal,
+        progress,
+        places: places(&plan),
+        systems: BTreeMap::new(),
+    };
+    // What is exact does not mind that the next image is built meanwhile.
+    thread::scope(|scope| {
+        let (sender, built) = mpsc::channel();
+        let builder = scope.spawn(move || systems::build(&parts, |system| sender.send(system).is_ok()));
+        for system in built {
+            bench.journal.check(&system.name, &system.contents)?;
+            let name = system.name.clone();
+            bench.systems.insert(name.clone(), system);
+            bench.perform(plan.exact.iter().filter(|step| step.system == name))?;
+        }
+        builder.join().map_err(|_| anyhow!("the builder has panicked"))?
+    })?;
+    bench.perform(plan.timed.iter())?;
+    bench.journal.finish()?;
+    Ok(bench.journal.into_data())
+}
+
+/// What a new run is about.
+fn about(options: &SyscallsOptions, linux_guest: String) -> About {
+    let entries = if options.entry.is_empty() { Entry::value_variants() } else { &options.entry };
+    let systems = entries.iter().map(|&entry| name(entry)).chain([LINUX, NATIVE].map(str::to_owned)).collect();
+    About {
+        systems,
+        linux_guest,
         machine: options.machine.name().to_owned(),
         memory_mib: options.memory,
-        rounds: amount.rounds,
+        rounds: options.rounds.unwrap_or(if options.quick { 2 } else { 10 }),
         quick: options.quick,
-        seed,
+        seed: options.seed.unwrap_or_else(now),
         commit: commit(),
         ..About::default()
-    };
-    let mut data = Data { about, ..Data::default() };
-    let machines: Vec<_> = systems.iter().filter(|system| system.is_machine()).collect();
-    let images: Vec<_> = systems.iter().filter(|system| system.is_image()).collect();
-    let steps = amount.rounds as usize * systems.len() * 3;
-    let mut progress = Progress::new(steps + machines.len() * (COUNTING_BOOTS as usize + 1) + images.len());
+    }
+}
 
-    for _ in 0..COUNTING_BOOTS {
-        for system in &machines {
-            data.counts.push(count(system, &frame, &works)?);
-            progress.done(&format!("{}: instructions", system.name));
-        }
-    }
-    for system in machines {
-        data.paths.extend(path::record(system, &frame, &works.path)?);
-        progress.done(&format!("{}: the way of single calls", system.name));
-    }
-    for system in images {
-        data.calls.push(calls(system, &frame, &amount)?);
-        progress.done(&format!("{}: system calls of Erlang's operations", system.name));
-    }
-    let mut random = Random::new(seed);
-    let mut place = 0;
-    for round in 1..=amount.rounds {
-        let mut steps: Vec<_> = systems
-            .iter()
-            .flat_map(|system| [Step::Micro, Step::Pair, Step::Erlang].map(|step| (system, step)))
-            .collect();
-        random.shuffle(&mut steps);
-        for (system, step) in steps {
-            place += 1;
-            let run = |cpus, lines| run_of(system, cpus, round, place, lines);
-            match step {
-                Step::Micro => data.micro.push(run(1, system.micro(&frame, 1, &works.all)?)),
-                Step::Pair => data.micro.push(run(CPUS, system.micro(&frame, CPUS, &works.pair)?)),
-                Step::Erlang => data.erlang.push(run(CPUS, erlang(system, &frame, &amount)?)),
+/// The place of each step in the order of all.
+fn places(plan: &Plan) -> BTreeMap<Step, usize> {
+    plan.steps().cloned().enumerate().map(|(place, step)| (step, place + 1)).collect()
+}
+
+/// A run of the benchmark.
+struct Bench<'a> {
+    amount: &'a Amount,
+    works: &'a Works,
+    frame: &'a Frame,
+    journal: Journal,
+    progress: Progress,
+    places: BTreeMap<Step, usize>,
+    systems: BTreeMap<String, System>,
+}
+
+impl Bench<'_> {
+    /// Performs those steps that have no result yet, and writes each result down.
+    fn perform<'a>(&mut self, steps: impl Iterator<Item = &'a Step>) -> Result<()> {
+        for step in steps {
+            if self.journal.has(step) {
+                continue;
             }
-            progress.done(&format!("round {round} of {}: {}, {step:?}", amount.rounds, system.name));
+            let Some(system) = self.systems.get(&step.system) else { bail!("{} was not built", step.system) };
+            let started = Instant::now();
+            let found = self
+                .find(step, system)
+                .with_context(|| format!("{}: {}; `--resume` goes on here", step.system, step.what.title()))?;
+            let seconds = started.elapsed().as_secs_f64();
+            self.journal.add(step.clone(), &system.contents, seconds, found)?;
+            self.progress.done(step, seconds);
+            eprintln!("{} {}: {} ({})", self.progress.words(), step.system, step.what.title(), step.round);
         }
+        Ok(())
     }
-    data.about.host = super::report::host();
-    data.about.seconds = started.elapsed().as_secs();
-    Ok(data)
+
+    fn find(&self, step: &Step, system: &System) -> Result<Found> {
+        let (amount, works, frame) = (self.amount, self.works, self.frame);
+        let run = |cpus, lines| run_of(system, cpus, step.round, self.places.get(step).copied().unwrap_or(0), lines);
+        Ok(match step.what {
+            What::Count => Found::Count(count(system, frame, works)?),
+            What::Path => Found::Path(path::record(system, frame, &works.path)?),
+            What::Calls => Found::Calls(calls(system, frame, amount)?),
+            What::Requests => Found::Requests(requests::record(system, frame, amount.load)?),
+            What::Micro => Found::Micro(run(1, system.micro(frame, 1, &works.all)?)),
+            What::Pair => Found::Micro(run(CPUS, system.micro(frame, CPUS, &works.pair)?)),
+            What::Erlang => Found::Erlang(run(CPUS, erlang(system, frame, amount)?)),
+        })
+    }
 }
 
 fn run_of(system: &System, cpus: u32, round: u32, place: usize, lines: Vec<Line>) -> Run {
@@ -211,7 +272,7 @@ fn count(system: &System, frame: &Frame, works: &Works) -> Result<CountRun> {
 
 /// Boots Erlang, lets it measure itself, and measures it from outside.
 fn erlang(system: &System, frame: &Frame, amount: &Amount) -> Result<Vec<Line>> {
-    let session = system.erlang(frame, CPUS, false)?;
+    let session = system.erlang(frame, CPUS, false, &[])?;
     let mut lines = lines::read(&session.console.text())?;
     let boot = u64::try_from(session.hello.as_nanos())?;
     lines.push(Line::Time(data::Samples { name: "boot".into(), operations: 1, ns: vec![boot], ticks: Vec::new() }));
@@ -237,7 +298,7 @@ fn http_name(connections: u32) -> String {
 
 /// Boots Erlang with its system calls counted. Counting costs time, so nothing is timed in this boot.
 fn calls(system: &System, frame: &Frame, amount: &Amount) -> Result<CallRun> {
-    let session = system.erlang(frame, CPUS, true)?;
+    let session = system.erlang(frame, CPUS, true, &[])?;
     let mut operations: Vec<_> = lines::read(&session.console.text())?
         .into_iter()
         .filter_map(|line| if let Line::Calls(calls) = line { Some(calls) } else { None })

@@ -12,6 +12,7 @@ use rootfs_recipe::tree::{list, name_of};
 use trapless_tests::repository;
 
 use super::fresh;
+use crate::bench::linux;
 
 /// Applications of OTP that suites and Common Test itself call.
 const APPLICATIONS: [&str; 8] =
@@ -68,8 +69,7 @@ fn link(from: &Path, to: &Path) -> Result<()> {
 pub fn unpack(folder: &Path, image: &Path) -> Result<PathBuf> {
     let disk = folder.join("disk");
     fresh(&disk)?;
-    let archive = newest_archive(image)?;
-    let bytes = fs::read(&archive).with_context(|| format!("cannot read {}", archive.display()))?;
+    let bytes = linux::archive_of(image)?;
     for entry in cpio_reader::iter_files(&bytes) {
         let path = disk.join(entry.name());
         if entry.mode().contains(cpio_reader::Mode::DIRECTORY) {
@@ -79,19 +79,6 @@ pub fn unpack(folder: &Path, image: &Path) -> Result<PathBuf> {
         }
     }
     Ok(disk)
-}
-
-/// The archive that the build of this image made: cargo keeps one for each set of inputs.
-fn newest_archive(image: &Path) -> Result<PathBuf> {
-    let builds = image.parent().unwrap_or(Path::new(".")).join("build");
-    let mut found = Vec::new();
-    for entry in list(&builds)? {
-        let archive = entry.join("out/rootfs.cpio");
-        if let Ok(about) = fs::metadata(&archive) {
-            found.push((about.modified()?, archive));
-        }
-    }
-    found.into_iter().max().map(|(_, archive)| archive).context("cargo's build folder holds no rootfs.cpio")
 }
 
 #[cfg(test)]

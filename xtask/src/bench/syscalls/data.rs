@@ -19,22 +19,31 @@ pub struct Data {
     pub erlang: Vec<Run>,
     /// System calls that Erlang's operations make, by entry variant.
     pub calls: Vec<CallRun>,
+    /// Where the instructions of HTTP requests go.
+    #[serde(default)]
+    pub requests: Vec<RequestRun>,
 }
 
 /// What the results hang on.
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub struct About {
     /// Names of the systems in the order in which they are shown; the first is what the others are compared with.
     pub systems: Vec<String>,
+    #[serde(default)]
     pub host: String,
     pub linux_guest: String,
     pub machine: String,
     pub memory_mib: u32,
+    /// How many were wanted.
     pub rounds: u32,
     pub quick: bool,
     pub seed: u64,
     pub commit: String,
+    /// Spent on measuring, without building.
     pub seconds: u64,
+    /// Hashes of what was run, by system.
+    #[serde(default)]
+    pub contents: BTreeMap<String, String>,
 }
 
 /// One boot (or, on the host's Linux, one process) that was timed.
@@ -104,6 +113,30 @@ pub struct Calls {
 pub struct CallRun {
     pub system: String,
     pub operations: Vec<Calls>,
+}
+
+/// Where the instructions of HTTP requests went, with this many connections.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RequestRun {
+    pub system: String,
+    pub connections: u32,
+    pub requests: u64,
+    /// Of all requests together.
+    pub parts: BTreeMap<Share, u64>,
+    /// The functions of the system that had most, costliest first.
+    pub functions: Vec<(String, u64)>,
+}
+
+/// A part of everything that is executed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Share {
+    /// ERTS, its C library and code made by the JIT.
+    Erlang,
+    /// The library OS's TCP/IP.
+    Tcp,
+    /// The rest of the library OS; all of Linux's kernel.
+    System,
 }
 
 /// Something that cannot be measured on a system.

@@ -18,9 +18,9 @@ use crate::bench::profile;
 pub const OPERATIONS: [&str; 6] =
     ["getppid", "clock_gettime", "clock_gettime_call", "read_zero", "write_null", "futex_wake"];
 /// Where the Linux kernel begins; in an image nothing is there.
-const KERNEL: u64 = 0xffff_8000_0000_0000;
+pub const KERNEL: u64 = 0xffff_8000_0000_0000;
 /// Where the C side of an image begins (`link/image.ld`); the library OS is below.
-const C_SIDE: u64 = 0x40_0000;
+pub const C_SIDE: u64 = 0x40_0000;
 
 /// One piece of code that was executed.
 type Piece = (u64, u64);
@@ -44,7 +44,7 @@ enum Code {
 
 /// Records all [`OPERATIONS`] on one machine.
 pub fn record(system: &System, frame: &Frame, work: &Work) -> Result<Vec<Trace>> {
-    let mut symbols = symbols::of(system.micro_symbols())?;
+    let mut symbols = symbols::of(&system.symbols)?;
     let address = |name: &str| {
         let found = symbols.iter().find(|(_, other)| *other == name);
         found.map(|(address, _)| *address).with_context(|| format!("the C program has no function {name}"))

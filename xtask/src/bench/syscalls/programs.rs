@@ -1,4 +1,4 @@
-//! Builds what is measured: the C program, and the image of each entry variant with it and with Erlang.
+//! Builds what is measured: the C program, and for each entry variant one image that holds it and Erlang.
 
 use std::{
     fs,
@@ -15,47 +15,68 @@ use crate::{
     cli::{Entry, name},
 };
 
-/// What the images with Erlang are called.
-const ERLANG: &str = "erlang";
+const C_FLAGS: [&str; 7] = ["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O2", "-fno-pie", "-fno-stack-protector"];
 
-/// The C program.
-pub struct Micro {
-    /// One relocatable object, linked in place of ERTS.
-    pub object: PathBuf,
-    /// The same object as a static program of Linux.
-    pub linux: PathBuf,
-}
-
-/// The two images of an entry variant.
-pub struct Images {
+/// The programs in C, compiled once for all systems.
+pub struct Programs {
+    /// The measuring program in C, as a static program of Linux.
     pub micro: PathBuf,
-    pub erlang: PathBuf,
+    /// One relocatable object with that program and ERTS (`bench/syscalls/choose.c`), for the images.
+    both: PathBuf,
 }
 
 /// The application with the Erlang program.
-pub fn application() -> PathBuf {
+fn application() -> PathBuf {
     repository().join("bench/syscalls/trapless_bench")
 }
 
-/// Compiles the C program, once for all systems.
-pub fn micro(erts: &Erts, folder: &Path) -> Result<Micro> {
+/// Compiles the C program, and joins it with ERTS.
+pub fn programs(erts: &Erts, folder: &Path) -> Result<Programs> {
     let objects = folder.join("micro");
     fs::create_dir_all(&objects).with_context(|| format!("cannot make {}", objects.display()))?;
     let compiler = || Command::new(&erts.sysroot.musl_gcc);
+    let compile = |source: &Path| -> Result<PathBuf> {
+        let object = objects.join(source.file_name().unwrap_or_default()).with_extension("o");
+        run_quietly(compiler().args(C_FLAGS).arg("-c").arg(source).arg("-o").arg(&object))?;
+        Ok(object)
+    };
     let mut made = Vec::new();
     for source in rootfs_recipe::tree::list(&repository().join("bench/syscalls/micro"))? {
         if source.extension().is_some_and(|ending| ending == "c") {
-            let object = objects.join(source.file_name().unwrap_or_default()).with_extension("o");
-            let flags = ["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O2", "-fno-pie", "-fno-stack-protector", "-c"];
-            run_quietly(compiler().args(flags).arg(&source).arg("-o").arg(&object))?;
-            made.push(object);
+            made.push(compile(&source)?);
         }
     }
     made.sort();
-    let micro = Micro { object: objects.join("micro.o"), linux: objects.join("micro") };
-    run_quietly(Command::new("ld").args(["-r", "-o"]).arg(&micro.object).args(&made))?;
-    run_quietly(compiler().args(["-static", "-no-pie"]).arg(&micro.object).arg("-o").arg(&micro.linux))?;
-    Ok(micro)
+    let joined = |name: &str, parts: &[PathBuf]| -> Result<PathBuf> {
+        let object = objects.join(name);
+        run_quietly(Command::new("ld").args(["-r", "-o"]).arg(&object).args(parts))?;
+        Ok(object)
+    };
+    let renamed = |object: &Path, main: &str, more: &[&str]| -> Result<PathBuf> {
+        let copy = objects.join(format!("{main}.o"));
+        let mut objcopy = Command::new("objcopy");
+        run_quietly(objcopy.arg(format!("--redefine-sym=main={main}")).args(more).arg(object).arg(&copy))?;
+        Ok(copy)
+    };
+    let object = joined("micro.o", &made)?;
+    let micro = objects.join("micro");
+    run_quietly(compiler().args(["-static", "-no-pie"]).arg(&object).arg("-o").arg(&micro))?;
+    let choose = compile(&repository().join("bench/syscalls/choose.c"))?;
+    // No other name of the C program can be in the way of one of ERTS.
+    let own = renamed(&object, "micro_main", &["--keep-global-symbol=micro_main"])?;
+    let made = joined("both.new.o", &[renamed(&erts.beam, "erts_main", &[])?, own, choose])?;
+    let both = objects.join("both.o");
+    replace_if_changed(&made, &both)?;
+    Ok(Programs { micro, both })
+}
+
+/// An unchanged file keeps its time, so that nothing is linked again for it.
+fn replace_if_changed(made: &Path, kept: &Path) -> Result<()> {
+    let read = |path: &Path| fs::read(path).with_context(|| format!("cannot read {}", path.display()));
+    if kept.exists() && read(made)? == read(kept)? {
+        return fs::remove_file(made).with_context(|| format!("cannot remove {}", made.display()));
+    }
+    fs::rename(made, kept).with_context(|| format!("cannot write {}", kept.display()))
 }
 
 /// Compiles the library that lets QEMU take a burst of connections.
@@ -67,34 +88,29 @@ pub fn backlog(folder: &Path) -> Result<PathBuf> {
     Ok(library)
 }
 
-/// The target folder of an image. Each has one of its own, so that what has been built once need not be linked again.
-fn target(kind: &str, entry: Entry, folder: &Path) -> PathBuf {
-    folder.join(format!("{kind}-{}", name(entry)))
+/// The target folder of a variant. Each has one of its own, so that what has been built once need not be linked again.
+fn target(entry: Entry, folder: &Path) -> PathBuf {
+    folder.join(format!("build-{}", name(entry)))
 }
 
-/// The image with Erlang as cargo left it, beside which it keeps the archive.
-pub fn erlang_output(entry: Entry, folder: &Path) -> PathBuf {
-    target(ERLANG, entry, folder).join("release/image")
-}
-
-/// Builds both images of a variant.
-pub fn images(entry: Entry, micro: &Micro, folder: &Path) -> Result<Images> {
-    let built = |kind: &str, variable: &str, path: &Path| {
-        eprintln!("building the image: {kind}, {}", name(entry));
-        let target = target(kind, entry, folder);
-        let mut cargo = build::cargo();
-        cargo.args(["build", "--release", "--quiet", "--package", "trapless", "--target-dir"]).arg(&target);
-        cargo.env(ENTRY_VARIABLE, name(entry)).env(Flavor::VARIABLE, Flavor::Jit.name()).env(variable, path);
-        let status = cargo.stdout(Stdio::null()).status().context("cannot run cargo")?;
-        ensure!(status.success(), "the image was not built; the reason is above");
-        let image = folder.join(format!("{kind}-{}.elf", name(entry)));
-        // Without line tables, as it is given away; symbols stay.
-        let mut strip = Command::new("objcopy");
-        run_quietly(strip.arg("--strip-debug").arg(target.join("release/image")).arg(&image))?;
-        Ok(image)
-    };
-    Ok(Images {
-        micro: built("micro", "TRAPLESS_PROGRAM", &micro.object)?,
-        erlang: built(ERLANG, "TRAPLESS_APP", &application())?,
-    })
+/// Builds the image of a variant. What does not depend on the variant is taken over from `first`, which was built before.
+pub fn image(entry: Entry, first: Option<Entry>, programs: &Programs, folder: &Path) -> Result<PathBuf> {
+    let target = target(entry, folder);
+    if let Some(first) = first.filter(|_| !target.exists()) {
+        // With the times of the files, by which cargo knows what is up to date; under another name until all of it is there.
+        let half = target.with_extension("half");
+        run_quietly(Command::new("rm").arg("-rf").arg(&half))?;
+        run_quietly(Command::new("cp").arg("-a").arg(self::target(first, folder)).arg(&half))?;
+        fs::rename(&half, &target).with_context(|| format!("cannot make {}", target.display()))?;
+    }
+    let mut cargo = build::cargo();
+    cargo.args(["build", "--release", "--quiet", "--package", "trapless", "--target-dir"]).arg(&target);
+    cargo.env(ENTRY_VARIABLE, name(entry)).env(Flavor::VARIABLE, Flavor::Jit.name());
+    cargo.env("TRAPLESS_PROGRAM", &programs.both).env("TRAPLESS_APP", application());
+    let status = cargo.stdout(Stdio::null()).status().context("cannot run cargo")?;
+    ensure!(status.success(), "the image was not built; the reason is above");
+    let image = folder.join(format!("{}.elf", name(entry)));
+    // Without line tables, as it is given away; symbols stay.
+    run_quietly(Command::new("objcopy").arg("--strip-debug").arg(target.join("release/image")).arg(&image))?;
+    Ok(image)
 }

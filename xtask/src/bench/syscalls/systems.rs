@@ -23,13 +23,17 @@ use trapless_tests::{
 
 use super::{
     lines::{self, Line},
-    programs::{self, Images, Micro},
+    programs::{self, Programs},
 };
 use crate::{
     bench::linux::{self, Additions, Guest},
     cli::{Entry, name},
     suites::unpack,
 };
+
+/// The name of the Linux guest, and that of the host's Linux; all others are names of entry variants.
+pub const LINUX: &str = "linux";
+pub const NATIVE: &str = "native";
 
 /// Where the Erlang program answers HTTP requests.
 const HTTP_PORT: u16 = 8080;
@@ -54,12 +58,15 @@ pub struct Work {
 /// A system.
 pub struct System {
     pub name: String,
-    micro: PathBuf,
+    /// A hash of everything that runs on it.
+    pub contents: String,
+    /// The file whose symbols name the code of the C program and, in an image, of all else.
+    pub symbols: PathBuf,
     place: Place,
 }
 
 enum Place {
-    Image(Images),
+    Image(PathBuf),
     Guest(Guest),
     Host(Host),
 }
@@ -90,75 +97,85 @@ impl Frame {
         let line = format!("-noshell -s trapless_bench -samples {samples} -sample_ms {ms}");
         line.split(' ').map(str::to_owned).collect()
     }
-}
 
-/// Builds all systems: an image for each of `entries`, the Linux guest, the host.
-pub fn build(entries: &[Entry], erts: &Erts, works: &[&Work], frame: &Frame) -> Result<(Vec<System>, String)> {
-    let micro = programs::micro(erts, &frame.folder)?;
-    let mut systems = Vec::new();
-    for &entry in entries {
-        let images = programs::images(entry, &micro, &frame.folder)?;
-        systems.push(System { name: name(entry), micro: images.micro.clone(), place: Place::Image(images) });
+    /// The same with everything that the emulator gets besides, its own name first.
+    fn emulator_arguments(&self) -> Result<Vec<String>> {
+        let arguments = self.erlang_arguments();
+        linux::erlang(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
     }
-    let Some(Place::Image(first)) = systems.first().map(|system| &system.place) else { bail!("no entry variant") };
-    let erlang = first.erlang.clone();
-    let kernel = linux::kernel()?;
-    let guest = guest(&kernel, erts, &micro, &erlang, works, frame)?;
-    let disk = unpack(&frame.folder, &programs::erlang_output(entries[0], &frame.folder))?;
-    let bin = erts.otp.join(format!("erts-{}/bin", erts.erts_version));
-    let linux = micro.linux.clone();
-    let host = Host { micro: micro.linux, beam: erts.beam_linux.clone(), bin, disk };
-    systems.push(System { name: "linux".into(), micro: linux.clone(), place: Place::Guest(guest) });
-    systems.push(System { name: "native".into(), micro: linux, place: Place::Host(host) });
-    Ok((systems, kernel.version))
 }
 
-fn guest(
-    kernel: &linux::Kernel,
-    erts: &Erts,
-    micro: &Micro,
-    image: &Path,
-    works: &[&Work],
-    frame: &Frame,
-) -> Result<Guest> {
-    let mut more = Additions { programs: vec![("micro".into(), micro.linux.clone())], starts: Vec::new() };
-    for work in works {
+/// What all systems are made of.
+pub struct Parts<'a> {
+    pub erts: &'a Erts,
+    pub kernel: &'a linux::Kernel,
+    pub entries: &'a [Entry],
+    /// What the C program will be asked for.
+    pub works: &'a [&'a Work],
+    pub frame: &'a Frame,
+}
+
+/// Builds all systems and hands each to `ready`, the host and the guest as soon as there is the first image, whose files they share.
+/// `ready` returns false when nothing more is wanted.
+pub fn build(parts: &Parts<'_>, mut ready: impl FnMut(System) -> bool) -> Result<()> {
+    let folder = &parts.frame.folder;
+    let programs = programs::programs(parts.erts, folder)?;
+    let mut first = None;
+    for &entry in parts.entries {
+        eprintln!("building the image of {}", name(entry));
+        let image = programs::image(entry, first, &programs, folder)?;
+        let contents = hash(&[&image])?;
+        if !ready(System { name: name(entry), contents, symbols: image.clone(), place: Place::Image(image.clone()) }) {
+            return Ok(());
+        }
+        if first.is_none() {
+            first = Some(entry);
+            for system in [guest(parts, &programs, &image)?, host(parts, &programs, &image)?] {
+                if !ready(system) {
+                    return Ok(());
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn guest(parts: &Parts<'_>, programs: &Programs, image: &Path) -> Result<System> {
+    let mut more = Additions { programs: vec![("micro".into(), programs.micro.clone())], starts: Vec::new() };
+    for work in parts.works {
         let words = [&["micro".to_owned()], &work.arguments[..]].concat();
         more.starts.push((work.start.to_owned(), words));
     }
-    let arguments = frame.erlang_arguments();
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    more.starts.push(("erlang".into(), linux::erlang(&arguments)?));
-    Guest::make(kernel, erts, image, &frame.folder, &more)
+    more.starts.push(("erlang".into(), parts.frame.emulator_arguments()?));
+    let guest = Guest::make(parts.kernel, parts.erts, image, &parts.frame.folder, &more)?;
+    let contents = hash(&[&guest.kernel, &guest.initramfs])?;
+    Ok(System { name: LINUX.into(), contents, symbols: programs.micro.clone(), place: Place::Guest(guest) })
+}
+
+fn host(parts: &Parts<'_>, programs: &Programs, image: &Path) -> Result<System> {
+    let disk = unpack(&parts.frame.folder, image)?;
+    let bin = parts.erts.otp.join(format!("erts-{}/bin", parts.erts.erts_version));
+    let host = Host { micro: programs.micro.clone(), beam: parts.erts.beam_linux.clone(), bin, disk };
+    let contents = hash(&[&host.micro, &host.beam])?;
+    Ok(System { name: NATIVE.into(), contents, symbols: programs.micro.clone(), place: Place::Host(host) })
+}
+
+/// One hash of several files.
+fn hash(files: &[&Path]) -> Result<String> {
+    let hashes: Vec<_> = files.iter().map(|file| Ok(sources::sha256_file(file)?)).collect::<Result<_>>()?;
+    Ok(if let [one] = &hashes[..] { one.clone() } else { sources::sha256_hex(hashes.concat().as_bytes()) })
 }
 
 impl System {
-    /// Whether it runs in QEMU, where instructions can be counted.
-    pub fn is_machine(&self) -> bool {
-        !matches!(self.place, Place::Host(_))
-    }
-
     /// Whether it is an image, which counts its own system calls.
     pub fn is_image(&self) -> bool {
         matches!(self.place, Place::Image(_))
     }
 
-    /// The file whose symbols name the code of the C program and, in an image, of the library OS.
-    pub fn micro_symbols(&self) -> &Path {
-        &self.micro
-    }
-
-    fn machine(
-        &self,
-        frame: &Frame,
-        cpus: u32,
-        start: &str,
-        arguments: &str,
-        program: impl Fn(&Images) -> PathBuf,
-    ) -> Result<Machine> {
+    fn machine(&self, frame: &Frame, cpus: u32, start: &str, arguments: &str) -> Result<Machine> {
         let base = |image: PathBuf| Machine { kind: frame.kind, cpus, memory: frame.memory, ..Machine::new(image) };
         Ok(match &self.place {
-            Place::Image(images) => Machine { append: arguments.to_owned(), ..base(program(images)) },
+            Place::Image(image) => Machine { append: arguments.to_owned(), ..base(image.clone()) },
             Place::Guest(guest) => Machine {
                 append: linux::command_line(start),
                 extra: vec!["-initrd".into(), guest.initramfs.to_string_lossy().into_owned()],
@@ -189,8 +206,8 @@ impl System {
 
     /// The machine that runs the C program.
     pub fn micro_machine(&self, frame: &Frame, cpus: u32, work: &Work) -> Result<Machine> {
-        let arguments = format!("-- {}", work.arguments.join(" "));
-        self.machine(frame, cpus, work.start, &arguments, |images| images.micro.clone())
+        let arguments = format!("-- micro {}", work.arguments.join(" "));
+        self.machine(frame, cpus, work.start, &arguments)
     }
 
     /// Runs the C program on this machine to its end, and returns what it printed.
@@ -204,14 +221,15 @@ impl System {
         })
     }
 
-    /// Starts the Erlang program, and waits until it serves.
-    pub fn erlang(&self, frame: &Frame, cpus: u32, counters: bool) -> Result<Session> {
+    /// Starts the Erlang program, and waits until it serves. `extra` is for QEMU.
+    pub fn erlang(&self, frame: &Frame, cpus: u32, counters: bool, extra: &[String]) -> Result<Session> {
         if let Place::Host(host) = &self.place {
             return host.erlang(frame);
         }
         let settings = if counters { "counters=on " } else { "" };
-        let arguments = format!("{settings}-- {}", frame.erlang_arguments().join(" "));
-        let mut machine = self.machine(frame, cpus, "erlang", &arguments, |images| images.erlang.clone())?;
+        let arguments = format!("{settings}-- {}", frame.emulator_arguments()?.join(" "));
+        let mut machine = self.machine(frame, cpus, "erlang", &arguments)?;
+        machine.extra.extend_from_slice(extra);
         self.patiently(|patience| {
             machine.forwards = [ECHO_PORT, HTTP_PORT]
                 .into_iter()

@@ -1,0 +1,211 @@
+//! Results as they come: a file to which each step adds a line, so that an interrupted run can go on, or be reported as far as it came.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File, OpenOptions},
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    data::{About, CallRun, CountRun, Data, RequestRun, Run, Trace},
+    plan::Step,
+};
+
+/// The file of a run that goes on, or was interrupted, ...
+const UNFINISHED: &str = "unfinished.jsonl";
+/// ... and of the last one that came to its end.
+const FINISHED: &str = "finished.jsonl";
+
+/// What one step found.
+#[derive(Serialize, Deserialize)]
+pub enum Found {
+    Count(CountRun),
+    Path(Vec<Trace>),
+    Calls(CallRun),
+    Requests(Vec<RequestRun>),
+    Micro(Run),
+    Erlang(Run),
+}
+
+/// A line of the file, but for the first, which is [`About`].
+#[derive(Serialize, Deserialize)]
+struct Record {
+    step: Step,
+    /// A hash of everything that was run.
+    contents: String,
+    seconds: f64,
+    found: Found,
+}
+
+/// The results so far, in a file and here.
+pub struct Journal {
+    path: PathBuf,
+    about: About,
+    records: Vec<Record>,
+}
+
+impl Journal {
+    /// A new run. What an earlier one left unfinished is gone.
+    pub fn begin(folder: &Path, about: About) -> Result<Self> {
+        let path = folder.join(UNFINISHED);
+        let line = serde_json::to_string(&about)? + "\n";
+        fs::write(&path, line).with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(Self { path, about, records: Vec::new() })
+    }
+
+    /// The unfinished run, if there is one. A line that was not written to its end counts for nothing.
+    pub fn open(folder: &Path) -> Result<Option<Self>> {
+        let path = folder.join(UNFINISHED);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let whole = &text[..text.rfind('\n').map_or(0, |end| end + 1)];
+        let wrong = || format!("{} does not read as results; remove it", path.display());
+        let mut lines = whole.lines();
+        let about = serde_json::from_str(lines.next().unwrap_or_default()).with_context(wrong)?;
+        let records = lines.map(|line| serde_json::from_str(line).with_context(wrong)).collect::<Result<_>>()?;
+        Ok(Some(Self { path, about, records }))
+    }
+
+    /// The unfinished run, to go on with.
+    pub fn resume(folder: &Path) -> Result<Self> {
+        let Some(journal) = Self::open(folder)? else {
+            bail!("there is no unfinished run in {}: start one without --resume", folder.display())
+        };
+        // Behind half a line nothing could be added.
+        let file = OpenOptions::new().write(true).open(&journal.path);
+        let file = file.with_context(|| format!("cannot write {}", journal.path.display()))?;
+        let text = fs::read(&journal.path)?;
+        file.set_len(text.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end as u64 + 1))?;
+        Ok(journal)
+    }
+
+    pub fn about(&self) -> &About {
+        &self.about
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether this step has its result.
+    pub fn has(&self, step: &Step) -> bool {
+        self.records.iter().any(|record| record.step == *step)
+    }
+
+    /// What was done, and how long it took in seconds.
+    pub fn done(&self) -> impl Iterator<Item = (&Step, f64)> {
+        self.records.iter().map(|record| (&record.step, record.seconds))
+    }
+
+    /// Refuses results of another `system`: what is compared would not be the same.
+    pub fn check(&self, system: &str, contents: &str) -> Result<()> {
+        let other = |record: &&Record| record.step.system == system && record.contents != contents;
+        ensure!(
+            !self.records.iter().any(|record| other(&record)),
+            "{system} is not what the unfinished run measured: start anew, without --resume"
+        );
+        Ok(())
+    }
+
+    /// Writes a result down.
+    pub fn add(&mut self, step: Step, contents: &str, seconds: f64, found: Found) -> Result<()> {
+        let record = Record { step, contents: contents.to_owned(), seconds, found };
+        let line = serde_json::to_string(&record)? + "\n";
+        let mut file =
+            File::options().append(true).open(&self.path).with_context(|| self.path.display().to_string())?;
+        file.write_all(line.as_bytes()).with_context(|| format!("cannot write {}", self.path.display()))?;
+        self.records.push(record);
+        Ok(())
+    }
+
+    /// Nothing is left to do.
+    pub fn finish(&self) -> Result<()> {
+        let finished = self.path.with_file_name(FINISHED);
+        fs::rename(&self.path, &finished).with_context(|| format!("cannot make {}", finished.display()))
+    }
+
+    /// All results, in the order in which they came.
+    pub fn into_data(self) -> Data {
+        let seconds = self.records.iter().map(|record| record.seconds).sum::<f64>();
+        let mut data = Data { about: self.about, ..Data::default() };
+        data.about.seconds = seconds as u64;
+        data.about.contents = self
+            .records
+            .iter()
+            .map(|record| (record.step.system.clone(), record.contents.clone()))
+            .collect::<BTreeMap<_, _>>();
+        for record in self.records {
+            match record.found {
+                Found::Count(run) => data.counts.push(run),
+                Found::Path(traces) => data.paths.extend(traces),
+                Found::Calls(run) => data.calls.push(run),
+                Found::Requests(runs) => data.requests.extend(runs),
+                Found::Micro(run) => data.micro.push(run),
+                Found::Erlang(run) => data.erlang.push(run),
+            }
+        }
+        data
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::plan::What, *};
+    use std::env;
+
+    fn folder(name: &str) -> PathBuf {
+        let folder = env::temp_dir().join(format!("trapless-journal-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).unwrap();
+        folder
+    }
+
+    fn step(round: u32) -> Step {
+        Step { system: "direct".into(), what: What::Micro, round }
+    }
+
+    fn found(round: u32) -> Found {
+        let (samples, absent) = (Vec::new(), Vec::new());
+        Found::Micro(Run { system: "direct".into(), cpus: 1, round, place: 0, samples, absent })
+    }
+
+    #[test]
+    fn an_interrupted_run_goes_on_behind_its_last_whole_line() {
+        let folder = folder("resume");
+        assert!(Journal::open(&folder).unwrap().is_none() && Journal::resume(&folder).is_err());
+        let mut journal = Journal::begin(&folder, About { rounds: 3, ..About::default() }).unwrap();
+        for round in [1, 2] {
+            journal.add(step(round), "hash", 1.5, found(round)).unwrap();
+        }
+        let text = fs::read_to_string(journal.path()).unwrap();
+        fs::write(journal.path(), &text[..text.len() - 9]).unwrap();
+
+        let mut journal = Journal::resume(&folder).unwrap();
+        assert!(journal.has(&step(1)) && !journal.has(&step(2)));
+        journal.add(step(2), "hash", 1.5, found(2)).unwrap();
+        let journal = Journal::open(&folder).unwrap().unwrap();
+        assert_eq!(journal.done().collect::<Vec<_>>(), [(&step(1), 1.5), (&step(2), 1.5)]);
+        journal.finish().unwrap();
+        let data = journal.into_data();
+        assert_eq!((data.micro.len(), data.about.rounds, data.about.seconds), (2, 3, 3));
+        assert!(Journal::open(&folder).unwrap().is_none());
+    }
+
+    #[test]
+    fn results_of_other_images_are_refused() {
+        let folder = folder("images");
+        let mut journal = Journal::begin(&folder, About::default()).unwrap();
+        journal.check("direct", "one").unwrap();
+        journal.add(step(1), "one", 1.0, found(1)).unwrap();
+        let journal = Journal::resume(&folder).unwrap();
+        journal.check("direct", "one").unwrap();
+        journal.check("trap", "two").unwrap();
+        assert!(journal.check("direct", "two").unwrap_err().to_string().contains("--resume"));
+    }
+}

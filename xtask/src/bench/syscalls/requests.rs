@@ -1,0 +1,138 @@
+//! Where the instructions of HTTP requests go: counted by a plugin of QEMU (`bench/profile/plugin.c`) while a client asks.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use trapless_tests::{deadline, run_quietly};
+
+use super::{
+    CONNECTIONS, CPUS, clients,
+    data::{RequestRun, Share},
+    path::{C_SIDE, KERNEL},
+    systems::{Frame, System},
+};
+use crate::bench::profile;
+
+/// Functions that are named in the results.
+const FUNCTIONS: usize = 12;
+
+/// Executed instructions, by the first address of a piece of code.
+type Counts = BTreeMap<u64, u64>;
+
+/// Counts the requests of every number of connections on one machine, for so many seconds each.
+pub fn record(system: &System, frame: &Frame, seconds: u32) -> Result<Vec<RequestRun>> {
+    let plugin = profile::plugin(&profile::counter(), &frame.folder)?;
+    let ask = frame.folder.join("ask");
+    let answer = frame.folder.join("counts.txt");
+    run_quietly(Command::new("rm").arg("-f").args([&ask, &answer]))?;
+    run_quietly(Command::new("mkfifo").arg(&ask))?;
+    let end = frame.folder.join("counts-at-the-end.txt");
+    let extra = format!("{},out={},ask={}", plugin.display(), end.display(), ask.display());
+    let session = system.erlang(frame, CPUS, false, &["-plugin".into(), extra])?;
+    let symbols = if system.is_image() { profile::symbols(&system.symbols)? } else { BTreeMap::new() };
+    let mut runs = Vec::new();
+    for connections in CONNECTIONS {
+        let before = counts(&ask, &answer)?;
+        let load = clients::http(session.http, connections, seconds)?;
+        let mut counts = counts(&ask, &answer)?;
+        for (address, count) in &mut counts {
+            *count = count.saturating_sub(before.get(address).copied().unwrap_or(0));
+        }
+        let (parts, functions) = sorted(&counts, &symbols);
+        runs.push(RequestRun { system: system.name.clone(), connections, requests: load.requests, parts, functions });
+    }
+    Ok(runs)
+}
+
+/// Has the plugin tell its counts.
+fn counts(ask: &Path, answer: &PathBuf) -> Result<Counts> {
+    fs::write(ask, format!("{}\n", answer.display())).with_context(|| format!("cannot write {}", ask.display()))?;
+    let asked = Instant::now();
+    while !answer.exists() {
+        ensure!(asked.elapsed() < deadline(), "the plugin left no {}", answer.display());
+        thread::sleep(Duration::from_millis(20));
+    }
+    let text = fs::read_to_string(answer).with_context(|| format!("cannot read {}", answer.display()))?;
+    fs::remove_file(answer).with_context(|| format!("cannot remove {}", answer.display()))?;
+    read(&text)
+}
+
+/// Lines `ADDRESS INSTRUCTIONS EXECUTIONS TRANSLATIONS`.
+fn read(text: &str) -> Result<Counts> {
+    let mut counts = Counts::new();
+    for line in text.lines() {
+        let words: Vec<_> = line.split(' ').collect();
+        let number = |at: usize| words.get(at).and_then(|word| word.parse::<u64>().ok());
+        let address = words.first().and_then(|word| u64::from_str_radix(word, 16).ok());
+        let counted = address.zip(number(1)).zip(number(2));
+        let ((address, instructions), executions) = counted.with_context(|| format!("the plugin wrote {line:?}"))?;
+        *counts.entry(address).or_default() += instructions * executions;
+    }
+    Ok(counts)
+}
+
+/// The parts, and the functions of the system that have most. Without `symbols` the system is Linux.
+fn sorted(counts: &Counts, symbols: &BTreeMap<u64, String>) -> (BTreeMap<Share, u64>, Vec<(String, u64)>) {
+    let mut parts = BTreeMap::new();
+    let mut functions: BTreeMap<&str, u64> = BTreeMap::new();
+    for (&address, &count) in counts {
+        let name = symbols.range(..=address).next_back().map_or("", |(_, name)| name);
+        let share = if symbols.is_empty() { in_linux(address) } else { in_image(address, name) };
+        *parts.entry(share).or_default() += count;
+        if share != Share::Erlang && !name.is_empty() {
+            *functions.entry(name).or_default() += count;
+        }
+    }
+    let mut functions: Vec<_> =
+        functions.into_iter().map(|(name, count)| (without_hash(name).to_owned(), count)).collect();
+    functions.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    functions.truncate(FUNCTIONS);
+    (parts, functions)
+}
+
+fn in_linux(address: u64) -> Share {
+    if address < KERNEL { Share::Erlang } else { Share::System }
+}
+
+/// smoltcp, and what of it the compiler has put into its callers.
+fn in_image(address: u64, name: &str) -> Share {
+    match address {
+        C_SIDE.. => Share::Erlang,
+        _ if ["smoltcp::", "logic::net::"].iter().any(|module| name.contains(module)) => Share::Tcp,
+        _ => Share::System,
+    }
+}
+
+/// A Rust symbol without the hash at its end.
+fn without_hash(name: &str) -> &str {
+    match name.rsplit_once("::h") {
+        Some((rest, hash)) if hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()) => rest,
+        _ => name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn code_is_sorted_by_where_it_is() {
+        let counts = read("100010 3 2 1\n100020 1 4 1\n200000 5 1 2\n400000 7 1 1\nffffffff81000000 2 2 1\n").unwrap();
+        let symbols = [(0x10_0000, "smoltcp::x::h0123456789abcdef"), (0x20_0000, "other"), (0x40_0000, "beam")]
+            .map(|(address, name)| (address, name.to_owned()))
+            .into();
+        let (parts, functions) = sorted(&counts, &symbols);
+        assert_eq!(parts, [(Share::Erlang, 11), (Share::Tcp, 10), (Share::System, 5)].into());
+        assert_eq!(functions, [("smoltcp::x".to_owned(), 10), ("other".to_owned(), 5)]);
+        let (parts, functions) = sorted(&counts, &BTreeMap::new());
+        assert_eq!(parts, [(Share::Erlang, 22), (Share::System, 4)].into());
+        assert!(functions.is_empty() && read("nonsense").is_err());
+    }
+}
