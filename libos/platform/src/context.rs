@@ -197,8 +197,12 @@ pub unsafe extern "C" fn resume(context: *const Context) -> ! {
         "5: mov rsp, r8",
         "jmp {pop}",
 
-        // What a call preserves. Another thread may have left values on the x87 stack, which a call promises to find empty.
-        "6: fninit",
+        // What a call preserves. An interrupt may have led here, which leaves no segment in SS. That means nothing to code in 64-bit
+        // mode, but an emulator translates all code anew for it. Another thread may have left values on the x87 stack, which a call
+        // promises to find empty.
+        "6: mov eax, {ss}",
+        "mov ss, eax",
+        "fninit",
         "fldcw [r8 + {x87_cw}]",
         "ldmxcsr [r8 + {mxcsr}]",
         "mov rbx, [r8 + {rbx}]",
@@ -214,7 +218,7 @@ pub unsafe extern "C" fn resume(context: *const Context) -> ! {
         rbx = const RBX, rbp = const RBP, r12 = const R12, r13 = const R13, r14 = const R14, r15 = const R15, rsp = const RSP,
         has_fsgsbase = const offset::HAS_FSGSBASE, preempt = const offset::PREEMPT,
         mask = const offset::XSAVE_MASK, mode = const offset::FPU_MODE, msr = const MSR_FS_BASE,
-        pop = sym crate::trap::pop_frame,
+        pop = sym crate::trap::pop_frame, ss = const crate::gdt::KERNEL_SS,
     )
 }
 

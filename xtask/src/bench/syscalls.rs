@@ -6,6 +6,7 @@
 mod analysis;
 mod clients;
 mod data;
+mod executed;
 mod interval;
 mod journal;
 mod lines;
@@ -16,7 +17,6 @@ mod plan;
 mod programs;
 mod progress;
 mod report;
-mod requests;
 mod systems;
 
 use std::{
@@ -236,8 +236,9 @@ impl Bench<'_> {
         Ok(match step.what {
             What::Count => Found::Count(count(system, frame, works)?),
             What::Path => Found::Path(path::record(system, frame, &works.path)?),
+            What::Boot => Found::Boot(executed::boot(system, frame)?),
             What::Calls => Found::Calls(calls(system, frame, amount)?),
-            What::Requests => Found::Requests(requests::record(system, frame, amount.load)?),
+            What::Requests => Found::Requests(executed::requests(system, frame, amount.load)?),
             What::Micro => Found::Micro(run(1, system.micro(frame, 1, &works.all)?)),
             What::Pair => Found::Micro(run(CPUS, system.micro(frame, CPUS, &works.pair)?)),
             What::Erlang => Found::Erlang(run(CPUS, erlang(system, frame, amount)?)),

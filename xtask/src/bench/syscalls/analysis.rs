@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
+    CPUS,
     data::{Count, Data, Run},
     interval::Estimate,
     operations::NULL,
@@ -114,6 +115,18 @@ pub fn instructions(data: &Data, system: &str, name: &str) -> Option<Instruction
 pub fn is_proven(data: &Data) -> bool {
     let mut proofs = data.counts.iter().flat_map(|run| &run.proofs).peekable();
     proofs.peek().is_some() && proofs.all(|proof| proof.instructions == 2 * proof.iterations)
+}
+
+/// Rounds in which everything was measured on every system.
+pub fn complete_rounds(data: &Data) -> u32 {
+    let has = |runs: &[Run], system: &str, cpus, round| {
+        runs.iter().any(|run| run.system == system && run.cpus == cpus && run.round == round)
+    };
+    let all = |system: &String, round| {
+        [1, CPUS].iter().all(|&cpus| has(&data.micro, system, cpus, round)) && has(&data.erlang, system, CPUS, round)
+    };
+    let complete = (1..=data.about.rounds).filter(|&round| data.about.systems.iter().all(|system| all(system, round)));
+    complete.count().try_into().unwrap_or(u32::MAX)
 }
 
 /// System calls that one operation of Erlang makes on a system that counts them.

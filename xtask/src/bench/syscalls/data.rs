@@ -22,6 +22,9 @@ pub struct Data {
     /// Where the instructions of HTTP requests go.
     #[serde(default)]
     pub requests: Vec<RequestRun>,
+    /// What is executed until Erlang's first line.
+    #[serde(default)]
+    pub boots: Vec<BootRun>,
 }
 
 /// What the results hang on.
@@ -113,6 +116,17 @@ pub struct Calls {
 pub struct CallRun {
     pub system: String,
     pub operations: Vec<Calls>,
+}
+
+/// What was executed until Erlang's first line, on one CPU.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BootRun {
+    pub system: String,
+    pub instructions: u64,
+    /// Pieces of code that the emulation translated, ...
+    pub translations: u64,
+    /// ... and how many of them differ.
+    pub pieces: u64,
 }
 
 /// Where the instructions of HTTP requests went, with this many connections.

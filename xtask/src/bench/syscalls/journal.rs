@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    data::{About, CallRun, CountRun, Data, RequestRun, Run, Trace},
+    data::{About, BootRun, CallRun, CountRun, Data, RequestRun, Run, Trace},
     plan::Step,
 };
 
@@ -25,6 +25,7 @@ const FINISHED: &str = "finished.jsonl";
 pub enum Found {
     Count(CountRun),
     Path(Vec<Trace>),
+    Boot(BootRun),
     Calls(CallRun),
     Requests(Vec<RequestRun>),
     Micro(Run),
@@ -144,6 +145,7 @@ impl Journal {
             match record.found {
                 Found::Count(run) => data.counts.push(run),
                 Found::Path(traces) => data.paths.extend(traces),
+                Found::Boot(run) => data.boots.push(run),
                 Found::Calls(run) => data.calls.push(run),
                 Found::Requests(runs) => data.requests.extend(runs),
                 Found::Micro(run) => data.micro.push(run),

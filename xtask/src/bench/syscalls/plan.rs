@@ -19,6 +19,8 @@ pub enum What {
     Count,
     /// The way of single calls.
     Path,
+    /// What is executed until Erlang's first line.
+    Boot,
     /// System calls of Erlang's operations.
     Calls,
     /// Instructions of an HTTP request, by part of the system.
@@ -37,6 +39,7 @@ impl What {
         match self {
             Self::Count => "instructions",
             Self::Path => "the way of single calls",
+            Self::Boot => "what a start executes",
             Self::Calls => "system calls of Erlang's operations",
             Self::Requests => "instructions of HTTP requests",
             Self::Micro => "times of the C program",
@@ -69,20 +72,16 @@ impl Plan {
         let step = |system: &str, what, round| Step { system: system.to_owned(), what, round };
         let names = || about.systems.iter().map(String::as_str);
         let machines = || names().filter(|&name| name != NATIVE);
+        let is_image = |name: &&str| *name != LINUX && *name != NATIVE;
         let exact = |name| {
-            (1..=COUNTING_BOOTS)
-                .map(move |boot| (What::Count, boot))
-                .chain([(What::Path, 1)])
-                .map(move |(what, round)| step(name, what, round))
+            let counts = (1..=COUNTING_BOOTS).map(|boot| (What::Count, boot)).chain([(What::Path, 1)]);
+            let boot = is_image(&name).then_some((What::Boot, 1));
+            counts.chain(boot).map(move |(what, round)| step(name, what, round)).collect::<Vec<_>>()
         };
         let exact = machines().flat_map(exact).collect();
-        let mut timed: Vec<_> =
-            machines().filter(|&name| name != LINUX).map(|name| step(name, What::Calls, 1)).collect();
-        timed.extend(
-            machines()
-                .filter(|&name| name == names().next().unwrap_or_default() || name == LINUX)
-                .map(|name| step(name, What::Requests, 1)),
-        );
+        let first = names().next().unwrap_or_default();
+        let mut timed: Vec<_> = names().filter(is_image).map(|name| step(name, What::Calls, 1)).collect();
+        timed.extend([first, LINUX].map(|name| step(name, What::Requests, 1)));
         let mut random = Random::new(about.seed);
         for round in 1..=about.rounds {
             let mut steps: Vec<_> = names()
@@ -116,7 +115,7 @@ mod tests {
         let steps: BTreeSet<_> = plan.steps().collect();
         assert_eq!(steps.len(), plan.steps().count());
         let of = |what| steps.iter().filter(|step| step.what == what).count();
-        assert_eq!([What::Count, What::Path, What::Calls, What::Requests].map(of), [6, 3, 2, 2]);
+        assert_eq!([What::Count, What::Path, What::Boot, What::Calls, What::Requests].map(of), [6, 3, 2, 2, 2]);
         assert_eq!([What::Micro, What::Pair, What::Erlang].map(of), [12, 12, 12]);
     }
 

@@ -28,7 +28,7 @@ fn usual(step: &Step) -> f64 {
         (What::Path, LINUX) => 15.0,
         (What::Requests, LINUX) => 40.0,
         (What::Requests, _) => 20.0,
-        (What::Calls, _) => 8.0,
+        (What::Calls | What::Boot, _) => 8.0,
         (What::Erlang, LINUX) => 14.0,
         (What::Erlang, _) => 9.0,
         (_, LINUX) => 8.0,

@@ -2,6 +2,7 @@
 
 mod conclusions;
 mod document;
+mod executed;
 mod figures;
 mod html;
 mod markdown;
@@ -93,6 +94,18 @@ fn document(data: &Data) -> Result<Document> {
         "System calls per operation on the first system.",
         vec![Block::Table(tables::calls(data))],
     );
+    section(
+        "What an HTTP request executes",
+        "Instructions of one request, counted by a plugin of QEMU on 2 CPUs while clients ask on kept connections. Erlang is ERTS, its C \
+         library and the code that its JIT makes; TCP/IP is that of the library OS, system the rest of it, or all of Linux.",
+        vec![Block::Table(executed::requests(data))],
+    );
+    section(
+        "What a start executes",
+        "Until Erlang's first line, on one CPU. Software emulation translates code before it runs it, which costs as much as running it \
+         many times, and does so again for code that it meets in another state of the processor.",
+        vec![Block::Table(executed::boots(data))],
+    );
     blocks.push(Block::Heading("Method".into()));
     blocks.push(Block::List(method(data)));
     Ok(Document { title: "What a system call boundary costs Erlang".into(), blocks })
@@ -101,6 +114,10 @@ fn document(data: &Data) -> Result<Document> {
 fn method(data: &Data) -> Vec<String> {
     let about = &data.about;
     let kind = if about.quick { "a quick look" } else { "a full run" };
+    let rounds = match analysis::complete_rounds(data) {
+        all if all == about.rounds => format!("of {all} rounds"),
+        some => format!("that was INTERRUPTED, with {some} of {} rounds complete,", about.rounds),
+    };
     let proof = if analysis::is_proven(data) {
         "Loops of known length were counted exactly in every boot."
     } else {
@@ -108,9 +125,8 @@ fn method(data: &Data) -> Vec<String> {
     };
     vec![
         format!(
-            "Written by `cargo xtask bench syscalls`, {kind} of {} rounds in {} min; everything raw is in `overhead.json`, from which \
-             `--report-only` writes these pages again. `bench/README.md` says how the systems are made equal.",
-            about.rounds,
+            "Written by `cargo xtask bench syscalls`, {kind} {rounds} in {} min of measuring; everything raw is in `overhead.json`, from \
+             which `--report-only` writes these pages again. `bench/README.md` says how the systems are made equal.",
             about.seconds.div_ceil(60)
         ),
         format!("Host: {}. Commit {}.", about.host, about.commit),
@@ -129,11 +145,21 @@ fn method(data: &Data) -> Vec<String> {
             super::interval::WANTED * 100.0
         ),
         format!(
+            "Of so many intervals some miss the truth by chance alone: of {} ratios in Erlang at that confidence about {:.0}.",
+            comparisons(data),
+            comparisons(data) as f64 * (1.0 - super::interval::WANTED)
+        ),
+        format!(
             "An interval that reaches further than {:.0} % from its median is marked as noise.",
             analysis::NOISE * 100.0
         ),
         format!("Instructions: QEMU's `-icount shift=0` with 1 CPU, two boots. {proof}"),
     ]
+}
+
+/// Operations of Erlang that are compared with the first system.
+fn comparisons(data: &Data) -> usize {
+    data.about.systems.len().saturating_sub(1) * operations::ERLANG.len()
 }
 
 #[cfg(test)]
@@ -166,6 +192,7 @@ mod tests {
         for round in 1..=rounds {
             for system in systems.into_iter().enumerate() {
                 data.micro.push(run(system, round, micro.clone()));
+                data.micro.push(Run { cpus: 2, ..run(system, round, vec!["futex_ping_pong"]) });
                 data.erlang.push(Run { cpus: 2, ..run(system, round, erlang.clone()) });
             }
         }
@@ -181,6 +208,17 @@ mod tests {
                 assert!(text.contains(title), "{title}");
             }
         }
+    }
+
+    #[test]
+    fn an_interrupted_run_says_how_far_it_came() {
+        let method = |data: &Data| method(data).swap_remove(0);
+        let mut data = sample(3);
+        assert!(method(&data).contains("a full run of 3 rounds"));
+        let last = data.erlang.pop().unwrap();
+        assert_eq!(last.round, 3);
+        assert!(method(&data).contains("INTERRUPTED, with 2 of 3 rounds"), "{}", method(&data));
+        assert!(document(&data).is_ok());
     }
 
     #[test]

@@ -26,7 +26,10 @@ use super::{
     programs::{self, Programs},
 };
 use crate::{
-    bench::linux::{self, Additions, Guest},
+    bench::{
+        boot::FIRST_LINE,
+        linux::{self, Additions, Guest},
+    },
     cli::{Entry, name},
     suites::unpack,
 };
@@ -251,6 +254,18 @@ impl System {
                 _running: Running::Machine(Box::new(vm)),
             })
         })
+    }
+
+    /// Boots an image on one CPU to Erlang's first line. `extra` is for QEMU.
+    pub fn hello(&self, frame: &Frame, extra: &[String]) -> Result<Vm> {
+        // In quotes, for the image splits its command line as a shell does.
+        let words = linux::erlang(&["-noshell", "-eval", linux::HELLO])?;
+        let words: Vec<_> = words.iter().map(|word| format!("'{word}'")).collect();
+        let mut machine = self.machine(frame, 1, "hello", &format!("-- {}", words.join(" ")))?;
+        machine.extra.extend_from_slice(extra);
+        let mut vm = Vm::boot(&format!("bench-{}-hello", self.name), &machine)?;
+        vm.wait_for(FIRST_LINE)?;
+        Ok(vm)
     }
 
     /// A guest is started again when it does not come up.

@@ -7,6 +7,7 @@ use super::{
         interval::Estimate,
         operations::{ERLANG, NULL},
     },
+    executed,
     tables::{ERLANG_CPUS, base, counted, number, thousands, time, variants},
 };
 
@@ -19,6 +20,8 @@ pub fn conclusions(data: &Data) -> Vec<String> {
         said.extend(erlang(data, system));
     }
     said.extend(share(data));
+    said.extend(executed::growth(data));
+    said.extend(executed::translations(data));
     if said.is_empty() {
         said.push("Nothing: there are too few results.".into());
     }

@@ -1,4 +1,4 @@
-//! Where the instructions of HTTP requests go: counted by a plugin of QEMU (`bench/profile/plugin.c`) while a client asks.
+//! What is executed: counted by a plugin of QEMU (`bench/profile/plugin.c`) until Erlang's first line, and while a client asks for HTTP.
 
 use std::{
     collections::BTreeMap,
@@ -14,7 +14,7 @@ use trapless_tests::{deadline, run_quietly};
 
 use super::{
     CONNECTIONS, CPUS, clients,
-    data::{RequestRun, Share},
+    data::{BootRun, RequestRun, Share},
     path::{C_SIDE, KERNEL},
     systems::{Frame, System},
 };
@@ -26,22 +26,66 @@ const FUNCTIONS: usize = 12;
 /// Executed instructions, by the first address of a piece of code.
 type Counts = BTreeMap<u64, u64>;
 
+/// The plugin in a running QEMU, which tells its counts when it is asked.
+struct Counter {
+    ask: PathBuf,
+    answer: PathBuf,
+    /// What QEMU is started with.
+    extra: [String; 2],
+}
+
+impl Counter {
+    fn new(folder: &Path) -> Result<Self> {
+        let plugin = profile::plugin(&profile::counter(), folder)?;
+        let [ask, answer, end] = ["counts.ask", "counts.txt", "counts-at-the-end.txt"].map(|name| folder.join(name));
+        run_quietly(Command::new("rm").arg("-f").args([&ask, &answer]))?;
+        run_quietly(Command::new("mkfifo").arg(&ask))?;
+        let argument = format!("{},out={},ask={}", plugin.display(), end.display(), ask.display());
+        Ok(Self { ask, answer, extra: ["-plugin".into(), argument] })
+    }
+
+    /// The counts so far, as the plugin writes them.
+    fn text(&self) -> Result<String> {
+        let Self { ask, answer, .. } = self;
+        fs::write(ask, format!("{}\n", answer.display())).with_context(|| format!("cannot write {}", ask.display()))?;
+        let asked = Instant::now();
+        while !answer.exists() {
+            ensure!(asked.elapsed() < deadline(), "the plugin left no {}", answer.display());
+            thread::sleep(Duration::from_millis(20));
+        }
+        let text = fs::read_to_string(answer).with_context(|| format!("cannot read {}", answer.display()))?;
+        fs::remove_file(answer).with_context(|| format!("cannot remove {}", answer.display()))?;
+        Ok(text)
+    }
+
+    fn counts(&self) -> Result<Counts> {
+        counts(&self.text()?)
+    }
+}
+
+/// Boots one image to Erlang's first line.
+pub fn boot(system: &System, frame: &Frame) -> Result<BootRun> {
+    let counter = Counter::new(&frame.folder)?;
+    let _running = system.hello(frame, &counter.extra)?;
+    let lines = lines(&counter.text()?)?;
+    Ok(BootRun {
+        system: system.name.clone(),
+        instructions: lines.iter().map(|line| line.instructions * line.executions).sum(),
+        translations: lines.iter().map(|line| line.translations).sum(),
+        pieces: lines.len() as u64,
+    })
+}
+
 /// Counts the requests of every number of connections on one machine, for so many seconds each.
-pub fn record(system: &System, frame: &Frame, seconds: u32) -> Result<Vec<RequestRun>> {
-    let plugin = profile::plugin(&profile::counter(), &frame.folder)?;
-    let ask = frame.folder.join("ask");
-    let answer = frame.folder.join("counts.txt");
-    run_quietly(Command::new("rm").arg("-f").args([&ask, &answer]))?;
-    run_quietly(Command::new("mkfifo").arg(&ask))?;
-    let end = frame.folder.join("counts-at-the-end.txt");
-    let extra = format!("{},out={},ask={}", plugin.display(), end.display(), ask.display());
-    let session = system.erlang(frame, CPUS, false, &["-plugin".into(), extra])?;
+pub fn requests(system: &System, frame: &Frame, seconds: u32) -> Result<Vec<RequestRun>> {
+    let counter = Counter::new(&frame.folder)?;
+    let session = system.erlang(frame, CPUS, false, &counter.extra)?;
     let symbols = if system.is_image() { profile::symbols(&system.symbols)? } else { BTreeMap::new() };
     let mut runs = Vec::new();
     for connections in CONNECTIONS {
-        let before = counts(&ask, &answer)?;
+        let before = counter.counts()?;
         let load = clients::http(session.http, connections, seconds)?;
-        let mut counts = counts(&ask, &answer)?;
+        let mut counts = counter.counts()?;
         for (address, count) in &mut counts {
             *count = count.saturating_sub(before.get(address).copied().unwrap_or(0));
         }
@@ -51,29 +95,29 @@ pub fn record(system: &System, frame: &Frame, seconds: u32) -> Result<Vec<Reques
     Ok(runs)
 }
 
-/// Has the plugin tell its counts.
-fn counts(ask: &Path, answer: &PathBuf) -> Result<Counts> {
-    fs::write(ask, format!("{}\n", answer.display())).with_context(|| format!("cannot write {}", ask.display()))?;
-    let asked = Instant::now();
-    while !answer.exists() {
-        ensure!(asked.elapsed() < deadline(), "the plugin left no {}", answer.display());
-        thread::sleep(Duration::from_millis(20));
-    }
-    let text = fs::read_to_string(answer).with_context(|| format!("cannot read {}", answer.display()))?;
-    fs::remove_file(answer).with_context(|| format!("cannot remove {}", answer.display()))?;
-    read(&text)
+/// A piece of code.
+struct Piece {
+    address: u64,
+    instructions: u64,
+    executions: u64,
+    translations: u64,
 }
 
 /// Lines `ADDRESS INSTRUCTIONS EXECUTIONS TRANSLATIONS`.
-fn read(text: &str) -> Result<Counts> {
+fn lines(text: &str) -> Result<Vec<Piece>> {
+    let piece = |line: &str| {
+        let mut words = line.split(' ');
+        let address = u64::from_str_radix(words.next()?, 16).ok()?;
+        let mut number = || words.next()?.parse::<u64>().ok();
+        Some(Piece { address, instructions: number()?, executions: number()?, translations: number()? })
+    };
+    text.lines().map(|line| piece(line).with_context(|| format!("the plugin wrote {line:?}"))).collect()
+}
+
+fn counts(text: &str) -> Result<Counts> {
     let mut counts = Counts::new();
-    for line in text.lines() {
-        let words: Vec<_> = line.split(' ').collect();
-        let number = |at: usize| words.get(at).and_then(|word| word.parse::<u64>().ok());
-        let address = words.first().and_then(|word| u64::from_str_radix(word, 16).ok());
-        let counted = address.zip(number(1)).zip(number(2));
-        let ((address, instructions), executions) = counted.with_context(|| format!("the plugin wrote {line:?}"))?;
-        *counts.entry(address).or_default() += instructions * executions;
+    for piece in lines(text)? {
+        *counts.entry(piece.address).or_default() += piece.instructions * piece.executions;
     }
     Ok(counts)
 }
@@ -124,7 +168,8 @@ mod tests {
 
     #[test]
     fn code_is_sorted_by_where_it_is() {
-        let counts = read("100010 3 2 1\n100020 1 4 1\n200000 5 1 2\n400000 7 1 1\nffffffff81000000 2 2 1\n").unwrap();
+        let counts =
+            counts("100010 3 2 1\n100020 1 4 1\n200000 5 1 2\n400000 7 1 1\nffffffff81000000 2 2 1\n").unwrap();
         let symbols = [(0x10_0000, "smoltcp::x::h0123456789abcdef"), (0x20_0000, "other"), (0x40_0000, "beam")]
             .map(|(address, name)| (address, name.to_owned()))
             .into();
@@ -133,6 +178,6 @@ mod tests {
         assert_eq!(functions, [("smoltcp::x".to_owned(), 10), ("other".to_owned(), 5)]);
         let (parts, functions) = sorted(&counts, &BTreeMap::new());
         assert_eq!(parts, [(Share::Erlang, 22), (Share::System, 4)].into());
-        assert!(functions.is_empty() && read("nonsense").is_err());
+        assert!(functions.is_empty() && super::counts("nonsense").is_err());
     }
 }
