@@ -62,8 +62,8 @@ const SETTINGS: &[(&str, &str)] = &[
     ("window", "COLUMNSxROWS  (size of the console's window; it is 80x24 otherwise)"),
     ("tmpfs", "SIZE[k|m|g]  (most memory for files)"),
     ("bootchart", "on | off  (time stamps of the boot, and the files it opens)"),
-    ("selftest", "NAME[,ARGUMENT]  (run a test of the libos instead of Erlang)"),
-    ("mutant", "no-ist | drop-reg | touch  (with selftest=sentinel, in an image built with --features mutants)"),
+    ("selftest", "NAME[,ARGUMENT]  (run a test of the libos instead of Erlang; storm: disturb it by interrupts)"),
+    ("mutant", "no-ist | drop-reg | touch  (with selftest=, in an image built with --features mutants)"),
 ];
 
 impl Config {

@@ -87,9 +87,9 @@ pub fn start(info: &'static BootInfo, image: &Image) -> ! {
     counters::start(kernel::kernel().config.counters);
     trace::start(&kernel::kernel().config.trace).unwrap_or_else(|e| refuse_boot(format_args!("{e}")));
     // The program's first thread, or a test in its place.
-    match &kernel::kernel().config.selftest {
-        Some(test) => selftest::start(test, kernel::kernel().config.mutant.as_deref()),
-        None => start::first_thread(&argv, &envp).unwrap_or_else(|e| refuse_boot(format_args!("first thread: {e}"))),
+    let Config { selftest, mutant, .. } = &kernel::kernel().config;
+    if !selftest.as_ref().is_some_and(|test| selftest::start(test, mutant.as_deref())) {
+        start::first_thread(&argv, &envp).unwrap_or_else(|e| refuse_boot(format_args!("first thread: {e}")));
     }
     chart::mark("first thread");
     // The boot CPU becomes one of many.

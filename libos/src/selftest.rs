@@ -19,21 +19,27 @@ fn install(mutant: &str) {
     }
 }
 
-/// Starts the test that `setting` names: `sentinel[,SECONDS]` or `memory`, with a fault built in if `mutant` names one.
-pub fn start(setting: &str, mutant: Option<&str>) {
+/// Starts the test that `setting` names: `sentinel[,SECONDS]` or `memory`, with a fault built in if `mutant` names one. True if it takes
+/// the place of the program; `storm` only disturbs it, by interrupts.
+pub fn start(setting: &str, mutant: Option<&str>) -> bool {
     if let Some(mutant) = mutant {
         install(mutant);
+    }
+    if setting == "storm" {
+        sentinel::storm().unwrap_or_else(|e| power::refuse_boot(format_args!("selftest: {e}")));
+        return false;
     }
     let (name, argument) = setting.split_once(',').unwrap_or((setting, ""));
     let seconds = if argument.is_empty() { Some(DEFAULT_SECONDS) } else { argument.parse().ok() };
     let (run, argument): (fn(usize), _) = match (name, seconds) {
         ("sentinel", Some(seconds)) => (run_sentinel, seconds as usize),
         ("memory", _) if argument.is_empty() => (run_memory, 0),
-        _ => power::refuse_boot(format_args!("selftest={setting}: it takes sentinel[,SECONDS] or memory")),
+        _ => power::refuse_boot(format_args!("selftest={setting}: it takes sentinel[,SECONDS], memory or storm")),
     };
     if let Err(e) = thread::spawn_kernel("selftest", run, argument, STACK) {
         power::refuse_boot(format_args!("selftest: {e}"));
     }
+    true
 }
 
 /// Status 0 if all of the memory system's own tests passed, 1 if not.

@@ -3,7 +3,6 @@
  * Compiled with TRAPS where system calls are the syscall instruction, with RING_3 where the program runs in ring 3. */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -13,6 +12,7 @@
 #include <sys/random.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include "spinners.h"
 
 /* Where the linker put the library OS (link/image.ld). */
 extern char __libos_text_start[], __libos_data_start[], __rootfs_section_start[], __image_end[];
@@ -32,88 +32,6 @@ static void pointers(void)
 	fails("heap", __image_end + (8 << 20));
 	fails("stacks", (void *)0xffffa0000001f000);
 	puts("pointers end");
-}
-
-/* What a spinning thread has in its registers, and around its stack pointer, which points at `live`. */
-struct spin {
-	uint64_t below[64], live[2], put[14], got[14], vectors_put[32], vectors_got[32], turns, flags_put, flags_got, rsp;
-} __attribute__((aligned(64)));
-
-/* Loads everything, spins, and stores what is there then. */
-void spin(struct spin *block);
-__asm__(
-	".text\n"
-	"spin:\n"
-	"push %rbx\n push %rbp\n push %r12\n push %r13\n push %r14\n push %r15\n"
-	"mov %rsp, 1288(%rdi)\n"
-	"lea 512(%rdi), %rax\n"
-	"push 760(%rax)\n popf\n"
-	"mov %rax, %rsp\n"
-	"movaps 240(%rsp), %xmm0\n movaps 256(%rsp), %xmm1\n movaps 272(%rsp), %xmm2\n movaps 288(%rsp), %xmm3\n"
-	"movaps 304(%rsp), %xmm4\n movaps 320(%rsp), %xmm5\n movaps 336(%rsp), %xmm6\n movaps 352(%rsp), %xmm7\n"
-	"movaps 368(%rsp), %xmm8\n movaps 384(%rsp), %xmm9\n movaps 400(%rsp), %xmm10\n movaps 416(%rsp), %xmm11\n"
-	"movaps 432(%rsp), %xmm12\n movaps 448(%rsp), %xmm13\n movaps 464(%rsp), %xmm14\n movaps 480(%rsp), %xmm15\n"
-	"mov 752(%rsp), %rcx\n"
-	"mov 16(%rsp), %rax\n mov 24(%rsp), %rbx\n mov 32(%rsp), %rdx\n mov 40(%rsp), %rsi\n"
-	"mov 48(%rsp), %rdi\n mov 56(%rsp), %rbp\n mov 64(%rsp), %r8\n mov 72(%rsp), %r9\n"
-	"mov 80(%rsp), %r10\n mov 88(%rsp), %r11\n mov 96(%rsp), %r12\n mov 104(%rsp), %r13\n"
-	"mov 112(%rsp), %r14\n mov 120(%rsp), %r15\n"
-	"1: lea -1(%rcx), %rcx\n jrcxz 2f\n jmp 1b\n"
-	"2:\n"
-	"mov %rax, 128(%rsp)\n mov %rbx, 136(%rsp)\n mov %rdx, 144(%rsp)\n mov %rsi, 152(%rsp)\n"
-	"mov %rdi, 160(%rsp)\n mov %rbp, 168(%rsp)\n mov %r8, 176(%rsp)\n mov %r9, 184(%rsp)\n"
-	"mov %r10, 192(%rsp)\n mov %r11, 200(%rsp)\n mov %r12, 208(%rsp)\n mov %r13, 216(%rsp)\n"
-	"mov %r14, 224(%rsp)\n mov %r15, 232(%rsp)\n"
-	"movaps %xmm0, 496(%rsp)\n movaps %xmm1, 512(%rsp)\n movaps %xmm2, 528(%rsp)\n movaps %xmm3, 544(%rsp)\n"
-	"movaps %xmm4, 560(%rsp)\n movaps %xmm5, 576(%rsp)\n movaps %xmm6, 592(%rsp)\n movaps %xmm7, 608(%rsp)\n"
-	"movaps %xmm8, 624(%rsp)\n movaps %xmm9, 640(%rsp)\n movaps %xmm10, 656(%rsp)\n movaps %xmm11, 672(%rsp)\n"
-	"movaps %xmm12, 688(%rsp)\n movaps %xmm13, 704(%rsp)\n movaps %xmm14, 720(%rsp)\n movaps %xmm15, 736(%rsp)\n"
-	"mov %rsp, %rdi\n"
-	"mov 776(%rdi), %rsp\n"
-	"pushf\n pop 768(%rdi)\n"
-	"push $0x202\n popf\n"
-	"pop %r15\n pop %r14\n pop %r13\n pop %r12\n pop %rbp\n pop %rbx\n"
-	"ret\n");
-_Static_assert(offsetof(struct spin, live) == 512 && offsetof(struct spin, rsp) == 1288, "as spin() has it");
-
-/* IF is always on; CF, PF, AF, ZF, SF, OF and DF are anybody's. */
-enum { ALWAYS = 0x202, ARITHMETIC = 0x8d5, DF = 0x400 };
-enum { SPINNERS = 6, ROUNDS = 400 };
-static int spinning;
-
-static void *spinner(void *unused)
-{
-	struct spin block, before;
-	pthread_t self = pthread_self();
-	for (int round = 0; round < ROUNDS; round++) {
-		if (getrandom(&block, sizeof block, 0) != sizeof block) puts("no random numbers");
-		block.turns = block.turns % 40000 + 1;
-		block.flags_put = (block.flags_put & (ARITHMETIC | DF)) | ALWAYS;
-		before = block;
-		spin(&block);
-		int same = !memcmp(block.below, before.below, 512 + 16) && !memcmp(block.got, before.put, sizeof block.put)
-			&& !memcmp(block.vectors_got, before.vectors_put, 256) && block.flags_got == before.flags_put;
-		if (!same || pthread_self() != self) puts("something has changed");
-	}
-	__atomic_sub_fetch(&spinning, 1, __ATOMIC_SEQ_CST);
-	return unused;
-}
-
-/* Threads whose registers are full, and one that makes interrupts and page faults. */
-static void spinners(void)
-{
-	spinning = SPINNERS;
-	for (int i = 0; i < SPINNERS; i++) {
-		pthread_t thread;
-		if (pthread_create(&thread, 0, spinner, 0)) puts("no thread");
-	}
-	while (__atomic_load_n(&spinning, __ATOMIC_SEQ_CST)) {
-		char *pages = mmap(0, 16 << 12, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		memset(pages, 1, 16 << 12);
-		munmap(pages, 16 << 12);
-		usleep(500);
-	}
-	puts("spinners end");
 }
 
 #ifdef TRAPS

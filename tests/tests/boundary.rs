@@ -1,10 +1,11 @@
 //! What the program can do to the library OS where a boundary lies between them, and what it finds in its registers behind it.
 
-use std::{fs, path::PathBuf, process::Command, sync::OnceLock};
+mod boundary_program;
 
-use anyhow::{Context, Result, anyhow, ensure};
-use sources::Console;
-use trapless_tests::{exit::Exit, machine::Machine, repository, run_quietly, variant, vm::Vm};
+use std::{path::PathBuf, sync::OnceLock};
+
+use anyhow::{Result, anyhow, ensure};
+use trapless_tests::{exit::Exit, machine::Machine, variant, vm::Vm};
 
 /// The status of a machine that died.
 const DIED: Exit = Exit::Halted(70);
@@ -40,35 +41,16 @@ const FORBIDDEN: [(&str, &str); 18] = [
 /// The image with the program, built once.
 fn image() -> Result<&'static PathBuf> {
     static IMAGE: OnceLock<std::result::Result<PathBuf, String>> = OnceLock::new();
-    IMAGE.get_or_init(|| build().map_err(|error| format!("{error:#}"))).as_ref().map_err(|text| anyhow!("{text}"))
-}
-
-fn build() -> Result<PathBuf> {
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("boundary");
-    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let compiler = erts_recipe::musl_sysroot(&Console).context("there is no C library to compile with")?.musl_gcc;
-    let object = folder.join("program.o");
-    let defined: &[&str] = match variant::entry().as_str() {
-        "direct" => &[],
-        "trap0" => &["-DTRAPS"],
-        _ => &["-DTRAPS", "-DRING_3"],
-    };
-    run_quietly(
-        Command::new(&compiler)
-            .args(["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O2", "-fno-pie", "-mno-red-zone"])
-            .args(["-fno-stack-protector", "-c", "-o"])
-            .arg(&object)
-            .args(defined)
-            .arg(repository().join("tests/boundary/program.c")),
-    )?;
-    variant::build("boundary", |cargo| {
-        cargo.env("TRAPLESS_PROGRAM", &object);
-    })
+    IMAGE
+        .get_or_init(|| boundary_program::image("boundary", &[]).map_err(|error| format!("{error:#}")))
+        .as_ref()
+        .map_err(|text| anyhow!("{text}"))
 }
 
 /// Boots the program for one deed; how it ended, and what it said.
 fn run(deed: &str, machine: Machine) -> Result<(Exit, String, Vm)> {
-    let mut vm = Vm::boot(&format!("boundary-{deed}"), &Machine { append: format!("-- {deed}"), ..machine })?;
+    let append = format!("{} -- {deed}", machine.append);
+    let mut vm = Vm::boot(&format!("boundary-{deed}"), &Machine { append, ..machine })?;
     let exit = vm.wait_exit()?;
     let said = vm.console().text();
     Ok((exit, said, vm))
@@ -89,10 +71,13 @@ fn the_library_os_is_no_memory_for_system_calls() -> Result<()> {
     is_content("pointers", Machine::new(image()?))
 }
 
-/// As the sentinel does in the libos, from threads of the program.
+/// As the sentinel finds in the libos, under the same interrupts; also on a processor with fewer registers.
 #[test]
 fn interrupts_leave_a_program_as_it_was() -> Result<()> {
-    is_content("spinners", Machine { cpus: 2, ..Machine::new(image()?) })
+    let machine = Machine { append: "selftest=storm".into(), ..Machine::new(image()?) };
+    is_content("spinners", machine.clone())?;
+    is_content("spinners", Machine { cpus: 8, ..machine.clone() })?;
+    is_content("spinners", Machine { cpu: Some("qemu64".into()), cpus: 2, ..machine })
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Faults put in on purpose: a test that cannot see them proves nothing.
 
+mod boundary_program;
+
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
@@ -29,6 +31,20 @@ fn the_sentinel_finds_what_is_put_in() -> Result<()> {
         let noticed = said.contains(" mismatches in ") || said.contains("*** unhandled exception");
         ensure!(noticed && exit != Exit::Halted(0), vm.fail(&format!("it ended with {exit:?}")));
     }
+    Ok(())
+}
+
+/// The sentinel that is a program notices the lost register as well, unless it has died of it.
+#[test]
+fn the_program_notices_a_lost_register() -> Result<()> {
+    let image = boundary_program::image("boundary-mutants", &["mutants"])?;
+    let append = "selftest=storm mutant=drop-reg -- spinners".into();
+    let mut vm = Vm::boot("mutant-program", &Machine { cpus: 2, append, ..Machine::new(image) })?;
+    vm.wait_exit()?;
+    let said = vm.console().text();
+    let noticed =
+        said.contains("mismatch: general registers") || said.contains("*** unhandled exception of the program");
+    ensure!(noticed, vm.fail("the lost register was not noticed"));
     Ok(())
 }
 

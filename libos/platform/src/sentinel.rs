@@ -2,7 +2,8 @@
 //!
 //! On every CPU threads load every register with random values (general registers, flags with DF, MXCSR, x87 state, vector registers,
 //! FS base), fill the memory below their stack pointer, spin for a while and compare. Meanwhile others send interrupts as fast as they
-//! can, force preemption, arm timers, flush TLBs and take page faults.
+//! can, force preemption, arm timers, flush TLBs and take page faults. These others also run beside a program that does as the first do
+//! in its own ring, see [`storm`].
 
 mod block;
 mod routine;
@@ -162,18 +163,27 @@ fn totals() -> (u64, u64, u64) {
 }
 
 fn start() -> SysResult<()> {
-    let cpus = percpu::cpu_count();
-    let spawn = |name: &str, entry: fn(usize), arg: usize| -> SysResult<()> {
-        RUNNING.fetch_add(1, Ordering::SeqCst);
-        let result = thread::spawn_kernel(name, entry, arg, STACK).map(drop);
-        if result.is_err() {
-            RUNNING.fetch_sub(1, Ordering::SeqCst);
-        }
-        result
-    };
-    for i in 0..cpus * SPINNERS_PER_CPU {
+    for i in 0..percpu::cpu_count() * SPINNERS_PER_CPU {
         spawn("sentinel", spinner, i)?;
     }
+    storm()
+}
+
+fn spawn(name: &str, entry: fn(usize), arg: usize) -> SysResult<()> {
+    RUNNING.fetch_add(1, Ordering::SeqCst);
+    let result = thread::spawn_kernel(name, entry, arg, STACK).map(drop);
+    if result.is_err() {
+        RUNNING.fetch_sub(1, Ordering::SeqCst);
+    }
+    result
+}
+
+/// Starts what disturbs the spinning threads, until the end of the machine or of [`run`].
+///
+/// # Errors
+/// ENOMEM.
+pub fn storm() -> SysResult<()> {
+    let cpus = percpu::cpu_count();
     for i in 0..cpus.div_ceil(2) {
         spawn("bomber", bomber, i)?;
     }

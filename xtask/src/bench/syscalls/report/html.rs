@@ -5,6 +5,9 @@ use super::document::{Block, Cell, Document, Mark, Table};
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
+/// A cell without a number is of words when it is longer than a mark.
+const WORDS: usize = 3;
+
 /// Writes the page.
 pub fn render(document: &Document) -> String {
     let body: String = document.blocks.iter().map(block).collect();
@@ -47,6 +50,8 @@ fn table(table: &Table) -> String {
 
 fn cell(cell: &Cell) -> String {
     let class = match cell.mark {
+        // Words begin at the left, numbers end at the right.
+        Mark::None if cell.key.is_none() && cell.text.len() > WORDS => " class=\"words\"",
         Mark::None => "",
         Mark::Noise => " class=\"noise\" title=\"too noisy to say anything\"",
         Mark::Warning => " class=\"warning\"",
@@ -79,6 +84,12 @@ mod tests {
         assert_eq!(inline("a < b & `c<d>`"), "a &lt; b &amp; <code>c&lt;d&gt;</code>");
         let cell = cell(&Cell::number("1", 1.5).with_small("x").marked(Mark::Warning));
         assert_eq!(cell, "<td class=\"warning\" data-key=\"1.5\">1<small>x</small></td>");
+    }
+
+    #[test]
+    fn words_are_told_from_numbers() {
+        assert!(cell(&Cell::text("read 1, write 2")).contains("words"));
+        assert!(!cell(&Cell::text("–")).contains("words") && !cell(&Cell::number("1,000", 1000.0)).contains("words"));
     }
 
     #[test]
