@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use trapless_tests::{deadline, run_quietly};
+use trapless_tests::{deadline, run_quietly, symbols};
 
 use super::{
     CONNECTIONS, CPUS, clients,
@@ -80,7 +80,7 @@ pub fn boot(system: &System, frame: &Frame) -> Result<BootRun> {
 pub fn requests(system: &System, frame: &Frame, seconds: u32) -> Result<Vec<RequestRun>> {
     let counter = Counter::new(&frame.folder)?;
     let session = system.erlang(frame, CPUS, false, &counter.extra)?;
-    let symbols = if system.is_image() { profile::symbols(&system.symbols)? } else { BTreeMap::new() };
+    let symbols = if system.is_image() { symbols::of(&system.symbols)? } else { BTreeMap::new() };
     let mut runs = Vec::new();
     for connections in CONNECTIONS {
         let before = counter.counts()?;
