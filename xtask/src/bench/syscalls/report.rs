@@ -94,17 +94,24 @@ fn document(data: &Data) -> Result<Document> {
         "System calls per operation on the first system.",
         vec![Block::Table(tables::calls(data))],
     );
+    let mut section = |is_counted: bool, heading: &str, text: &str, table| {
+        if is_counted {
+            section(heading, text, vec![Block::Table(table)]);
+        }
+    };
     section(
+        !data.requests.is_empty(),
         "What an HTTP request executes",
         "Instructions of one request, counted by a plugin of QEMU on 2 CPUs while clients ask on kept connections. Erlang is ERTS, its C \
          library and the code that its JIT makes; TCP/IP is that of the library OS, system the rest of it, or all of Linux.",
-        vec![Block::Table(executed::requests(data))],
+        executed::requests(data),
     );
     section(
+        !data.boots.is_empty(),
         "What a start executes",
         "Until Erlang's first line, on one CPU. Software emulation translates code before it runs it, which costs as much as running it \
          many times, and does so again for code that it meets in another state of the processor.",
-        vec![Block::Table(executed::boots(data))],
+        executed::boots(data),
     );
     blocks.push(Block::Heading("Method".into()));
     blocks.push(Block::List(method(data)));
