@@ -69,7 +69,8 @@ fn erts_arguments(
     };
     let environment = erl.environment.clone();
     let baked = if config.erl.is_some() { arguments } else { default_arguments };
-    (erl.argv("beam.smp", emulator_flags(flavor), OPENING, baked), environment)
+    let flags = emulator_flags(flavor, frames::total_frames() as u64 * frames::FRAME);
+    (erl.argv("beam.smp", flags, OPENING, baked), environment)
 }
 
 /// The program's environment; settings of the command line win.

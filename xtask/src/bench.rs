@@ -104,7 +104,7 @@ fn contender(options: &BootOptions, flavor: Flavor, folder: &Path, kernel: &linu
     let image = folder.join(format!("image-{}.elf", name(flavor)));
     fs::copy(&built, &image).with_context(|| format!("cannot copy {}", built.display()))?;
     let erts = erts_recipe::build(build::recipe_flavor(flavor), &Console).context("OTP could not be built")?;
-    let guest = linux::Guest::make(kernel, &erts, &image, folder, &linux::Additions::default())?;
+    let guest = linux::Guest::make(kernel, &erts, &image, folder, options.memory, &linux::Additions::default())?;
     Ok(Contender { flavor, image, guest })
 }
 

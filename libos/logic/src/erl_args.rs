@@ -9,7 +9,7 @@
 #[cfg(test)]
 mod tests;
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -27,10 +27,19 @@ const JIT_FLAGS: usize = 2;
 pub const EMULATOR_FLAGS: &[&str] =
     &["-JMsingle", "true", "-sbwt", "none", "-sbwtdcpu", "none", "-sbwtdio", "none", "-swt", "very_high"];
 
-/// [`EMULATOR_FLAGS`] as far as the emulator of this flavour, `jit` or `emu`, takes them.
+/// No process takes fewer bytes of memory than this.
+const SMALLEST_PROCESS: u64 = 2048;
+
+/// ERTS's own default for the most processes at a time.
+const MOST_PROCESSES: u64 = 1 << 20;
+
+/// [`EMULATOR_FLAGS`] as far as the emulator of this flavour, `jit` or `emu`, takes them; and a process table without room for more
+/// processes than fit in `memory` bytes. ERTS fills that table when it starts: with its default size, that is 12 MiB.
 #[must_use]
-pub fn emulator_flags(flavor: &str) -> &'static [&'static str] {
-    if flavor == "jit" { EMULATOR_FLAGS } else { &EMULATOR_FLAGS[JIT_FLAGS..] }
+pub fn emulator_flags(flavor: &str, memory: u64) -> Vec<String> {
+    let flags = if flavor == "jit" { EMULATOR_FLAGS } else { &EMULATOR_FLAGS[JIT_FLAGS..] };
+    let processes = (memory / SMALLEST_PROCESS).min(MOST_PROCESSES);
+    flags.iter().map(|&flag| flag.into()).chain(["-P".into(), processes.to_string()]).collect()
 }
 
 /// What opens `init`'s part of the arguments.
@@ -118,9 +127,9 @@ impl ErlArgs {
     /// The emulator's whole `argv`: its name, the flags baked into the image, the user's flags (which win), the arguments that
     /// open `init`'s part (`-- -root ... --`), the arguments baked in, and the user's.
     #[must_use]
-    pub fn argv(self, program: &str, flags: &[&str], opening: &[&str], baked: &[&str]) -> Vec<String> {
+    pub fn argv(self, program: &str, flags: Vec<String>, opening: &[&str], baked: &[&str]) -> Vec<String> {
         let owned = |words: &[&str]| words.iter().map(|&word| word.into()).collect::<Vec<String>>();
-        [owned(&[program]), owned(flags), self.emulator, owned(opening), owned(baked), self.init].concat()
+        [owned(&[program]), flags, self.emulator, owned(opening), owned(baked), self.init].concat()
     }
 }
 

@@ -132,8 +132,16 @@ fn download(root: &Path, name: &str) -> Result<PathBuf> {
 }
 
 impl Guest {
-    /// Makes the initramfs of one flavour of ERTS: the archive that is inside the image, and behind it what Linux needs.
-    pub fn make(kernel: &Kernel, erts: &Erts, image: &Path, folder: &Path, more: &Additions) -> Result<Self> {
+    /// Makes the initramfs of one flavour of ERTS for machines of `memory` MiB: the archive that is inside the image, and behind it
+    /// what Linux needs.
+    pub fn make(
+        kernel: &Kernel,
+        erts: &Erts,
+        image: &Path,
+        folder: &Path,
+        memory: u32,
+        more: &Additions,
+    ) -> Result<Self> {
         let mut tree = Tree::default();
         tree.add_file("beam.smp", read(&erts.beam_linux)?)?;
         tree.add_file("init", init(erts, folder)?)?;
@@ -145,11 +153,12 @@ impl Guest {
             loaded += &format!("/modules/{module}.ko\n");
         }
         tree.add_file("modules.list", loaded.into_bytes())?;
-        tree.add_file("start/echo.argv", arguments(erts.flavor, start::DEFAULT_ARGUMENTS, &[])?)?;
-        tree.add_file("start/hello.argv", arguments(erts.flavor, start::ARGUMENTS, &["-noshell", "-eval", HELLO])?)?;
+        tree.add_file("start/echo.argv", arguments(erts.flavor, memory, start::DEFAULT_ARGUMENTS, &[])?)?;
+        let hello = ["-noshell", "-eval", HELLO];
+        tree.add_file("start/hello.argv", arguments(erts.flavor, memory, start::ARGUMENTS, &hello)?)?;
         tree.add_file("start/stock.boot", read(&erts.otp.join("bin/start_clean.boot"))?)?;
         let stock = ["-boot", "/start/stock", "-noshell", "-s", "trapless_echo"];
-        tree.add_file("start/stock.argv", strings(&ErlArgs::default().argv("beam.smp", &[], OPENING, &stock)))?;
+        tree.add_file("start/stock.argv", strings(&ErlArgs::default().argv("beam.smp", Vec::new(), OPENING, &stock)))?;
         tree.add_file("start/environ", strings(ENVIRONMENT))?;
         let mut programs = vec!["init", "beam.smp"];
         for (name, program) in &more.programs {
@@ -171,17 +180,17 @@ impl Guest {
 }
 
 /// The arguments of the emulator, made as the image makes them.
-fn arguments(flavor: Flavor, baked: &[&str], user: &[&str]) -> Result<Vec<u8>> {
+fn arguments(flavor: Flavor, memory: u32, baked: &[&str], user: &[&str]) -> Result<Vec<u8>> {
     debug_assert!(HELLO.contains(FIRST_LINE));
-    Ok(strings(&emulator(flavor, baked, user)?))
+    Ok(strings(&emulator(flavor, memory, baked, user)?))
 }
 
-/// The JIT's whole argument vector for Erlang's arguments `user`.
-pub fn erlang(user: &[&str]) -> Result<Vec<String>> {
-    emulator(Flavor::Jit, start::ARGUMENTS, user)
+/// The JIT's whole argument vector for Erlang's arguments `user`, with `memory` MiB.
+pub fn erlang(memory: u32, user: &[&str]) -> Result<Vec<String>> {
+    emulator(Flavor::Jit, memory, start::ARGUMENTS, user)
 }
 
-fn emulator(flavor: Flavor, baked: &[&str], user: &[&str]) -> Result<Vec<String>> {
+fn emulator(flavor: Flavor, memory: u32, baked: &[&str], user: &[&str]) -> Result<Vec<String>> {
     let erl = match user {
         [] => ErlArgs::default(),
         words => match ErlArgs::parse(words) {
@@ -189,7 +198,7 @@ fn emulator(flavor: Flavor, baked: &[&str], user: &[&str]) -> Result<Vec<String>
             Err(error) => bail!("erl arguments: {error}"),
         },
     };
-    Ok(erl.argv("beam.smp", emulator_flags(flavor.name()), OPENING, baked))
+    Ok(erl.argv("beam.smp", emulator_flags(flavor.name(), u64::from(memory) << 20), OPENING, baked))
 }
 
 fn strings<S: AsRef<str>>(words: &[S]) -> Vec<u8> {

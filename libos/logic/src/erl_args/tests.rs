@@ -91,7 +91,12 @@ fn refuses_what_erlexec_refuses() {
 #[test]
 fn builds_the_whole_argv() {
     let arguments = ErlArgs::parse(&["+S", "2", "-noshell"]).unwrap();
-    let argv = arguments.argv("beam.smp", &["-sbwt", "none"], &["--", "-root", "/otp", "--"], &["-boot", "b"]);
+    let argv = arguments.argv(
+        "beam.smp",
+        vec!["-sbwt".into(), "none".into()],
+        &["--", "-root", "/otp", "--"],
+        &["-boot", "b"],
+    );
     assert_eq!(argv.join(" "), "beam.smp -sbwt none -S 2 -- -root /otp -- -boot b -noshell --");
 }
 
@@ -198,8 +203,16 @@ proptest! {
 
 #[test]
 fn the_interpreter_gets_no_flag_of_the_jit() {
-    assert!(emulator_flags("jit").iter().any(|flag| flag.starts_with("-J")));
-    let interpreter = emulator_flags("emu");
+    let (jit, interpreter) = (emulator_flags("jit", 1 << 30), emulator_flags("emu", 1 << 30));
+    assert!(jit.iter().any(|flag| flag.starts_with("-J")));
     assert!(!interpreter.is_empty() && !interpreter.iter().any(|flag| flag.starts_with("-J")));
-    assert!(emulator_flags("jit").ends_with(interpreter));
+    assert!(jit.ends_with(&interpreter));
+}
+
+#[test]
+fn the_process_table_grows_with_memory_up_to_the_default() {
+    let limit = |memory: u64| emulator_flags("jit", memory).pop().unwrap();
+    assert_eq!(limit(64 << 20), "32768");
+    assert_eq!(limit(512 << 20), "262144");
+    assert_eq!(limit(64 << 30), "1048576");
 }

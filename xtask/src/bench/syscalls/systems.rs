@@ -104,7 +104,7 @@ impl Frame {
     /// The same with everything that the emulator gets besides, its own name first.
     fn emulator_arguments(&self) -> Result<Vec<String>> {
         let arguments = self.erlang_arguments();
-        linux::erlang(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+        linux::erlang(self.memory, &arguments.iter().map(String::as_str).collect::<Vec<_>>())
     }
 }
 
@@ -150,7 +150,7 @@ fn guest(parts: &Parts<'_>, programs: &Programs, image: &Path) -> Result<System>
         more.starts.push((work.start.to_owned(), words));
     }
     more.starts.push(("erlang".into(), parts.frame.emulator_arguments()?));
-    let guest = Guest::make(parts.kernel, parts.erts, image, &parts.frame.folder, &more)?;
+    let guest = Guest::make(parts.kernel, parts.erts, image, &parts.frame.folder, parts.frame.memory, &more)?;
     let contents = hash(&[&guest.kernel, &guest.initramfs])?;
     Ok(System { name: LINUX.into(), contents, symbols: programs.micro.clone(), place: Place::Guest(guest) })
 }
@@ -259,7 +259,7 @@ impl System {
     /// Boots an image on one CPU to Erlang's first line. `extra` is for QEMU.
     pub fn hello(&self, frame: &Frame, extra: &[String]) -> Result<Vm> {
         // In quotes, for the image splits its command line as a shell does.
-        let words = linux::erlang(&["-noshell", "-eval", linux::HELLO])?;
+        let words = linux::erlang(frame.memory, &["-noshell", "-eval", linux::HELLO])?;
         let words: Vec<_> = words.iter().map(|word| format!("'{word}'")).collect();
         let mut machine = self.machine(frame, 1, "hello", &format!("-- {}", words.join(" ")))?;
         machine.extra.extend_from_slice(extra);
