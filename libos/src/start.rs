@@ -19,7 +19,7 @@ use trapless_platform::{boot, cpu, frames, mm, sched, user};
 use zerocopy::IntoBytes;
 
 /// Memory that ERTS with its JIT fills before it serves, measured with the default application: for one CPU, and for each one.
-const ERTS_NEEDS: u64 = 42 << 20;
+const ERTS_NEEDS: u64 = 27 << 20;
 const ERTS_NEEDS_PER_CPU: u64 = 1 << 19;
 
 /// Bytes of the first thread's stack, as Linux's default RLIMIT_STACK.

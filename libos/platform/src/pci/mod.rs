@@ -62,6 +62,16 @@ pub fn interrupt_line(at: DeviceFunction) -> Option<u8> {
     (1..16).contains(&line).then_some(line)
 }
 
+/// Keeps the function from answering on its BARs until [`enable`].
+///
+/// Its BARs are best sized meanwhile: while it answers, each sizing turns that off and on again, and each time the machine below
+/// builds its map of memory anew for every CPU.
+pub fn silence(at: DeviceFunction) {
+    let mut root = root();
+    let (_, before) = root.get_status_command(at);
+    root.set_command(at, before & !(Command::IO_SPACE | Command::MEMORY_SPACE));
+}
+
 /// Lets the function answer on its memory BARs and master the bus; `intx` says whether it may use its interrupt pin.
 pub fn enable(at: DeviceFunction, intx: bool) {
     let mut root = root();

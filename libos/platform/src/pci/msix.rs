@@ -22,30 +22,35 @@ pub struct Msix {
     at: DeviceFunction,
     capability: u8,
     entry: *mut u32,
-    lapic_id: u32,
 }
 
 impl Msix {
-    /// The MSI-X of a function whose memory BARs are enabled, to be sent to `lapic_id`. `None` when it has none that can do that.
-    pub fn find(at: DeviceFunction, lapic_id: u32) -> Option<Msix> {
+    /// Whether a message can be sent to this local APIC.
+    pub fn reaches(lapic_id: u32) -> bool {
+        lapic_id <= MAX_LAPIC_ID
+    }
+
+    /// The MSI-X of a function, `None` when it has none.
+    pub fn find(at: DeviceFunction) -> Option<Msix> {
         let mut root = super::root();
         let capability = root.capabilities(at).find(|c| c.id == CAPABILITY)?.offset;
         let place = Config::get().read_word(at, capability + 4);
         let (bar, offset) = ((place & 0b111) as u8, u64::from(place & !0b111));
         let (base, size) = root.bar_info(at, bar).ok().flatten()?.memory_address_size()?;
-        if base == 0 || offset + ENTRY_LEN > size || lapic_id > MAX_LAPIC_ID {
+        if base == 0 || offset + ENTRY_LEN > size {
             return None;
         }
         let entry = crate::paging::map_mmio(base + offset, ENTRY_LEN as usize).cast();
-        Some(Msix { at, capability, entry, lapic_id })
+        Some(Msix { at, capability, entry })
     }
 
-    /// Makes table entry 0 send `vector`, and turns MSI-X on. The other entries stay masked, as they are after reset.
-    pub fn enable(self, vector: u8) {
+    /// Makes table entry 0 send `vector` to a local APIC that messages reach, and turns MSI-X on. The function's memory BARs are enabled. The
+    /// other entries stay masked, as they are after reset.
+    pub fn enable(self, vector: u8, lapic_id: u32) {
         let mut config = Config::get();
         let control = config.read_word(self.at, self.capability) | ENABLE;
         config.write_word(self.at, self.capability, control | MASK_ALL);
-        let words = [MESSAGE_ADDRESS | self.lapic_id << DESTINATION_SHIFT, 0, vector.into(), 0];
+        let words = [MESSAGE_ADDRESS | lapic_id << DESTINATION_SHIFT, 0, vector.into(), 0];
         for (i, word) in words.into_iter().enumerate() {
             // SAFETY: the four words of table entry 0, within the BAR. The function is masked meanwhile, and the message can only
             // name a vector that irq has handed out.

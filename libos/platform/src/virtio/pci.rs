@@ -30,6 +30,8 @@ pub(super) struct Wiring {
     notify_len: usize,
     notify_multiplier: usize,
     isr: *mut u8,
+    /// Until it is attached.
+    found: Option<Msix>,
     msix: bool,
 }
 
@@ -62,7 +64,7 @@ fn window(at: DeviceFunction, kind: u8, min_len: usize) -> Option<Window> {
 
 /// The device at `at`, which is known to be a virtio function.
 pub(super) fn device(at: DeviceFunction) -> Result<Device, Error> {
-    pci::enable(at, true);
+    pci::silence(at);
     let transport = PciTransport::new::<DmaHal, _>(&mut pci::root(), at).map_err(Error::Pci)?;
     let common =
         window(at, VIRTIO_PCI_CAP_COMMON_CFG, COMMON_LEN).ok_or(Error::Pci(VirtioPciError::MissingCommonConfig))?;
@@ -75,8 +77,10 @@ pub(super) fn device(at: DeviceFunction) -> Result<Device, Error> {
         notify_len: notify.len,
         notify_multiplier: Config::get().read_word(at, notify.capability + 16) as usize,
         isr: isr.base,
+        found: Msix::find(at),
         msix: false,
     };
+    pci::enable(at, true);
     Ok(Device { transport: SomeTransport::Pci(transport), wiring: DeviceWiring::Pci(wiring) })
 }
 
@@ -94,8 +98,8 @@ impl Wiring {
         cpu: u32,
         vector: impl FnOnce(Acknowledge) -> Result<u8, Error>,
     ) -> Result<(), Error> {
-        if let Some(msix) = Msix::find(self.at, cpu) {
-            msix.enable(vector(Acknowledge::Message)?);
+        if let Some(msix) = self.found.take().filter(|_| Msix::reaches(cpu)) {
+            msix.enable(vector(Acknowledge::Message)?, cpu);
             pci::enable(self.at, false);
             self.msix = true;
             return Ok(());
