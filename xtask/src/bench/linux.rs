@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn the_guest_gets_the_arguments_of_the_image() {
-        let bytes = arguments(Flavor::Jit, &["-boot", "b"], &["-noshell", "-eval", HELLO]).unwrap();
+        let bytes = arguments(Flavor::Jit, 512, &["-boot", "b"], &["-noshell", "-eval", HELLO]).unwrap();
         let words: Vec<_> = bytes.split(|&byte| byte == 0).map(String::from_utf8_lossy).collect();
         assert_eq!(words[0], "beam.smp");
         assert!(words.iter().any(|word| word == HELLO));
