@@ -125,16 +125,21 @@ impl Vm {
     /// # Errors
     /// It hangs.
     pub fn wait_exit(&mut self) -> Result<Exit> {
-        let give_up = Instant::now() + deadline();
+        self.ended_within(deadline())?.ok_or_else(|| self.hangs("it does not end"))
+    }
+
+    /// How the machine ended, all of its console read; None if it has not within the time.
+    fn ended_within(&mut self, time: Duration) -> Result<Option<Exit>> {
+        let give_up = Instant::now() + time;
         loop {
             if let Some(status) = self.child.try_wait().context("cannot wait for QEMU")? {
                 for reader in self.readers.drain(..) {
                     let _ = reader.join();
                 }
-                return Ok(Exit::read(status, &self.errors.text()));
+                return Ok(Some(Exit::read(status, &self.errors.text())));
             }
             if Instant::now() > give_up {
-                return Err(self.hangs("it does not end"));
+                return Ok(None);
             }
             thread::sleep(Duration::from_millis(10));
         }
@@ -142,7 +147,7 @@ impl Vm {
 
     /// An error about a machine that hangs. The machine is asked what it is doing, which also ends it; the answer goes into the log, with
     /// names in place of addresses.
-    pub fn hangs(&mut self, what: &str) -> Error {
+    fn hangs(&mut self, what: &str) -> Error {
         let error = self.fail(&format!("it hangs: {what}"));
         match self.ask() {
             Ok(()) => error.context("where its threads are is at the end of its log"),
@@ -154,10 +159,7 @@ impl Vm {
     fn ask(&mut self) -> Result<()> {
         let before = self.console.text().len();
         Qmp::connect(&self.socket, ANSWER)?.command("inject-nmi", json!({}))?;
-        let give_up = Instant::now() + ANSWER;
-        while self.child.try_wait()?.is_none() && Instant::now() < give_up {
-            thread::sleep(Duration::from_millis(10));
-        }
+        self.ended_within(ANSWER)?;
         let said = self.console.text().split_off(before);
         ensure!(!said.is_empty(), "it says nothing");
         let named = symbols::name_addresses(&said, &symbols::of(&self.image)?);

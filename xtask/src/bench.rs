@@ -2,7 +2,7 @@
 
 mod boot;
 mod footprint;
-pub mod linux;
+mod linux;
 mod profile;
 mod report;
 mod stats;

@@ -3,11 +3,13 @@
 use std::{
     env,
     ffi::OsString,
-    path::PathBuf,
+    fs,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
 use anyhow::{Context, Result, ensure};
+use object::{Object, ObjectSection};
 use serde_json::Value;
 use sources::{Console, host::Task};
 
@@ -56,6 +58,17 @@ fn target(entry: Entry, app: bool) -> Option<String> {
         (entry, false) => Some(format!("target/{}", name(entry))),
         (entry, true) => Some(format!("target/app-{}", name(entry))),
     }
+}
+
+/// The root file system inside an image.
+///
+/// # Errors
+/// The image cannot be read, or holds none.
+pub fn archive_of(image: &Path) -> Result<Vec<u8>> {
+    let bytes = fs::read(image).with_context(|| format!("cannot read {}", image.display()))?;
+    let file = object::File::parse(&*bytes).with_context(|| format!("cannot read {}", image.display()))?;
+    let archive = file.section_by_name(".rootfs");
+    Ok(archive.with_context(|| format!("{} has no section .rootfs", image.display()))?.data()?.to_vec())
 }
 
 /// The flavour as the recipe of OTP knows it.

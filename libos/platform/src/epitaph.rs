@@ -83,11 +83,7 @@ pub fn trap(frame: &TrapFrame, cr2: Option<u64>, why: &str) -> ! {
     if let Some(address) = cr2 {
         let _ = writeln!(Out, "address {address:#018x}");
     }
-    registers(frame);
-    let cpu = percpu::this();
-    who(cpu);
-    returns(frame.rsp, frame.rip, RETURNS);
-    end(cpu)
+    end(interrupted(frame))
 }
 
 /// Ends the machine because somebody outside asked for that by a non-maskable interrupt, which is how one asks a machine that hangs
@@ -95,10 +91,7 @@ pub fn trap(frame: &TrapFrame, cr2: Option<u64>, why: &str) -> ! {
 pub fn asked(frame: &TrapFrame) -> ! {
     begin();
     let _ = writeln!(Out, "\n*** non-maskable interrupt: what the machine is doing");
-    registers(frame);
-    let cpu = percpu::this();
-    who(cpu);
-    returns(frame.rsp, frame.rip, RETURNS);
+    let cpu = interrupted(frame);
     threads();
     for other in percpu::all().filter(|other| !core::ptr::eq(*other, cpu)) {
         who(other);
@@ -132,6 +125,15 @@ fn begin() {
         }
         Err(_) => stop::stop_self(),
     }
+}
+
+/// Tells what this CPU was doing.
+fn interrupted(frame: &TrapFrame) -> &'static PerCpu {
+    registers(frame);
+    let cpu = percpu::this();
+    who(cpu);
+    returns(frame.rsp, frame.rip, RETURNS);
+    cpu
 }
 
 fn end(cpu: &PerCpu) -> ! {

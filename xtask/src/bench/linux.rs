@@ -8,7 +8,6 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use erts_recipe::{Erts, Flavor};
-use object::{Object, ObjectSection};
 use rootfs_recipe::{
     newc,
     tree::{Tree, list},
@@ -18,7 +17,7 @@ use trapless_logic::erl_args::{ENVIRONMENT, ErlArgs, OPENING, emulator_flags};
 use trapless_tests::repository;
 
 use super::boot::FIRST_LINE;
-use crate::setup;
+use crate::{build, setup};
 
 /// What the package `rootfs` tells the image; that package itself can only be had by building the archive.
 #[path = "../../../rootfs/src/arguments.rs"]
@@ -169,7 +168,7 @@ impl Guest {
             tree.add_file(&format!("start/{name}.argv"), strings(argv))?;
         }
         // The kernel unpacks one archive after the other.
-        let mut bytes = archive_of(image)?;
+        let mut bytes = build::archive_of(image)?;
         bytes.extend(newc::write_with_programs(&tree, &programs)?);
         let initramfs = folder.join(format!("initramfs-{}.cpio", erts.flavor.name()));
         fs::write(&initramfs, bytes).with_context(|| format!("cannot write {}", initramfs.display()))?;
@@ -213,14 +212,6 @@ fn init(erts: &Erts, folder: &Path) -> Result<Vec<u8>> {
     let status = command.arg(repository().join("bench/linux/init.c")).status().context("cannot run musl-gcc")?;
     ensure!(status.success(), "the Linux guest's init does not compile");
     read(&program)
-}
-
-/// The root file system inside an image.
-pub fn archive_of(image: &Path) -> Result<Vec<u8>> {
-    let bytes = read(image)?;
-    let file = object::File::parse(&*bytes).with_context(|| format!("cannot read {}", image.display()))?;
-    let archive = file.section_by_name(".rootfs");
-    Ok(archive.with_context(|| format!("{} has no section .rootfs", image.display()))?.data()?.to_vec())
 }
 
 fn find(folder: &Path, name: &str) -> Result<Option<PathBuf>> {

@@ -65,15 +65,32 @@ pub fn plugin(source: &Path, folder: &Path) -> Result<PathBuf> {
     Ok(plugin)
 }
 
+/// A piece of code, as the plugin tells about it.
+pub struct Piece {
+    pub address: u64,
+    pub instructions: u64,
+    pub executions: u64,
+    pub translations: u64,
+}
+
+/// Reads what the plugin wrote: lines `ADDRESS INSTRUCTIONS EXECUTIONS TRANSLATIONS`.
+///
+/// # Errors
+/// A line is not like that.
+pub fn pieces(text: &str) -> Result<Vec<Piece>> {
+    let piece = |line: &str| {
+        let mut words = line.split(' ');
+        let address = u64::from_str_radix(words.next()?, 16).ok()?;
+        let mut number = || words.next()?.parse::<u64>().ok();
+        Some(Piece { address, instructions: number()?, executions: number()?, translations: number()? })
+    };
+    text.lines().map(|line| piece(line).with_context(|| format!("the plugin wrote {line:?}"))).collect()
+}
+
 fn costs(counts: &str, symbols: &BTreeMap<u64, String>) -> Result<BTreeMap<String, Cost>> {
     let end = symbols.last_key_value().map_or(0, |(&address, _)| address);
     let mut costs: BTreeMap<String, Cost> = BTreeMap::new();
-    for line in counts.lines() {
-        let wrong = || format!("the plugin wrote {line:?}");
-        let mut words = line.split(' ');
-        let address = words.next().and_then(|word| u64::from_str_radix(word, 16).ok()).with_context(wrong)?;
-        let mut next = || words.next().and_then(|word| word.parse::<u64>().ok()).with_context(wrong);
-        let (instructions, executions, translations) = (next()?, next()?, next()?);
+    for Piece { address, instructions, executions, translations } in pieces(counts)? {
         let name = match symbols.range(..=address).next_back() {
             _ if address < FIRMWARE_END => "(firmware)",
             _ if address > end => "(code made by the JIT)",

@@ -12,7 +12,7 @@ use rootfs_recipe::tree::{list, name_of};
 use trapless_tests::repository;
 
 use super::fresh;
-use crate::bench::linux;
+use crate::build;
 
 /// Applications of OTP that suites and Common Test itself call.
 const APPLICATIONS: [&str; 8] =
@@ -69,7 +69,7 @@ fn link(from: &Path, to: &Path) -> Result<()> {
 pub fn unpack(folder: &Path, image: &Path) -> Result<PathBuf> {
     let disk = folder.join("disk");
     fresh(&disk)?;
-    let bytes = linux::archive_of(image)?;
+    let bytes = build::archive_of(image)?;
     for entry in cpio_reader::iter_files(&bytes) {
         let path = disk.join(entry.name());
         if entry.mode().contains(cpio_reader::Mode::DIRECTORY) {

@@ -48,24 +48,6 @@ impl Default for Limits {
     }
 }
 
-impl Conn {
-    /// The time limit for the state a connection is in. smoltcp counts from the peer's last word, so what ends the connection after it
-    /// has been idle begins with the time of its idleness.
-    fn limit(&self, socket: &tcp::Socket) -> Option<smoltcp::time::Duration> {
-        use tcp::State::{Closing, FinWait1, LastAck, SynReceived, SynSent};
-        let limits = &self.limits;
-        let limit = match socket.state() {
-            SynSent => Some(limits.connect),
-            // tcp(7), tcp_synack_retries.
-            SynReceived => Some(Duration::from_secs(63)),
-            FinWait1 | LastAck | Closing => Some(self.idle_before_end + limits.data),
-            _ if socket.send_queue() > 0 => Some(limits.data),
-            _ => limits.idle,
-        };
-        limit.map(|limit| limit.max(MIN_LIMIT).into())
-    }
-}
-
 /// Whose a connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Owner {
@@ -92,6 +74,38 @@ pub(super) struct Conn {
     /// it leaves TIME-WAIT.
     pub(super) finished: bool,
     pub(super) leftover: Vec<u8>,
+}
+
+impl Conn {
+    /// A new connection that holds `binding`.
+    pub(super) fn new(binding: Binding, owner: Owner, now: time::Instant) -> Self {
+        Self {
+            binding,
+            limits: Limits::default(),
+            owner,
+            heard: now,
+            idle_before_end: Duration::ZERO,
+            reset: None,
+            finished: false,
+            leftover: Vec::new(),
+        }
+    }
+
+    /// The time limit for the state a connection is in. smoltcp counts from the peer's last word, so what ends the connection after it
+    /// has been idle begins with the time of its idleness.
+    fn limit(&self, socket: &tcp::Socket) -> Option<smoltcp::time::Duration> {
+        use tcp::State::{Closing, FinWait1, LastAck, SynReceived, SynSent};
+        let limits = &self.limits;
+        let limit = match socket.state() {
+            SynSent => Some(limits.connect),
+            // tcp(7), tcp_synack_retries.
+            SynReceived => Some(Duration::from_secs(63)),
+            FinWait1 | LastAck | Closing => Some(self.idle_before_end + limits.data),
+            _ if socket.send_queue() > 0 => Some(limits.data),
+            _ => limits.idle,
+        };
+        limit.map(|limit| limit.max(MIN_LIMIT).into())
+    }
 }
 
 /// The end of a connection that the program has closed.
@@ -141,17 +155,7 @@ impl<P: Platform> Inner<P> {
         binding: Binding,
         owner: Owner,
     ) -> ConnId {
-        let conn = Conn {
-            binding,
-            limits: Limits::default(),
-            owner,
-            heard: P::now(),
-            idle_before_end: Duration::ZERO,
-            reset: None,
-            finished: false,
-            leftover: Vec::new(),
-        };
-        self.table.insert(socket, conn, flow)
+        self.table.insert(socket, Conn::new(binding, owner, P::now()), flow)
     }
 
     /// Forgets a socket at once and gives its port back.

@@ -66,7 +66,7 @@ impl Classifier {
         }
         let packet = (ip.src_addr(), ip.dst_addr(), ip.ident());
         if ip.frag_offset() != 0 {
-            let known = self.fragmented.iter().find(|(id, _)| *id == packet);
+            let known = self.fragmented.iter().rev().find(|(id, _)| *id == packet);
             return known.map(|&(_, flow)| Content::Tcp(flow, Kind::Other));
         }
         // A first fragment may end within the options.
@@ -152,6 +152,10 @@ mod tests {
         assert_eq!(classifier.classify(&first), Content::Tcp(flow(), Kind::Other));
         assert_eq!(classifier.classify(&frame(7, 24, false, b"rest")), Content::Tcp(flow(), Kind::Other));
         assert_eq!(classifier.classify(&frame(8, 24, false, b"rest")), Content::Other);
+        // The number is used again, by another connection.
+        classifier.classify(&frame(7, 0, true, &header(|tcp| tcp.set_dst_port(81))));
+        let other = Flow { local: IpEndpoint::new(ENDS.1.into(), 81), ..flow() };
+        assert_eq!(classifier.classify(&frame(7, 24, false, b"rest")), Content::Tcp(other, Kind::Other));
         for ident in 10..18 {
             classifier.classify(&frame(ident, 0, true, &header(|_| {})));
         }

@@ -196,3 +196,86 @@ impl Table {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::super::conn::{Owner, new_tcp_socket};
+    use super::super::ports::Binding;
+    use super::*;
+    use crate::fake::Fake;
+    use smoltcp::wire::{IpEndpoint, Ipv4Address};
+
+    fn at(ns: u64) -> Instant {
+        Instant::from_nanos(ns)
+    }
+
+    fn flow(port: u16) -> Flow {
+        let end = |port| IpEndpoint::new(Ipv4Address::LOCALHOST.into(), port);
+        Flow { local: end(80), remote: end(port) }
+    }
+
+    /// A table with connections from these ports, all of them served once.
+    fn table(ports: &[u16]) -> (Table, Vec<ConnId>) {
+        let mut table = Table::new::<Fake>();
+        let ids = ports.iter().map(|&port| add(&mut table, port)).collect();
+        while table.next_touched().is_some() {}
+        (table, ids)
+    }
+
+    fn add(table: &mut Table, port: u16) -> ConnId {
+        let binding = Binding { port: 80, address: None, shareable: false };
+        table.reserve().unwrap();
+        table.insert(new_tcp_socket().unwrap(), Conn::new(binding, Owner::Program, at(0)), flow(port))
+    }
+
+    #[test]
+    fn each_is_served_once_in_the_order_of_touching() {
+        let (mut table, ids) = table(&[1, 2, 3]);
+        for &id in [&ids[2], &ids[0], &ids[2]] {
+            table.touch(id);
+        }
+        assert_eq!(
+            [table.next_touched(), table.next_touched(), table.next_touched()],
+            [Some(ids[2]), Some(ids[0]), None]
+        );
+    }
+
+    #[test]
+    fn only_those_whose_time_has_come_are_served() {
+        let (mut table, ids) = table(&[1, 2, 3]);
+        table.arm(ids[0], at(30));
+        table.arm(ids[1], at(20));
+        table.arm(ids[2], at(50));
+        // Earlier counts, later does not.
+        table.arm(ids[0], at(10));
+        table.arm(ids[1], at(40));
+        table.disarm(ids[2]);
+        assert_eq!(table.next_timer(), Some(at(10)));
+        table.expire(at(20));
+        assert_eq!(
+            [table.next_touched(), table.next_touched(), table.next_touched()],
+            [Some(ids[0]), Some(ids[1]), None]
+        );
+        assert_eq!(table.next_timer(), None);
+    }
+
+    #[test]
+    fn who_gets_a_number_again_inherits_nothing() {
+        let (mut table, ids) = table(&[1]);
+        table.arm(ids[0], at(10));
+        assert!(table.remove(ids[0]).is_some() && table.remove(ids[0]).is_none());
+        assert_eq!((table.find(&flow(1)), table.next_timer()), (None, None));
+        assert_eq!(add(&mut table, 2), ids[0]);
+        assert_eq!((table.find(&flow(2)), table.len()), (Some(ids[0]), 1));
+    }
+
+    #[test]
+    fn ends_can_be_used_again_before_the_connection_is_gone() {
+        let (mut table, ids) = table(&[1]);
+        table.release_flow(ids[0]);
+        let other = add(&mut table, 1);
+        table.release_flow(ids[0]);
+        table.remove(ids[0]);
+        assert_eq!(table.find(&flow(1)), Some(other));
+    }
+}

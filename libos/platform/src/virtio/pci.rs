@@ -30,7 +30,7 @@ pub(super) struct Wiring {
     notify_len: usize,
     notify_multiplier: usize,
     isr: *mut u8,
-    /// Until it is attached.
+    /// What the function has, until an interrupt is attached.
     found: Option<Msix>,
     msix: bool,
 }

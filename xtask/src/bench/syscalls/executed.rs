@@ -67,7 +67,7 @@ impl Counter {
 pub fn boot(system: &System, frame: &Frame) -> Result<BootRun> {
     let counter = Counter::new(&frame.folder)?;
     let _running = system.hello(frame, &counter.extra)?;
-    let lines = lines(&counter.text()?)?;
+    let lines = profile::pieces(&counter.text()?)?;
     Ok(BootRun {
         system: system.name.clone(),
         instructions: lines.iter().map(|line| line.instructions * line.executions).sum(),
@@ -95,28 +95,9 @@ pub fn requests(system: &System, frame: &Frame, seconds: u32) -> Result<Vec<Requ
     Ok(runs)
 }
 
-/// A piece of code.
-struct Piece {
-    address: u64,
-    instructions: u64,
-    executions: u64,
-    translations: u64,
-}
-
-/// Lines `ADDRESS INSTRUCTIONS EXECUTIONS TRANSLATIONS`.
-fn lines(text: &str) -> Result<Vec<Piece>> {
-    let piece = |line: &str| {
-        let mut words = line.split(' ');
-        let address = u64::from_str_radix(words.next()?, 16).ok()?;
-        let mut number = || words.next()?.parse::<u64>().ok();
-        Some(Piece { address, instructions: number()?, executions: number()?, translations: number()? })
-    };
-    text.lines().map(|line| piece(line).with_context(|| format!("the plugin wrote {line:?}"))).collect()
-}
-
 fn counts(text: &str) -> Result<Counts> {
     let mut counts = Counts::new();
-    for piece in lines(text)? {
+    for piece in profile::pieces(text)? {
         *counts.entry(piece.address).or_default() += piece.instructions * piece.executions;
     }
     Ok(counts)

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io::Write,
     path::{Path, PathBuf},
 };
@@ -65,9 +65,8 @@ impl Journal {
             return Ok(None);
         }
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let whole = &text[..text.rfind('\n').map_or(0, |end| end + 1)];
         let wrong = || format!("{} does not read as results; remove it", path.display());
-        let mut lines = whole.lines();
+        let mut lines = whole(&text).lines();
         let about = serde_json::from_str(lines.next().unwrap_or_default()).with_context(wrong)?;
         let records = lines.map(|line| serde_json::from_str(line).with_context(wrong)).collect::<Result<_>>()?;
         Ok(Some(Self { path, about, records }))
@@ -79,10 +78,10 @@ impl Journal {
             bail!("there is no unfinished run in {}: start one without --resume", folder.display())
         };
         // Behind half a line nothing could be added.
-        let file = OpenOptions::new().write(true).open(&journal.path);
-        let file = file.with_context(|| format!("cannot write {}", journal.path.display()))?;
-        let text = fs::read(&journal.path)?;
-        file.set_len(text.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end as u64 + 1))?;
+        let wrong = || format!("cannot write {}", journal.path.display());
+        let text = fs::read_to_string(&journal.path).with_context(wrong)?;
+        let file = File::options().write(true).open(&journal.path).with_context(wrong)?;
+        file.set_len(whole(&text).len() as u64).with_context(wrong)?;
         Ok(journal)
     }
 
@@ -154,6 +153,11 @@ impl Journal {
         }
         data
     }
+}
+
+/// The lines that were written to their end.
+fn whole(text: &str) -> &str {
+    &text[..text.rfind('\n').map_or(0, |end| end + 1)]
 }
 
 #[cfg(test)]
