@@ -221,7 +221,7 @@ pub struct BootOptions {
 
 #[derive(Args)]
 pub struct SyscallsOptions {
-    /// A first look: fewer rounds and shorter samples, intervals too wide to conclude much from
+    /// A first look, in minutes: fewer rounds, shorter samples, nothing counted but the C program; not enough to conclude much from
     #[arg(long)]
     pub quick: bool,
     /// Go on with an interrupted run of the same images, with its options

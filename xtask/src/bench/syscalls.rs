@@ -48,8 +48,6 @@ use systems::{Frame, LINUX, NATIVE, Parts, Session, System, Work};
 
 /// CPUs of the machines that run Erlang, and of those on which two threads may run at once.
 const CPUS: u32 = 2;
-/// Connections of wrk.
-const CONNECTIONS: [u32; 3] = [1, 32, 128];
 /// Operations that depend on how many CPUs there are.
 const PAIR: &str = "futex_ping_pong";
 
@@ -61,16 +59,18 @@ struct Amount {
     erlang: (u32, u32),
     /// Samples of the echo from the host.
     echoes: u32,
-    /// Seconds of each load by wrk.
+    /// Each load by wrk: the number of its connections.
+    connections: &'static [u32],
+    /// Seconds of each load.
     load: u32,
 }
 
 impl Amount {
     fn new(quick: bool) -> Self {
         if quick {
-            Self { micro: (7, 3_000_000), erlang: (5, 30), echoes: 4, load: 1 }
+            Self { micro: (7, 3_000_000), erlang: (5, 30), echoes: 4, connections: &[1, 32], load: 1 }
         } else {
-            Self { micro: (15, 8_000_000), erlang: (9, 50), echoes: 9, load: 2 }
+            Self { micro: (15, 8_000_000), erlang: (9, 50), echoes: 9, connections: &[1, 32, 128], load: 2 }
         }
     }
 }
@@ -163,7 +163,8 @@ fn run(options: &SyscallsOptions, folder: PathBuf) -> Result<Data> {
     // What is exact does not mind that the next image is built meanwhile.
     thread::scope(|scope| {
         let (sender, built) = mpsc::channel();
-        let builder = scope.spawn(move || systems::build(&parts, |system| sender.send(system).is_ok()));
+        // When a measurement has failed nobody listens; what is being built is then for the next run.
+        let builder = scope.spawn(move || systems::build(&parts, |system| drop(sender.send(system))));
         for system in built {
             bench.journal.check(&system.name, &system.contents)?;
             let name = system.name.clone();
@@ -238,7 +239,7 @@ impl Bench<'_> {
             What::Path => Found::Path(path::record(system, frame, &works.path)?),
             What::Boot => Found::Boot(executed::boot(system, frame)?),
             What::Calls => Found::Calls(calls(system, frame, amount)?),
-            What::Requests => Found::Requests(executed::requests(system, frame, amount.load)?),
+            What::Requests => Found::Requests(executed::requests(system, frame, amount)?),
             What::Micro => Found::Micro(run(1, system.micro(frame, 1, &works.all)?)),
             What::Pair => Found::Micro(run(CPUS, system.micro(frame, CPUS, &works.pair)?)),
             What::Erlang => Found::Erlang(run(CPUS, erlang(system, frame, amount)?)),
@@ -278,7 +279,7 @@ fn erlang(system: &System, frame: &Frame, amount: &Amount) -> Result<Vec<Line>> 
     let boot = u64::try_from(session.hello.as_nanos())?;
     lines.push(Line::Time(data::Samples { name: "boot".into(), operations: 1, ns: vec![boot], ticks: Vec::new() }));
     lines.push(Line::Time(clients::echo(session.echo, amount.echoes)?));
-    for connections in CONNECTIONS {
+    for &connections in amount.connections {
         let before = clients::accepted(session.http)?;
         let load = clients::http(session.http, connections, amount.load)?;
         // The question itself comes by a connection of its own, and wrk tries the address by one first.
@@ -309,7 +310,7 @@ fn calls(system: &System, frame: &Frame, amount: &Amount) -> Result<CallRun> {
         Ok((samples.operations * (samples.ns.len() as u64 + 1), samples.name))
     };
     operations.push(counted(&session, echo)?);
-    for connections in CONNECTIONS {
+    for &connections in amount.connections {
         operations.push(counted(&session, |session| {
             Ok((clients::http(session.http, connections, amount.load)?.requests, http_name(connections)))
         })?);

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, ensure};
 use trapless_tests::{deadline, run_quietly, symbols};
 
 use super::{
-    CONNECTIONS, CPUS, clients,
+    Amount, CPUS, clients,
     data::{BootRun, RequestRun, Share},
     path::{C_SIDE, KERNEL},
     systems::{Frame, System},
@@ -76,15 +76,15 @@ pub fn boot(system: &System, frame: &Frame) -> Result<BootRun> {
     })
 }
 
-/// Counts the requests of every number of connections on one machine, for so many seconds each.
-pub fn requests(system: &System, frame: &Frame, seconds: u32) -> Result<Vec<RequestRun>> {
+/// Counts the requests of every number of connections on one machine.
+pub fn requests(system: &System, frame: &Frame, amount: &Amount) -> Result<Vec<RequestRun>> {
     let counter = Counter::new(&frame.folder)?;
     let session = system.erlang(frame, CPUS, false, &counter.extra)?;
     let symbols = if system.is_image() { symbols::of(&system.symbols)? } else { BTreeMap::new() };
     let mut runs = Vec::new();
-    for connections in CONNECTIONS {
+    for &connections in amount.connections {
         let before = counter.counts()?;
-        let load = clients::http(session.http, connections, seconds)?;
+        let load = clients::http(session.http, connections, amount.load)?;
         let mut counts = counter.counts()?;
         for (address, count) in &mut counts {
             *count = count.saturating_sub(before.get(address).copied().unwrap_or(0));

@@ -121,6 +121,7 @@ fn document(data: &Data) -> Result<Document> {
 fn method(data: &Data) -> Vec<String> {
     let about = &data.about;
     let kind = if about.quick { "a quick look" } else { "a full run" };
+    let boots = if about.quick { "two boots of an image and one of a guest" } else { "two boots" };
     let rounds = match analysis::complete_rounds(data) {
         all if all == about.rounds => format!("of {all} rounds"),
         some => format!("that was INTERRUPTED, with {some} of {} rounds complete,", about.rounds),
@@ -160,7 +161,7 @@ fn method(data: &Data) -> Vec<String> {
             "An interval that reaches further than {:.0} % from its median is marked as noise.",
             analysis::NOISE * 100.0
         ),
-        format!("Instructions: QEMU's `-icount shift=0` with 1 CPU, two boots. {proof}"),
+        format!("Instructions: QEMU's `-icount shift=0` with 1 CPU, {boots}. {proof}"),
     ]
 }
 

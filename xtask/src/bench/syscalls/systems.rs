@@ -6,10 +6,11 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
+    thread,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use erts_recipe::Erts;
 use sources::Console as Progress;
 use trapless_logic::erl_args::EMULATOR_FLAGS;
@@ -119,28 +120,30 @@ pub struct Parts<'a> {
 }
 
 /// Builds all systems and hands each to `ready`, the host and the guest as soon as there is the first image, whose files they share.
-/// `ready` returns false when nothing more is wanted.
-pub fn build(parts: &Parts<'_>, mut ready: impl FnMut(System) -> bool) -> Result<()> {
+/// The images of the other variants are built beside each other: most of it is one thread's work.
+pub fn build(parts: &Parts<'_>, ready: impl Fn(System) + Sync) -> Result<()> {
     let folder = &parts.frame.folder;
     let programs = programs::programs(parts.erts, folder)?;
-    let mut first = None;
-    for &entry in parts.entries {
+    let Some((&first, others)) = parts.entries.split_first() else { bail!("there is no variant to build") };
+    let image = |entry, first| -> Result<PathBuf> {
         eprintln!("building the image of {}", name(entry));
         let image = programs::image(entry, first, &programs, folder)?;
         let contents = hash(&[&image])?;
-        if !ready(System { name: name(entry), contents, symbols: image.clone(), place: Place::Image(image.clone()) }) {
-            return Ok(());
-        }
-        if first.is_none() {
-            first = Some(entry);
-            for system in [guest(parts, &programs, &image)?, host(parts, &programs, &image)?] {
-                if !ready(system) {
-                    return Ok(());
-                }
-            }
-        }
-    }
-    Ok(())
+        ready(System { name: name(entry), contents, symbols: image.clone(), place: Place::Image(image.clone()) });
+        Ok(image)
+    };
+    let files = image(first, None)?;
+    ready(guest(parts, &programs, &files)?);
+    ready(host(parts, &programs, &files)?);
+    thread::scope(|scope| {
+        let image = &image;
+        let builders: Vec<_> =
+            others.iter().map(|&entry| scope.spawn(move || image(entry, Some(first)).map(drop))).collect();
+        let ended =
+            builders.into_iter().map(|builder| builder.join().map_err(|_| anyhow!("a builder has panicked"))?);
+        // All are waited for, whatever the first of them says.
+        ended.collect::<Vec<_>>().into_iter().collect()
+    })
 }
 
 fn guest(parts: &Parts<'_>, programs: &Programs, image: &Path) -> Result<System> {
