@@ -1,9 +1,10 @@
 //! A machine that is not there, as a [`Platform`]: its threads are the host's or, with `--cfg loom`, the model checker's.
 
-use crate::platform::{Platform, TimerId};
+use crate::platform::{Platform, SparseName, Supply, TimerId};
 use crate::time::Instant;
 use crate::wait::Observer;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 #[cfg(not(loom))]
 mod host;
@@ -78,5 +79,15 @@ impl Platform for Fake {
         for (i, b) in buf.iter_mut().enumerate() {
             *b = (i as u8).wrapping_mul(167).wrapping_add(41);
         }
+    }
+
+    fn sparse_bytes(len: usize) -> Option<Vec<u8>> {
+        Some(alloc::vec![0; len])
+    }
+
+    fn sparse_discard(_: &mut dyn Iterator<Item = SparseName>) {}
+
+    fn memory() -> Supply {
+        Supply::Ample
     }
 }

@@ -7,6 +7,7 @@
 use crate::time::Instant;
 use crate::wait::Observer;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 /// Names an armed timer so that it can be cancelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +18,31 @@ pub struct TimerId {
     pub at: Instant,
     /// Tells timers of one instant apart.
     pub seq: u64,
+}
+
+/// The largest length for [`Platform::sparse_bytes`].
+pub const SPARSE_MAX: usize = 64 * 1024;
+
+/// Which of the buffers of [`Platform::sparse_bytes`], as long as it exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SparseName(pub usize);
+
+impl SparseName {
+    /// The name of a buffer: its address.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(bytes.as_ptr().addr())
+    }
+}
+
+/// How much memory there is to be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Supply {
+    /// Enough.
+    Ample,
+    /// What is left should serve those who are there, not more of them.
+    Scarce,
+    /// What is left is for what cannot be refused.
+    Short,
 }
 
 /// What the algorithms need from the machine.
@@ -68,4 +94,14 @@ pub trait Platform: Sized + Send + Sync + 'static {
 
     /// Fills `buf` with cryptographically strong random bytes (getrandom(2)).
     fn random(buf: &mut [u8]);
+
+    /// Bytes of any contents that take memory only where they are touched, `len` being at most [`SPARSE_MAX`]. None when there is no
+    /// memory. Who touches them cannot be refused, so who may be refused asks [`Platform::memory`] first.
+    fn sparse_bytes(len: usize) -> Option<Vec<u8>>;
+
+    /// Takes back the memory of these buffers. Their contents become others, so nobody may need them.
+    fn sparse_discard(buffers: &mut dyn Iterator<Item = SparseName>);
+
+    /// How much memory there is to be had.
+    fn memory() -> Supply;
 }

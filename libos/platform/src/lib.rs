@@ -30,6 +30,7 @@ pub mod sched;
 pub mod sentinel;
 pub mod serial;
 pub mod smp;
+mod sparse;
 pub mod stack;
 pub mod thread;
 pub mod trap;

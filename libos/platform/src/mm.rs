@@ -10,6 +10,7 @@ use crate::frames;
 use crate::paging::{self, Retired, Touched};
 use crate::percpu;
 use crate::smp;
+use crate::sparse;
 use crate::stack;
 use crate::x86::X86;
 use alloc::vec::Vec;
@@ -124,11 +125,14 @@ fn flush_all() {
     FLUSHES.fetch_sub(1, Ordering::SeqCst);
 }
 
-/// Frees what only waits for a flush, or waits a little for somebody who is doing that. Returns whether that can have helped.
+/// Frees what is kept for later or only waits for a flush, or waits a little for somebody who is doing that. Returns whether that can have helped.
 ///
 /// Also called by the page fault handler, when the last page is gone. It cannot sleep, so it does not wait for ever: the thread that
 /// flushes may have been preempted.
 pub fn reclaim() -> bool {
+    if sparse::trim() {
+        return true;
+    }
     if WAITING.load(Ordering::Relaxed) > 0 {
         flush_all();
         return true;

@@ -3,13 +3,19 @@
 use crate::percpu::{self, count};
 use crate::sched::{self, Reason};
 use crate::thread::{self, Thread};
-use crate::{clock, entropy, smp};
+use crate::{clock, entropy, frames, smp, sparse};
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::sync::atomic::{Ordering, fence};
-use trapless_logic::platform::{Platform, TimerId};
+use trapless_logic::platform::{Platform, SPARSE_MAX, SparseName, Supply, TimerId};
 use trapless_logic::time::Instant;
 use trapless_logic::wait::Observer;
 use x86_64::instructions::interrupts;
+
+/// So many frames are never scarce: 128 MiB.
+const MUCH: usize = 32768;
+
+const _: () = assert!(SPARSE_MAX <= sparse::SLOT);
 
 /// This machine.
 #[derive(Debug)]
@@ -108,5 +114,25 @@ impl Platform for X86 {
 
     fn random(buf: &mut [u8]) {
         entropy::fill(buf);
+    }
+
+    fn sparse_bytes(len: usize) -> Option<Vec<u8>> {
+        sparse::bytes(len)
+    }
+
+    fn sparse_discard(buffers: &mut dyn Iterator<Item = SparseName>) {
+        sparse::discard(buffers);
+    }
+
+    fn memory() -> Supply {
+        // What the slots that nobody has keep is as good as free.
+        if frames::is_short() {
+            sparse::trim();
+            if frames::is_short() {
+                return Supply::Short;
+            }
+        }
+        let few = (frames::total_frames() / 8).min(MUCH);
+        if frames::available_frames() + sparse::kept_frames() < few { Supply::Scarce } else { Supply::Ample }
     }
 }

@@ -1,30 +1,39 @@
 //! Incoming connections before accept(2): listeners, their backlogs, and sockets made when a SYN comes.
 
-use super::conn::{Owner, new_tcp_socket};
-use super::flow::{Flow, Kind};
+use super::conn::{Conn, Owner, new_tcp_socket};
+use super::flow::{Flow, Kind, Segment};
 use super::ports::Binding;
 use super::stack::Inner;
 use super::table::ConnId;
-use crate::platform::Platform;
+use crate::platform::{Platform, Supply};
+use crate::time;
 use alloc::collections::{BTreeSet, VecDeque};
 use core::task::Waker;
 use smoltcp::socket::tcp;
 use smoltcp::wire::{IpAddress, IpListenEndpoint, Ipv4Address};
 use trapless_abi::{Errno, SysResult};
 
-/// Half-open connections that a listener may have beside those that wait for accept(2), as in Linux (tcp(7), tcp_max_syn_backlog):
-/// a short backlog must not make clients wait that the program could serve at once.
-const MAX_HALF_OPEN: usize = 64;
+/// Half-open connections that a listener may have beside those that wait for accept(2), as in Linux (tcp(7), tcp_max_syn_backlog).
+/// Of more the oldest is forgotten, so that SYNs whose senders never answer (RFC 4987) keep out nobody who answers sooner than so many
+/// others come.
+const MAX_HALF_OPEN: usize = 512;
+/// Connections that may be complete at once, however short the backlog: it must not make clients wait that the program could serve.
+const MAX_BURST: usize = 64;
+/// Connections there may be, however scarce memory is.
+const ALWAYS: usize = 64;
 
 /// What a listener listens on.
 pub(super) type ListenKey = (u16, Option<Ipv4Address>);
+
+/// When a connection began to open, which tells its place among the half-open ones.
+pub(super) type Opened = time::Instant;
 
 /// A listening socket as the stack knows it.
 pub(super) struct Listener {
     /// Complete connections that may wait for accept(2) before new ones are turned away.
     pub(super) backlog: usize,
-    /// Connections whose handshake goes on.
-    pub(super) half_open: BTreeSet<ConnId>,
+    /// Connections whose handshake goes on, oldest first.
+    pub(super) half_open: BTreeSet<(Opened, ConnId)>,
     /// Complete connections, oldest first. INV-NET-3: whoever adds one wakes.
     pub(super) complete: VecDeque<ConnId>,
     /// SO_REUSEADDR: its connections share the port with the listener of a later start.
@@ -53,7 +62,7 @@ pub(super) fn reset_error(state: tcp::State) -> Errno {
 
 impl<P: Platform> Inner<P> {
     /// Where a segment goes; makes a socket for a connection that a listener waits for.
-    pub(super) fn judge(&mut self, flow: Flow, kind: Kind) -> Verdict {
+    pub(super) fn judge(&mut self, Segment { flow, kind, .. }: Segment) -> Verdict {
         match self.table.find(&flow) {
             // The client uses the port of a finished connection again.
             Some(old) if kind == Kind::Opening && self.forget_finished(old) => {}
@@ -76,41 +85,58 @@ impl<P: Platform> Inner<P> {
 
     fn admit(&mut self, key: ListenKey, flow: Flow) -> SysResult<ConnId> {
         self.room_for_one()?;
-        let listener = self.listeners.get_mut(&key).ok_or(Errno::EINVAL)?;
-        let crowd = listener.backlog.max(MAX_HALF_OPEN);
-        if listener.complete.len() >= listener.backlog || listener.half_open.len() >= crowd {
+        if P::memory() > Supply::Ample && self.table.len() >= ALWAYS {
             return Err(Errno::ENOBUFS);
         }
+        let listener = self.listeners.get_mut(&key).ok_or(Errno::EINVAL)?;
+        if listener.complete.len() >= listener.backlog {
+            return Err(Errno::ENOBUFS);
+        }
+        let crowd = listener.backlog.max(MAX_HALF_OPEN);
+        let oldest = if listener.half_open.len() >= crowd { listener.half_open.pop_first() } else { None };
+        if let Some((_, oldest)) = oldest {
+            self.remove_tcp(oldest);
+        }
+        let listener = self.listeners.get_mut(&key).ok_or(Errno::EINVAL)?;
         // Each half-open one may come to wait there.
         listener.complete.try_reserve(listener.half_open.len() + 1).map_err(|_| Errno::ENOBUFS)?;
-        let mut socket = new_tcp_socket()?;
+        let (mut socket, buffers) = new_tcp_socket::<P>()?;
         let local = IpListenEndpoint { addr: Some(flow.local.addr), port: flow.local.port };
         socket.listen(local).map_err(|_| Errno::EINVAL)?;
         let IpAddress::Ipv4(address) = flow.local.addr;
         let binding = Binding { port: key.0, address: Some(address), shareable: listener.shareable };
         let binding = self.tcp_ports.share(binding)?;
-        let id = self.add_tcp(socket, flow, binding, Owner::Listener(key));
+        let opened = P::now();
+        let id = self.add_tcp((socket, buffers), flow, binding, Owner::Listener(key, opened));
         if let Some(listener) = self.listeners.get_mut(&key) {
-            listener.half_open.insert(id);
+            listener.half_open.insert((opened, id));
         }
         Ok(id)
     }
 
+    /// Whether a half-open connection must not become complete yet. As in Linux the client's ACK is not heard then; the SYN/ACK is sent
+    /// again, and the client acknowledges it again.
+    pub(super) fn must_wait(&self, conn: &Conn) -> bool {
+        let Owner::Listener(key, _) = conn.owner else { return false };
+        let full = |listener: &Listener| listener.complete.len() >= listener.backlog.max(MAX_BURST);
+        self.listeners.get(&key).is_some_and(full)
+    }
+
     /// Draws the consequences of what has become of a connection that waits for accept(2).
-    pub(super) fn settle_waiting(&mut self, id: ConnId, key: ListenKey, state: tcp::State) {
+    pub(super) fn settle_waiting(&mut self, id: ConnId, key: ListenKey, opened: Opened, state: tcp::State) {
         let Some(listener) = self.listeners.get_mut(&key) else { return };
         match state {
             tcp::State::SynReceived => {}
             // It was reset, it never completed, or smoltcp did not take the SYN (a bad checksum, say). That socket must not stay: it
             // would take any other SYN.
             tcp::State::Closed | tcp::State::Listen => {
-                if !listener.half_open.remove(&id) {
+                if !listener.half_open.remove(&(opened, id)) {
                     listener.complete.retain(|&other| other != id);
                 }
                 self.remove_tcp(id);
             }
             _ => {
-                if listener.half_open.remove(&id) {
+                if listener.half_open.remove(&(opened, id)) {
                     listener.complete.push_back(id);
                     listener.waker.wake_by_ref();
                 }
@@ -151,7 +177,8 @@ impl<P: Platform> Inner<P> {
     /// Ends a listener: connections nobody accepted are reset.
     pub(super) fn unlisten(&mut self, key: ListenKey) {
         let Some(listener) = self.listeners.remove(&key) else { return };
-        for id in listener.half_open.into_iter().chain(listener.complete) {
+        let half_open = listener.half_open.into_iter().map(|(_, id)| id);
+        for id in half_open.chain(listener.complete) {
             self.abort(id);
             self.bury(id);
         }

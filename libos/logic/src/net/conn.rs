@@ -1,6 +1,7 @@
 //! TCP connections as the stack keeps them: what smoltcp does not know about its sockets, and their end after close(2).
 
-use super::admission::ListenKey;
+use super::admission::{ListenKey, Opened};
+use super::buffers::Buffers;
 use super::flow::Flow;
 use super::ports::Binding;
 use super::stack::Inner;
@@ -12,8 +13,6 @@ use core::time::Duration;
 use smoltcp::socket::tcp;
 use trapless_abi::{Errno, SysResult};
 
-/// Bytes of a TCP socket's receive and send buffers.
-pub(super) const TCP_BUFFER: usize = 64 * 1024;
 /// How long a received segment may wait for data to carry its acknowledgement. A peer with Nagle's algorithm may wait for it: Linux
 /// delays for 40 ms at least, smoltcp for 10; 1 ms still lets a quick answer carry the acknowledgement of its request.
 const ACK_DELAY: smoltcp::time::Duration = smoltcp::time::Duration::from_millis(1);
@@ -54,7 +53,7 @@ pub(super) enum Owner {
     /// A socket of the program's.
     Program,
     /// A listener, until accept(2).
-    Listener(ListenKey),
+    Listener(ListenKey, Opened),
     /// Nobody: the program has closed it.
     Nobody(Dying),
 }
@@ -64,6 +63,7 @@ pub(super) struct Conn {
     pub(super) binding: Binding,
     pub(super) limits: Limits,
     pub(super) owner: Owner,
+    pub(super) buffers: Buffers,
     /// When the peer was heard last.
     pub(super) heard: time::Instant,
     /// How long it was silent before this side ended the connection.
@@ -78,11 +78,12 @@ pub(super) struct Conn {
 
 impl Conn {
     /// A new connection that holds `binding`.
-    pub(super) fn new(binding: Binding, owner: Owner, now: time::Instant) -> Self {
+    pub(super) fn new(binding: Binding, owner: Owner, buffers: Buffers, now: time::Instant) -> Self {
         Self {
             binding,
             limits: Limits::default(),
             owner,
+            buffers,
             heard: now,
             idle_before_end: Duration::ZERO,
             reset: None,
@@ -116,18 +117,13 @@ pub(super) struct Dying {
     seen: (tcp::State, usize),
 }
 
-/// A TCP socket with its buffers. ENOBUFS.
-pub(super) fn new_tcp_socket() -> SysResult<tcp::Socket<'static>> {
-    let buffer = || {
-        let mut bytes = Vec::new();
-        bytes.try_reserve_exact(TCP_BUFFER).map_err(|_| Errno::ENOBUFS)?;
-        bytes.resize(TCP_BUFFER, 0);
-        Ok(tcp::SocketBuffer::new(bytes))
-    };
-    let mut socket = tcp::Socket::new(buffer()?, buffer()?);
+/// A TCP socket, and what is known of its buffers. ENOBUFS.
+pub(super) fn new_tcp_socket<P: Platform>() -> SysResult<(tcp::Socket<'static>, Buffers)> {
+    let (receive, send, buffers) = Buffers::new::<P>()?;
+    let mut socket = tcp::Socket::new(receive, send);
     socket.set_congestion_control(tcp::CongestionControl::Reno);
     socket.set_ack_delay(Some(ACK_DELAY));
-    Ok(socket)
+    Ok((socket, buffers))
 }
 
 impl<P: Platform> Inner<P> {
@@ -150,12 +146,12 @@ impl<P: Platform> Inner<P> {
     /// Adds a socket that holds `binding`.
     pub(super) fn add_tcp(
         &mut self,
-        socket: tcp::Socket<'static>,
+        (socket, buffers): (tcp::Socket<'static>, Buffers),
         flow: Flow,
         binding: Binding,
         owner: Owner,
     ) -> ConnId {
-        self.table.insert(socket, Conn::new(binding, owner, P::now()), flow)
+        self.table.insert(socket, Conn::new(binding, owner, buffers, P::now()), flow)
     }
 
     /// Forgets a socket at once and gives its port back.
@@ -207,7 +203,7 @@ impl<P: Platform> Inner<P> {
         let Some((socket, conn)) = self.both(id) else { return };
         let state = socket.state();
         if state == tcp::State::TimeWait && !conn.finished {
-            conn.finished = rescue(socket, &mut conn.leftover);
+            conn.finished = rescue(socket, conn);
         }
         socket.set_timeout(conn.limit(socket));
         // The reset, if there was one to send, is out.
@@ -218,7 +214,7 @@ impl<P: Platform> Inner<P> {
         }
         match owner {
             Owner::Program => {}
-            Owner::Listener(key) => self.settle_waiting(id, key, state),
+            Owner::Listener(key, opened) => self.settle_waiting(id, key, opened, state),
             Owner::Nobody(_) if over => self.remove_tcp(id),
             Owner::Nobody(dying) => self.settle_dying(id, dying, now),
         }
@@ -274,7 +270,8 @@ fn patience(state: tcp::State) -> Duration {
 }
 
 /// Takes the unread data out of a socket; false if there is no memory for it.
-fn rescue(socket: &mut tcp::Socket, to: &mut Vec<u8>) -> bool {
+fn rescue(socket: &mut tcp::Socket, conn: &mut Conn) -> bool {
+    let to = &mut conn.leftover;
     if to.try_reserve_exact(socket.recv_queue()).is_err() {
         return false;
     }
@@ -287,5 +284,6 @@ fn rescue(socket: &mut tcp::Socket, to: &mut Vec<u8>) -> bool {
             break;
         }
     }
+    conn.buffers.took(conn.leftover.len());
     true
 }

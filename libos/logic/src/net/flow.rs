@@ -23,14 +23,31 @@ pub(super) enum Kind {
     Opening,
     /// RST.
     Reset,
+    /// Data, without SYN and RST.
+    Data,
     Other,
+}
+
+/// Sequence numbers, from that of the first byte, or the SYN before it, to that behind the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) start: u32,
+    pub(super) end: u32,
+}
+
+/// A TCP segment, or a fragment of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Segment {
+    pub(super) flow: Flow,
+    pub(super) kind: Kind,
+    /// None for a fragment.
+    pub(super) span: Option<Span>,
 }
 
 /// What a frame carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Content {
-    /// A TCP segment, or a fragment of one.
-    Tcp(Flow, Kind),
+    Tcp(Segment),
     Arp,
     Other,
 }
@@ -67,7 +84,7 @@ impl Classifier {
         let packet = (ip.src_addr(), ip.dst_addr(), ip.ident());
         if ip.frag_offset() != 0 {
             let known = self.fragmented.iter().rev().find(|(id, _)| *id == packet);
-            return known.map(|&(_, flow)| Content::Tcp(flow, Kind::Other));
+            return known.map(|&(_, flow)| Content::Tcp(fragment(flow)));
         }
         // A first fragment may end within the options.
         let tcp = TcpPacket::new_unchecked(ip.payload().get(..).filter(|bytes| bytes.len() >= TCP_HEADER_LEN)?);
@@ -75,26 +92,35 @@ impl Classifier {
             local: IpEndpoint::new(ip.dst_addr().into(), tcp.dst_port()),
             remote: IpEndpoint::new(ip.src_addr().into(), tcp.src_port()),
         };
+        let data = ip.payload().len().saturating_sub(tcp.header_len().into());
         let kind = match (tcp.rst(), tcp.syn(), tcp.ack()) {
             (true, ..) => Kind::Reset,
             (_, true, false) => Kind::Opening,
+            (_, false, _) if data > 0 => Kind::Data,
             _ => Kind::Other,
         };
         if !ip.more_frags() {
-            return Some(Content::Tcp(flow, kind));
+            let start = tcp.seq_number().0 as u32;
+            let end = start.wrapping_add(data as u32);
+            return Some(Content::Tcp(Segment { flow, kind, span: Some(Span { start, end }) }));
         }
         if self.fragmented.len() == FRAGMENTED {
             self.fragmented.pop_front();
         }
         self.fragmented.push_back((packet, flow));
-        Some(Content::Tcp(flow, Kind::Other))
+        Some(Content::Tcp(fragment(flow)))
     }
+}
+
+fn fragment(flow: Flow) -> Segment {
+    Segment { flow, kind: Kind::Data, span: None }
 }
 
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use alloc::vec::Vec;
+    use smoltcp::wire::TcpSeqNumber;
 
     const ENDS: (Ipv4Address, Ipv4Address) = (Ipv4Address::new(10, 0, 0, 1), Ipv4Address::new(10, 0, 0, 2));
 
@@ -122,6 +148,8 @@ mod tests {
         let mut tcp = TcpPacket::new_unchecked(&mut bytes[..]);
         tcp.set_src_port(1000);
         tcp.set_dst_port(80);
+        tcp.set_header_len(20);
+        tcp.set_seq_number(TcpSeqNumber(7));
         set(&mut tcp);
         bytes
     }
@@ -133,15 +161,22 @@ mod tests {
     #[test]
     fn segments_are_told_apart() {
         let mut classifier = Classifier::new();
+        let of = |kind| Content::Tcp(Segment { flow: flow(), kind, span: Some(Span { start: 7, end: 7 }) });
         let mut kind = |set| classifier.classify(&frame(1, 0, false, &header(set)));
-        assert_eq!(kind(|tcp| tcp.set_syn(true)), Content::Tcp(flow(), Kind::Opening));
-        assert_eq!(kind(|tcp| tcp.set_ack(true)), Content::Tcp(flow(), Kind::Other));
-        assert_eq!(kind(|tcp| tcp.set_rst(true)), Content::Tcp(flow(), Kind::Reset));
+        assert_eq!(kind(|tcp| tcp.set_syn(true)), of(Kind::Opening));
+        assert_eq!(kind(|tcp| tcp.set_ack(true)), of(Kind::Other));
+        assert_eq!(kind(|tcp| tcp.set_rst(true)), of(Kind::Reset));
         let answer = |tcp: &mut TcpPacket<&mut [u8]>| {
             tcp.set_syn(true);
             tcp.set_ack(true);
         };
-        assert_eq!(kind(answer), Content::Tcp(flow(), Kind::Other));
+        assert_eq!(kind(answer), of(Kind::Other));
+        let data = [&header(|tcp| tcp.set_ack(true))[..], b"x"].concat();
+        let span = Some(Span { start: 7, end: 8 });
+        assert_eq!(
+            classifier.classify(&frame(1, 0, false, &data)),
+            Content::Tcp(Segment { flow: flow(), kind: Kind::Data, span })
+        );
     }
 
     #[test]
@@ -149,13 +184,13 @@ mod tests {
         let mut classifier = Classifier::new();
         let first = frame(7, 0, true, &header(|tcp| tcp.set_syn(true)));
         assert_eq!(classifier.classify(&frame(7, 24, false, b"rest")), Content::Other);
-        assert_eq!(classifier.classify(&first), Content::Tcp(flow(), Kind::Other));
-        assert_eq!(classifier.classify(&frame(7, 24, false, b"rest")), Content::Tcp(flow(), Kind::Other));
+        assert_eq!(classifier.classify(&first), Content::Tcp(fragment(flow())));
+        assert_eq!(classifier.classify(&frame(7, 24, false, b"rest")), Content::Tcp(fragment(flow())));
         assert_eq!(classifier.classify(&frame(8, 24, false, b"rest")), Content::Other);
         // The number is used again, by another connection.
         classifier.classify(&frame(7, 0, true, &header(|tcp| tcp.set_dst_port(81))));
         let other = Flow { local: IpEndpoint::new(ENDS.1.into(), 81), ..flow() };
-        assert_eq!(classifier.classify(&frame(7, 24, false, b"rest")), Content::Tcp(other, Kind::Other));
+        assert_eq!(classifier.classify(&frame(7, 24, false, b"rest")), Content::Tcp(fragment(other)));
         for ident in 10..18 {
             classifier.classify(&frame(ident, 0, true, &header(|_| {})));
         }

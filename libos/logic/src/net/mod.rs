@@ -8,6 +8,7 @@
 
 mod address;
 mod admission;
+mod buffers;
 mod conn;
 pub mod device;
 mod events;

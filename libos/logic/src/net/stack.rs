@@ -2,14 +2,14 @@
 
 use super::admission::{ListenKey, Listener, Verdict, reset_error};
 use super::device::NetDevice;
-use super::flow::{Classifier, Content, Kind};
+use super::flow::{Classifier, Content, Kind, Segment};
 use super::lease::{Addressing, Lease, LeaseHook};
 use super::ports::Ports;
 use super::relay::Relay;
-use super::table::{ConnId, Table};
+use super::table::{ConnId, Entry, Table};
 use super::udp::UdpDying;
 use super::wire::{Staged, Wire};
-use crate::platform::{Platform, TimerId};
+use crate::platform::{Platform, Supply, TimerId};
 use crate::sync::Lock;
 use crate::time;
 use crate::wait::{Observer, Ready};
@@ -60,6 +60,8 @@ pub(super) struct Inner<P: Platform> {
     /// Somebody is calling the hook.
     pub(super) announcing: bool,
     next_announce: time::Instant,
+    /// See [`Inner::economise`].
+    pub(super) next_search: time::Instant,
     timer: Option<TimerId>,
 }
 
@@ -122,6 +124,7 @@ impl<P: Platform> NetStack<P> {
             news: false,
             announcing: false,
             next_announce: time::Instant::ZERO,
+            next_search: time::Instant::ZERO,
             timer: None,
         };
         inner.configure(addressing);
@@ -236,6 +239,7 @@ impl<P: Platform> Inner<P> {
         }
         self.iface.poll_maintenance(now);
         self.table.expire(time);
+        self.economise(time);
         let mut left = BUDGET;
         loop {
             self.ingress(now, from_nic, &mut left);
@@ -263,12 +267,12 @@ impl<P: Platform> Inner<P> {
     /// Hands the staged frame to smoltcp, with the sockets that it may be for.
     fn take_staged(&mut self, now: Instant) {
         match self.classifier.classify(self.wire.staged()) {
-            Content::Tcp(flow, kind) => match self.judge(flow, kind) {
+            Content::Tcp(segment) => match self.judge(segment) {
                 Verdict::Drop => self.wire.drop_staged(),
                 Verdict::Nobody => {
                     self.iface.poll_ingress_single(now, &mut self.wire, &mut self.nobody);
                 }
-                Verdict::To(id) => self.take_segment(now, id, kind),
+                Verdict::To(id) => self.take_segment(now, id, segment),
             },
             content => {
                 self.iface.poll_ingress_single(now, &mut self.wire, &mut self.datagrams.set);
@@ -281,14 +285,30 @@ impl<P: Platform> Inner<P> {
         }
     }
 
-    fn take_segment(&mut self, now: Instant, id: ConnId, kind: Kind) {
+    fn take_segment(&mut self, now: Instant, id: ConnId, Segment { kind, span, .. }: Segment) {
+        // What acknowledges, ends or resets helps to get memory back; data would take it. It comes again.
+        if kind == Kind::Data && P::memory() == Supply::Short {
+            return self.wire.drop_staged();
+        }
         let before = self.state(id);
+        let held = |entry: &Entry| before == tcp::State::SynReceived && self.must_wait(&entry.conn);
+        if kind != Kind::Reset && self.table.get(id).is_some_and(held) {
+            return self.wire.drop_staged();
+        }
         self.wire.hear_staged();
         let Some(entry) = self.table.get_mut(id) else { return };
         self.iface.poll_ingress_single(now, &mut self.wire, &mut entry.set);
         let (socket, conn) = entry.both();
         let time = P::now();
         conn.heard = time;
+        match (before, span) {
+            // Its SYN was taken. It may carry data.
+            (tcp::State::Listen | tcp::State::SynSent, Some(span)) if socket.state() != before => {
+                conn.buffers.begin(span.start);
+            }
+            _ if kind == Kind::Data => conn.buffers.came(span),
+            _ => {}
+        }
         if kind == Kind::Reset && socket.state() == tcp::State::Closed {
             conn.reset.get_or_insert(reset_error(before));
         }

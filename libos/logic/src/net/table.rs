@@ -82,6 +82,10 @@ impl Table {
         self.entries.len()
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().map(|(_, entry)| &**entry)
+    }
+
     pub(super) fn get(&self, id: ConnId) -> Option<&Entry> {
         self.entries.get(id).map(|entry| &**entry)
     }
@@ -225,7 +229,8 @@ mod tests {
     fn add(table: &mut Table, port: u16) -> ConnId {
         let binding = Binding { port: 80, address: None, shareable: false };
         table.reserve().unwrap();
-        table.insert(new_tcp_socket().unwrap(), Conn::new(binding, Owner::Program, at(0)), flow(port))
+        let (socket, buffers) = new_tcp_socket::<Fake>().unwrap();
+        table.insert(socket, Conn::new(binding, Owner::Program, buffers, at(0)), flow(port))
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use crate::frames::{self, Budget, FRAME};
 use crate::paging::{phys_to_virt, virt_to_phys_direct};
+use crate::sparse;
 use crate::x86::X86;
 use core::alloc::Layout;
 use core::mem::size_of;
@@ -82,8 +83,12 @@ pub fn alloc(layout: Layout) -> Option<NonNull<u8>> {
 /// Gives memory back.
 ///
 /// # Safety
-/// `at` came from [`alloc`] with the same layout and is not used any more.
+/// `at` came from [`alloc`] with the same layout, or from [`sparse::bytes`], and is not used any more.
 pub unsafe fn free(at: NonNull<u8>, layout: Layout) {
+    if sparse::is_given_out(at.addr().get() as u64) {
+        // SAFETY: it came from there.
+        return unsafe { sparse::free(at) };
+    }
     if is_page(layout) {
         BYTES.fetch_sub(FRAME as usize, Ordering::Relaxed);
         // SAFETY: the frame was taken for this object alone, and is only known through the direct map.

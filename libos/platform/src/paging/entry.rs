@@ -51,8 +51,8 @@ impl Entry {
         Self(Self::kernel(physical, prot, large).0 | USER)
     }
 
-    /// A page of a libos stack: one that comes and goes, so not for TLBs to keep. No rights park it.
-    pub fn stack(physical: u64, prot: Prot) -> Self {
+    /// A page of the libos that comes and goes, so not for TLBs to keep. No rights park it.
+    pub fn transient(physical: u64, prot: Prot) -> Self {
         Self(Self::page(physical, prot, false).0 & !USER)
     }
 

@@ -7,7 +7,7 @@ use super::entry::Entry;
 use super::kernel::root;
 use super::table::{ENTRIES, Table, find, index};
 use super::zero::zero;
-use super::{is_program_range, table};
+use super::{is_program_range, sparse, table};
 use crate::entry;
 use crate::frames::{self, Budget, FRAME, HUGE};
 use crate::trap::TrapFrame;
@@ -59,12 +59,14 @@ pub fn handle_page_fault(address: u64, error: u64, locked: bool, frame: &mut Tra
     } else {
         Prot::PROT_READ
     };
-    if entry::RING_3 && error & USER == 0 && !crate::user::may_fault(frame.rip) {
+    let of_libos = error & USER == 0 && sparse::covers(address);
+    if entry::RING_3 && error & USER == 0 && !of_libos && !crate::user::may_fault(frame.rip) {
         // The libos touches memory of the program in one place only; elsewhere it is a mistake, or was stopped from making one.
         return false;
     }
     let result = match (error & RESERVED != 0, locked) {
         (true, _) => Err(Unfilled::Forbidden),
+        _ if of_libos => sparse::fill(address, error),
         (false, true) => try_fill(address, access, Budget::Kernel),
         (false, false) => fill(address, access),
     };

@@ -11,6 +11,7 @@
 //! | [`HEAP`], [`WINDOW`] | the program break, all other program mappings | as asked |
 //! | [`MMIO_BASE`] on | device registers, uncached | RW- |
 //! | [`STACKS_BASE`] on | libos stacks, a hole below each | RW- |
+//! | [`SPARSE`] | buffers of sockets | RW-, at first access |
 //!
 //! Where the program runs in ring 3 ([`crate::entry`]), its sections of the image and what it maps are all that it can reach; the rest is
 //! marked for ring 0.
@@ -27,6 +28,7 @@ mod fault;
 mod kernel;
 mod mmio;
 mod retired;
+mod sparse;
 mod stacks;
 mod table;
 mod zero;
@@ -36,6 +38,7 @@ pub use fault::{Unfilled, fill, handle_page_fault, is_resident, set_large_pages}
 pub use kernel::{activate, init, low_window};
 pub use mmio::map_mmio;
 pub use retired::Retired;
+pub(crate) use sparse::{clear as clear_sparse, resident};
 pub(crate) use stacks::{map_stack, park_stack, unmap_stack};
 
 use trapless_logic::mm::Range;
@@ -50,6 +53,8 @@ pub const LOW_WINDOW_END: u64 = 0x7800_0000;
 pub const MMIO_BASE: u64 = 0xffff_9000_0000_0000;
 /// Guarded stacks of the libos.
 pub const STACKS_BASE: u64 = 0xffff_a000_0000_0000;
+/// Sparse memory of the libos, see [`crate::sparse`]: 1 TiB.
+pub const SPARSE: Range = Range::new(0xffff_b000_0000_0000, 0xffff_b100_0000_0000);
 
 /// The address at which physical memory can be read and written. Only for memory (not devices), which is identity mapped.
 #[inline]

@@ -16,7 +16,7 @@ pub fn map_stack(bottom: u64, pages: usize) -> Option<()> {
     let frames = take_frames(pages)?;
     for (page, frame) in frames[..pages].iter().enumerate() {
         let (slot, _) = find(root(), bottom + page as u64 * FRAME);
-        slot.set(Entry::stack(*frame, RW));
+        slot.set(Entry::transient(*frame, RW));
     }
     Some(())
 }
@@ -25,7 +25,7 @@ pub fn map_stack(bottom: u64, pages: usize) -> Option<()> {
 pub fn park_stack(bottom: u64, pages: usize) {
     for page in 0..pages as u64 {
         let (slot, _) = find(root(), bottom + page * FRAME);
-        slot.set(Entry::stack(slot.get().address(), Prot::empty()));
+        slot.set(Entry::transient(slot.get().address(), Prot::empty()));
     }
 }
 

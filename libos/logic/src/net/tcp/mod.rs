@@ -9,7 +9,7 @@ mod transfer;
 
 use super::address::sock_addr;
 use super::admission::ListenKey;
-use super::conn::TCP_BUFFER;
+use super::buffers::TCP_BUFFER;
 use super::events::Events;
 use super::options::{IPPROTO_TCP, Options, SOL_SOCKET, so};
 use super::ports::Binding;

@@ -8,7 +8,7 @@ use crate::net::flow::Flow;
 use crate::net::options::Options;
 use crate::net::ports::Binding;
 use crate::net::stack::Inner;
-use crate::platform::Platform;
+use crate::platform::{Platform, Supply};
 use crate::socket::SockAddr;
 use crate::wait::Ready;
 use alloc::collections::{BTreeSet, VecDeque};
@@ -39,7 +39,10 @@ impl<P: Platform> Inner<P> {
             return Err(Errno::ECONNREFUSED);
         }
         self.room_for_one()?;
-        let mut socket = new_tcp_socket()?;
+        if P::memory() == Supply::Short {
+            return Err(Errno::ENOBUFS);
+        }
+        let (mut socket, buffers) = new_tcp_socket::<P>()?;
         let address = bound.and_then(|b| b.address).unwrap_or(source);
         let binding = match *bound {
             Some(binding) => binding,
@@ -56,7 +59,7 @@ impl<P: Platform> Inner<P> {
             return Err(Errno::EADDRNOTAVAIL);
         }
         *bound = None;
-        let id = self.add_tcp(socket, flow, binding, Owner::Program);
+        let id = self.add_tcp((socket, buffers), flow, binding, Owner::Program);
         self.apply(id, options);
         Ok(Open { id, local, peer: to, connecting: true, reported: false, over: false })
     }

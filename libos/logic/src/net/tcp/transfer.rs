@@ -4,7 +4,7 @@ use super::status::peer_finished;
 use super::{Core, Phase, TcpSocket};
 use crate::data::{Sink, Source};
 use crate::net::conn::Conn;
-use crate::platform::Platform;
+use crate::platform::{Platform, Supply};
 use crate::socket::Shutdown;
 use crate::wait::Ready;
 use alloc::vec::Vec;
@@ -12,7 +12,7 @@ use smoltcp::socket::tcp::{Socket as Engine, State};
 use trapless_abi::{Errno, SysResult};
 
 impl<P: Platform> TcpSocket<P> {
-    /// EAGAIN, EPIPE, and once what ended the connection.
+    /// EAGAIN, EPIPE, ENOBUFS, and once what ended the connection.
     pub(super) fn do_send(&self, from: &mut dyn Source) -> SysResult<usize> {
         let mut core = self.core.lock();
         self.stack.enter(|inner| {
@@ -29,6 +29,9 @@ impl<P: Platform> TcpSocket<P> {
                 let Some((socket, _)) = inner.both(id) else { return Err(Errno::EPIPE) };
                 if core.shut_write || !socket.may_send() {
                     return Err(Errno::EPIPE);
+                }
+                if P::memory() == Supply::Short {
+                    return Err(Errno::ENOBUFS);
                 }
                 let wanted = from.remaining();
                 let sent = fill(socket, from)?;
@@ -173,6 +176,7 @@ fn drain(socket: &mut Engine, conn: &mut Conn, to: &mut dyn Sink) -> SysResult<u
             Ok(Err(_)) => break,
         }
     }
+    conn.buffers.took(total);
     Ok(total)
 }
 

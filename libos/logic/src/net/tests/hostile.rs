@@ -85,8 +85,12 @@ fn mend(bytes: &mut [u8]) {
 
 /// A SYN from one address to another.
 fn syn(from: Ipv4Address, to: Ipv4Address, port: u16) -> Vec<u8> {
+    syn_from_port(4000, from, to, port)
+}
+
+fn syn_from_port(src_port: u16, from: Ipv4Address, to: Ipv4Address, port: u16) -> Vec<u8> {
     let tcp = TcpRepr {
-        src_port: 4000,
+        src_port,
         dst_port: port,
         control: TcpControl::Syn,
         seq_number: TcpSeqNumber(1),
@@ -139,6 +143,32 @@ fn a_syn_that_smoltcp_refuses_leaves_nothing_behind() {
     }
     let _client = connecting(&net.a, "10.0.0.2:80");
     assert!(net.run(LONG, || server.accept().is_ok()));
+}
+
+#[test]
+fn a_flood_of_syns_keeps_nobody_out() {
+    let net = Net::new();
+    let server = listener(&net.b, 80, 8);
+    let (nobody, us) = (Ipv4Address::new(10, 0, 0, 99), Ipv4Address::new(10, 0, 0, 2));
+    let flood = |ports: core::ops::Range<u16>| {
+        ports.for_each(|port| net.cable.lock().unwrap().inject(1, syn_from_port(port, nobody, us, 80)));
+        net.sleep(Duration::from_millis(1));
+    };
+    flood(1000..3000);
+    let full = net.b.sockets();
+    assert!((100..1000).contains(&full), "{full}");
+    // It asks and answers in between.
+    let client = connecting(&net.a, "10.0.0.2:80");
+    for at in 3..30 {
+        flood(1000 * at..1000 * at + 100);
+    }
+    assert_eq!(net.b.sockets(), full + 1);
+    assert!(server.accept().is_ok());
+    assert_eq!(client.connect(&addr("10.0.0.2:80")), Ok(()));
+    drop((client, server));
+    // Nobody ever answers, and what they took is free again.
+    net.sleep(Duration::from_secs(200));
+    assert_eq!(net.b.sockets(), 0);
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod hostile;
 mod lease;
 mod loopback;
 mod loss;
+mod memory;
 mod sim;
 mod tcp;
 mod udp;
@@ -49,14 +50,19 @@ type End = Arc<dyn Socket<Sim>>;
 
 /// A connection from host a to port 80 of host b.
 fn pair(net: &Net) -> (Tcp, End) {
-    let server = listener(&net.b, 80, 8);
-    let client = connecting(&net.a, "10.0.0.2:80");
+    pair_on(net, 80)
+}
+
+fn pair_on(net: &Net, port: u16) -> (Tcp, End) {
+    let server = listener(&net.b, port, 8);
+    let to = format!("10.0.0.2:{port}");
+    let client = connecting(&net.a, &to);
     let mut accepted = None;
     assert!(net.run(LONG, || {
         if accepted.is_none() {
             accepted = server.accept().ok();
         }
-        accepted.is_some() && client.connect(&addr("10.0.0.2:80")) != Err(Errno::EALREADY)
+        accepted.is_some() && client.connect(&addr(&to)) != Err(Errno::EALREADY)
     }));
     (client, accepted.unwrap().0)
 }

@@ -3,7 +3,7 @@
 //! Everything runs on the test's own thread: a test is the same in each run, and minutes of retransmissions take no time.
 
 use crate::net::{Addressing, NetDevice, NetStack};
-use crate::platform::{Platform, TimerId};
+use crate::platform::{Platform, SparseName, Supply, TimerId};
 use crate::time::Instant;
 use crate::wait::{Observer, Ready};
 use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
@@ -25,6 +25,10 @@ struct World {
 
 thread_local! {
     static WORLD: RefCell<World> = RefCell::default();
+    /// What the machine says of its memory.
+    pub static MEMORY: Cell<Supply> = const { Cell::new(Supply::Ample) };
+    /// The buffers whose memory was taken back.
+    pub static DISCARDED: RefCell<Vec<SparseName>> = RefCell::default();
 }
 
 /// A generator of numbers that only have to look random (xorshift64*).
@@ -106,6 +110,18 @@ impl Platform for Sim {
 
     fn random(buf: &mut [u8]) {
         WORLD.with_borrow_mut(|w| buf.fill_with(|| w.rng.next() as u8));
+    }
+
+    fn sparse_bytes(len: usize) -> Option<Vec<u8>> {
+        Some(vec![0; len])
+    }
+
+    fn sparse_discard(buffers: &mut dyn Iterator<Item = SparseName>) {
+        DISCARDED.with_borrow_mut(|all| all.extend(buffers));
+    }
+
+    fn memory() -> Supply {
+        MEMORY.get()
     }
 }
 

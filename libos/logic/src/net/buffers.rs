@@ -1,0 +1,127 @@
+//! The buffers of a connection, and giving back the memory of those that are empty.
+//!
+//! A buffer takes memory where it was ever filled, and smoltcp's receive buffer goes round and round. So a connection that has nothing
+//! in its buffers may still hold all of their memory; when there is little left, it is taken back.
+
+use super::flow::Span;
+use super::stack::Inner;
+use super::table::Entry;
+use crate::platform::{Platform, SPARSE_MAX, SparseName, Supply};
+use crate::time::Instant;
+use core::time::Duration;
+use smoltcp::socket::tcp;
+use trapless_abi::{Errno, SysResult};
+
+/// Bytes of a TCP socket's receive and send buffers.
+pub(super) const TCP_BUFFER: usize = SPARSE_MAX;
+/// How long after one search for empty buffers the next may begin.
+const SEARCH: Duration = Duration::from_millis(100);
+
+/// What the stack knows about the buffers of a connection that smoltcp does not tell: whether there is data behind a hole.
+pub(super) struct Buffers {
+    names: [SparseName; 2],
+    /// The sequence number of the stream's first byte.
+    start: Option<u32>,
+    /// Bytes that were taken out, modulo 2^32.
+    taken: u32,
+    /// The end of all data that came. What smoltcp did not take counts as well: then too much is kept, never too little.
+    edge: Option<u32>,
+    /// Something came whose place is not known.
+    uncertain: bool,
+}
+
+impl Buffers {
+    /// A pair of them, for receiving and sending. ENOBUFS.
+    pub(super) fn new<P: Platform>() -> SysResult<(tcp::SocketBuffer<'static>, tcp::SocketBuffer<'static>, Self)> {
+        let buffer = || P::sparse_bytes(TCP_BUFFER).ok_or(Errno::ENOBUFS);
+        let (receive, send) = (buffer()?, buffer()?);
+        let names = [SparseName::of(&receive), SparseName::of(&send)];
+        let known = Self { names, start: None, taken: 0, edge: None, uncertain: false };
+        Ok((tcp::SocketBuffer::new(receive), tcp::SocketBuffer::new(send), known))
+    }
+
+    /// The peer's SYN had this sequence number.
+    pub(super) fn begin(&mut self, syn: u32) {
+        self.start = Some(syn.wrapping_add(1));
+    }
+
+    /// Data came; None where only a later part of its packet says which.
+    pub(super) fn came(&mut self, span: Option<Span>) {
+        match span {
+            None => self.uncertain = true,
+            Some(span) if self.edge.is_none_or(|edge| is_behind(span.end, edge)) => self.edge = Some(span.end),
+            Some(_) => {}
+        }
+    }
+
+    /// The program took bytes out of the receive buffer.
+    pub(super) fn took(&mut self, bytes: usize) {
+        self.taken = self.taken.wrapping_add(bytes as u32);
+    }
+
+    /// Whether there is nothing in either that anybody needs.
+    fn are_empty(&self, socket: &tcp::Socket) -> bool {
+        let queues = socket.recv_queue() == 0 && socket.send_queue() == 0;
+        let next = self.start.map(|start| start.wrapping_add(self.taken));
+        let complete = self.edge.is_none_or(|edge| next.is_some_and(|next| !is_behind(edge, next)));
+        queues && complete && !self.uncertain
+    }
+}
+
+/// Whether a sequence number comes after another (RFC 9293, 3.4).
+fn is_behind(one: u32, other: u32) -> bool {
+    (one.wrapping_sub(other) as i32) > 0
+}
+
+impl<P: Platform> Inner<P> {
+    /// When memory is scarce, gives back that of empty buffers.
+    pub(super) fn economise(&mut self, now: Instant) {
+        if now < self.next_search || P::memory() == Supply::Ample {
+            return;
+        }
+        self.next_search = now + SEARCH;
+        let empty = |entry: &&Entry| entry.conn.buffers.are_empty(entry.socket());
+        P::sparse_discard(&mut self.table.iter().filter(empty).flat_map(|entry| entry.conn.buffers.names));
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::fake::Fake;
+
+    fn span(start: u32, end: u32) -> Option<Span> {
+        Some(Span { start, end })
+    }
+
+    #[test]
+    fn what_waits_behind_a_hole_is_kept() {
+        let (receive, send, mut buffers) = Buffers::new::<Fake>().unwrap();
+        let socket = tcp::Socket::new(receive, send);
+        assert!(buffers.are_empty(&socket));
+        let first = u32::MAX - 10;
+        buffers.begin(first - 1);
+        buffers.came(span(first, 100));
+        assert!(!buffers.are_empty(&socket), "it came, and was not taken");
+        buffers.took(111);
+        assert!(buffers.are_empty(&socket));
+        buffers.came(span(200, 300));
+        buffers.came(span(100, 150));
+        buffers.took(50);
+        assert!(!buffers.are_empty(&socket), "there is a hole");
+        buffers.came(span(150, 200));
+        buffers.took(150);
+        assert!(buffers.are_empty(&socket));
+        buffers.came(span(0, 100));
+        assert!(buffers.are_empty(&socket), "an old segment again");
+        buffers.came(None);
+        assert!(!buffers.are_empty(&socket));
+    }
+
+    #[test]
+    fn data_before_the_beginning_is_known_is_kept() {
+        let (receive, send, mut buffers) = Buffers::new::<Fake>().unwrap();
+        buffers.came(span(5, 6));
+        assert!(!buffers.are_empty(&tcp::Socket::new(receive, send)));
+    }
+}
