@@ -96,7 +96,8 @@ TEST(scheduling)
 	CALL(sched_get_priority_min(SCHED_FIFO));
 	CALL(sched_get_priority_max(SCHED_OTHER));
 	CALL(sched_get_priority_max(77));
-	CALL(getpriority(PRIO_PROCESS, 0));
+	// The value is whatever the host runs tests with.
+	VALUE(getpriority(PRIO_PROCESS, 0) == getpriority(PRIO_PROCESS, getpid()));
 	CALL(getpriority(77, 0));
 }
 
