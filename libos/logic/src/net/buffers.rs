@@ -26,8 +26,6 @@ pub(super) struct Buffers {
     taken: u32,
     /// The end of all data that came. What smoltcp did not take counts as well: then too much is kept, never too little.
     edge: Option<u32>,
-    /// Something came whose place is not known.
-    uncertain: bool,
 }
 
 impl Buffers {
@@ -36,7 +34,7 @@ impl Buffers {
         let buffer = || P::sparse_bytes(TCP_BUFFER).ok_or(Errno::ENOBUFS);
         let (receive, send) = (buffer()?, buffer()?);
         let names = [SparseName::of(&receive), SparseName::of(&send)];
-        let known = Self { names, start: None, taken: 0, edge: None, uncertain: false };
+        let known = Self { names, start: None, taken: 0, edge: None };
         Ok((tcp::SocketBuffer::new(receive), tcp::SocketBuffer::new(send), known))
     }
 
@@ -45,12 +43,10 @@ impl Buffers {
         self.start = Some(syn.wrapping_add(1));
     }
 
-    /// Data came; None where only a later part of its packet says which.
-    pub(super) fn came(&mut self, span: Option<Span>) {
-        match span {
-            None => self.uncertain = true,
-            Some(span) if self.edge.is_none_or(|edge| is_behind(span.end, edge)) => self.edge = Some(span.end),
-            Some(_) => {}
+    /// Data came.
+    pub(super) fn came(&mut self, span: Span) {
+        if self.edge.is_none_or(|edge| is_behind(span.end, edge)) {
+            self.edge = Some(span.end);
         }
     }
 
@@ -64,7 +60,7 @@ impl Buffers {
         let queues = socket.recv_queue() == 0 && socket.send_queue() == 0;
         let next = self.start.map(|start| start.wrapping_add(self.taken));
         let complete = self.edge.is_none_or(|edge| next.is_some_and(|next| !is_behind(edge, next)));
-        queues && complete && !self.uncertain
+        queues && complete
     }
 }
 
@@ -90,8 +86,8 @@ mod tests {
     use super::*;
     use crate::fake::Fake;
 
-    fn span(start: u32, end: u32) -> Option<Span> {
-        Some(Span { start, end })
+    fn span(start: u32, end: u32) -> Span {
+        Span { start, end }
     }
 
     #[test]
@@ -114,8 +110,6 @@ mod tests {
         assert!(buffers.are_empty(&socket));
         buffers.came(span(0, 100));
         assert!(buffers.are_empty(&socket), "an old segment again");
-        buffers.came(None);
-        assert!(!buffers.are_empty(&socket));
     }
 
     #[test]

@@ -1,13 +1,12 @@
 //! Which connection a frame belongs to.
 
-use alloc::collections::VecDeque;
+use super::udp::Header;
+use core::net::SocketAddrV4;
+use core::ops::Range;
 use smoltcp::wire::{
-    EthernetFrame, EthernetProtocol, IpEndpoint, IpProtocol, Ipv4Address, Ipv4Packet, TCP_HEADER_LEN, TcpPacket,
+    EthernetFrame, EthernetProtocol, IPV4_HEADER_LEN, Icmpv4Message, Icmpv4Packet, IpEndpoint, IpProtocol, Ipv4Packet,
+    TCP_HEADER_LEN, TcpPacket, UdpPacket,
 };
-
-/// Segments in several fragments that are put together at the same time; of more the earliest is forgotten. As smoltcp's own number
-/// (its feature `reassembly-buffer-count-8`).
-const FRAGMENTED: usize = 8;
 
 /// Both ends of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,92 +34,114 @@ pub(super) struct Span {
     pub(super) end: u32,
 }
 
-/// A TCP segment, or a fragment of one.
+/// A TCP segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Segment {
     pub(super) flow: Flow,
     pub(super) kind: Kind,
-    /// None for a fragment.
-    pub(super) span: Option<Span>,
+    pub(super) span: Span,
 }
 
 /// What a frame carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Content {
     Tcp(Segment),
+    /// A datagram, and where in the frame its data is.
+    Udp(Header, Range<usize>),
+    /// A UDP datagram of this host's did not arrive; with the code of RFC 792.
+    Unreachable {
+        from: SocketAddrV4,
+        to: SocketAddrV4,
+        code: u8,
+    },
     Arp,
     Other,
 }
 
-/// The fragments of one packet have this in common (RFC 791, 2.3): source, destination, identification.
-type PacketId = (Ipv4Address, Ipv4Address, u16);
-
-/// Tells frames apart. Only the first fragment of a packet has the ports, so those of the last few packets are remembered. smoltcp hands a
-/// packet over when its last piece comes: that is the first fragment, or one that comes after it.
-pub(super) struct Classifier {
-    fragmented: VecDeque<(PacketId, Flow)>,
+/// Tells frames apart. Fragments are put together before ([`super::reassembly`]).
+pub(super) fn classify(frame: &[u8]) -> Content {
+    parse(frame).unwrap_or(Content::Other)
 }
 
-impl Classifier {
-    pub(super) fn new() -> Self {
-        Self { fragmented: VecDeque::with_capacity(FRAGMENTED) }
+fn parse(bytes: &[u8]) -> Option<Content> {
+    let frame = EthernetFrame::new_checked(bytes).ok()?;
+    match frame.ethertype() {
+        EthernetProtocol::Ipv4 => {}
+        EthernetProtocol::Arp => return Some(Content::Arp),
+        _ => return None,
     }
-
-    pub(super) fn classify(&mut self, frame: &[u8]) -> Content {
-        self.parse(frame).unwrap_or(Content::Other)
+    let ip = Ipv4Packet::new_checked(frame.payload()).ok()?;
+    if ip.more_frags() || ip.frag_offset() != 0 {
+        return None;
     }
-
-    fn parse(&mut self, frame: &[u8]) -> Option<Content> {
-        let frame = EthernetFrame::new_checked(frame).ok()?;
-        match frame.ethertype() {
-            EthernetProtocol::Ipv4 => {}
-            EthernetProtocol::Arp => return Some(Content::Arp),
-            _ => return None,
-        }
-        let ip = Ipv4Packet::new_checked(frame.payload()).ok()?;
-        if ip.next_header() != IpProtocol::Tcp {
-            return None;
-        }
-        let packet = (ip.src_addr(), ip.dst_addr(), ip.ident());
-        if ip.frag_offset() != 0 {
-            let known = self.fragmented.iter().rev().find(|(id, _)| *id == packet);
-            return known.map(|&(_, flow)| Content::Tcp(fragment(flow)));
-        }
-        // A first fragment may end within the options.
-        let tcp = TcpPacket::new_unchecked(ip.payload().get(..).filter(|bytes| bytes.len() >= TCP_HEADER_LEN)?);
-        let flow = Flow {
-            local: IpEndpoint::new(ip.dst_addr().into(), tcp.dst_port()),
-            remote: IpEndpoint::new(ip.src_addr().into(), tcp.src_port()),
-        };
-        let data = ip.payload().len().saturating_sub(tcp.header_len().into());
-        let kind = match (tcp.rst(), tcp.syn(), tcp.ack()) {
-            (true, ..) => Kind::Reset,
-            (_, true, false) => Kind::Opening,
-            (_, false, _) if data > 0 => Kind::Data,
-            _ => Kind::Other,
-        };
-        if !ip.more_frags() {
-            let start = tcp.seq_number().0 as u32;
-            let end = start.wrapping_add(data as u32);
-            return Some(Content::Tcp(Segment { flow, kind, span: Some(Span { start, end }) }));
-        }
-        if self.fragmented.len() == FRAGMENTED {
-            self.fragmented.pop_front();
-        }
-        self.fragmented.push_back((packet, flow));
-        Some(Content::Tcp(fragment(flow)))
+    match ip.next_header() {
+        IpProtocol::Tcp => segment(&ip),
+        IpProtocol::Udp => datagram(bytes, &ip),
+        IpProtocol::Icmp => unreachable(&ip),
+        _ => None,
     }
 }
 
-fn fragment(flow: Flow) -> Segment {
-    Segment { flow, kind: Kind::Data, span: None }
+fn segment(ip: &Ipv4Packet<&[u8]>) -> Option<Content> {
+    // Cut off options are for smoltcp to find.
+    let tcp = TcpPacket::new_unchecked(ip.payload().get(..).filter(|bytes| bytes.len() >= TCP_HEADER_LEN)?);
+    let flow = Flow {
+        local: IpEndpoint::new(ip.dst_addr().into(), tcp.dst_port()),
+        remote: IpEndpoint::new(ip.src_addr().into(), tcp.src_port()),
+    };
+    let data = ip.payload().len().saturating_sub(tcp.header_len().into());
+    let kind = match (tcp.rst(), tcp.syn(), tcp.ack()) {
+        (true, ..) => Kind::Reset,
+        (_, true, false) => Kind::Opening,
+        (_, false, _) if data > 0 => Kind::Data,
+        _ => Kind::Other,
+    };
+    let start = tcp.seq_number().0 as u32;
+    Some(Content::Tcp(Segment { flow, kind, span: Span { start, end: start.wrapping_add(data as u32) } }))
+}
+
+/// A UDP datagram whose checksums are right.
+fn datagram(frame: &[u8], ip: &Ipv4Packet<&[u8]>) -> Option<Content> {
+    let udp = UdpPacket::new_checked(ip.payload()).ok()?;
+    if !ip.verify_checksum() || !udp.verify_checksum(&ip.src_addr().into(), &ip.dst_addr().into()) {
+        return None;
+    }
+    let header = Header {
+        from: SocketAddrV4::new(ip.src_addr(), udp.src_port()),
+        to: SocketAddrV4::new(ip.dst_addr(), udp.dst_port()),
+        ttl: ip.hop_limit(),
+        tos: ip.dscp() << 2 | ip.ecn(),
+    };
+    let start = udp.payload().as_ptr().addr() - frame.as_ptr().addr();
+    Some(Content::Udp(header, start..start + udp.payload().len()))
+}
+
+/// Destination unreachable (RFC 792), about a UDP datagram. Of that it has the IP header and the ports.
+fn unreachable(ip: &Ipv4Packet<&[u8]>) -> Option<Content> {
+    let icmp = Icmpv4Packet::new_checked(ip.payload()).ok()?;
+    if icmp.msg_type() != Icmpv4Message::DstUnreachable || !ip.verify_checksum() || !icmp.verify_checksum() {
+        return None;
+    }
+    // Its length is that of the whole datagram.
+    let about = icmp.data();
+    let inner = Ipv4Packet::new_unchecked(about.get(..IPV4_HEADER_LEN)?);
+    let ports = about.get(usize::from(inner.header_len())..)?.first_chunk::<4>()?;
+    if inner.version() != 4 || inner.next_header() != IpProtocol::Udp || inner.frag_offset() != 0 {
+        return None;
+    }
+    let port = |at: usize| u16::from_be_bytes([ports[at], ports[at + 1]]);
+    Some(Content::Unreachable {
+        from: SocketAddrV4::new(inner.src_addr(), port(0)),
+        to: SocketAddrV4::new(inner.dst_addr(), port(2)),
+        code: icmp.msg_code(),
+    })
 }
 
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use alloc::vec::Vec;
-    use smoltcp::wire::TcpSeqNumber;
+    use smoltcp::wire::{Ipv4Address, TcpSeqNumber};
 
     const ENDS: (Ipv4Address, Ipv4Address) = (Ipv4Address::new(10, 0, 0, 1), Ipv4Address::new(10, 0, 0, 2));
 
@@ -160,9 +181,8 @@ mod tests {
 
     #[test]
     fn segments_are_told_apart() {
-        let mut classifier = Classifier::new();
-        let of = |kind| Content::Tcp(Segment { flow: flow(), kind, span: Some(Span { start: 7, end: 7 }) });
-        let mut kind = |set| classifier.classify(&frame(1, 0, false, &header(set)));
+        let of = |kind| Content::Tcp(Segment { flow: flow(), kind, span: Span { start: 7, end: 7 } });
+        let kind = |set| classify(&frame(1, 0, false, &header(set)));
         assert_eq!(kind(|tcp| tcp.set_syn(true)), of(Kind::Opening));
         assert_eq!(kind(|tcp| tcp.set_ack(true)), of(Kind::Other));
         assert_eq!(kind(|tcp| tcp.set_rst(true)), of(Kind::Reset));
@@ -172,37 +192,18 @@ mod tests {
         };
         assert_eq!(kind(answer), of(Kind::Other));
         let data = [&header(|tcp| tcp.set_ack(true))[..], b"x"].concat();
-        let span = Some(Span { start: 7, end: 8 });
+        let span = Span { start: 7, end: 8 };
         assert_eq!(
-            classifier.classify(&frame(1, 0, false, &data)),
+            classify(&frame(1, 0, false, &data)),
             Content::Tcp(Segment { flow: flow(), kind: Kind::Data, span })
         );
     }
 
     #[test]
-    fn fragments_go_where_the_first_one_went() {
-        let mut classifier = Classifier::new();
-        let first = frame(7, 0, true, &header(|tcp| tcp.set_syn(true)));
-        assert_eq!(classifier.classify(&frame(7, 24, false, b"rest")), Content::Other);
-        assert_eq!(classifier.classify(&first), Content::Tcp(fragment(flow())));
-        assert_eq!(classifier.classify(&frame(7, 24, false, b"rest")), Content::Tcp(fragment(flow())));
-        assert_eq!(classifier.classify(&frame(8, 24, false, b"rest")), Content::Other);
-        // The number is used again, by another connection.
-        classifier.classify(&frame(7, 0, true, &header(|tcp| tcp.set_dst_port(81))));
-        let other = Flow { local: IpEndpoint::new(ENDS.1.into(), 81), ..flow() };
-        assert_eq!(classifier.classify(&frame(7, 24, false, b"rest")), Content::Tcp(fragment(other)));
-        for ident in 10..18 {
-            classifier.classify(&frame(ident, 0, true, &header(|_| {})));
-        }
-        assert_eq!(classifier.classify(&frame(7, 24, false, b"rest")), Content::Other);
-    }
-
-    #[test]
     fn what_is_cut_off_is_something_else() {
-        let mut classifier = Classifier::new();
         let whole = frame(1, 0, false, &header(|_| {}));
         for len in 0..whole.len() {
-            assert_eq!(classifier.classify(&whole[..len]), Content::Other);
+            assert_eq!(classify(&whole[..len]), Content::Other);
         }
     }
 }

@@ -2,6 +2,8 @@
 
 pub(super) use crate::socket::options::{SOL_SOCKET, so};
 
+use super::service::Service;
+use crate::socket::Control;
 use crate::socket::options::{time_limit, time_limit_bytes};
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -157,6 +159,43 @@ impl Options {
             }
         }
         Ok(())
+    }
+
+    /// An integer that is only remembered.
+    fn kept(&self, level: i32, name: i32) -> i32 {
+        self.kept.iter().find(|(key, _)| *key == (level, name)).map_or(0, |(_, value)| *value)
+    }
+
+    /// What a datagram asks for, by its own ancillary data or by the socket's options. EINVAL.
+    pub(super) fn asked(&self, control: &[Control]) -> SysResult<Service> {
+        let mut service = Service { tos: self.kept(IPPROTO_IP, ip::TOS) as u8, ttl: None };
+        for Control { level, kind, data } in control {
+            let word = data.first_chunk().map(|bytes| i32::from_ne_bytes(*bytes));
+            match (*level, *kind) {
+                (IPPROTO_IP, ip::TOS) => {
+                    let byte = data.first().filter(|_| data.len() == 1).map(|&byte| i32::from(byte));
+                    service.tos = byte.or(word).and_then(|tos| tos.try_into().ok()).ok_or(Errno::EINVAL)?;
+                }
+                (IPPROTO_IP, ip::TTL) => {
+                    let ttl = word.and_then(|ttl| u8::try_from(ttl).ok()).filter(|&ttl| ttl > 0);
+                    service.ttl = Some(ttl.ok_or(Errno::EINVAL)?);
+                }
+                _ => return Err(Errno::EINVAL),
+            }
+        }
+        Ok(service)
+    }
+
+    /// Ancillary data of a datagram that came, as asked for (ip(7)).
+    pub(super) fn told(&self, ttl: u8, tos: u8) -> Vec<Control> {
+        let mut told = Vec::new();
+        if self.kept(IPPROTO_IP, ip::RECVTTL) != 0 {
+            told.push(Control { level: IPPROTO_IP, kind: ip::TTL, data: i32::from(ttl).to_ne_bytes().to_vec() });
+        }
+        if self.kept(IPPROTO_IP, ip::RECVTOS) != 0 {
+            told.push(Control { level: IPPROTO_IP, kind: ip::TOS, data: alloc::vec![tos] });
+        }
+        told
     }
 
     /// getsockopt(2) for what is kept here. ENOPROTOOPT.

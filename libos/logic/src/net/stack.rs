@@ -2,12 +2,13 @@
 
 use super::admission::{ListenKey, Listener, Verdict, reset_error};
 use super::device::NetDevice;
-use super::flow::{Classifier, Content, Kind, Segment};
+use super::flow::{Content, Kind, Segment, classify};
 use super::lease::{Addressing, Lease, LeaseHook};
 use super::ports::Ports;
+use super::reassembly::{Piece, Reassembly};
 use super::relay::Relay;
 use super::table::{ConnId, Entry, Table};
-use super::udp::UdpDying;
+use super::udp::{Receivers, UdpDying, unreachable_error};
 use super::wire::{Staged, Wire};
 use crate::platform::{Platform, Supply, TimerId};
 use crate::sync::Lock;
@@ -39,11 +40,13 @@ pub(super) struct Inner<P: Platform> {
     pub(super) iface: Interface,
     /// TCP connections.
     pub(super) table: Table,
-    /// UDP sockets and the DHCP client.
+    /// What comes for UDP sockets.
+    pub(super) receivers: Receivers,
+    /// What UDP sockets send, and the DHCP client.
     pub(super) datagrams: Datagrams,
     /// What smoltcp is shown for a segment of no connection.
     nobody: SocketSet<'static>,
-    classifier: Classifier,
+    reassembly: Reassembly,
     pub(super) wire: Wire,
     pub(super) listeners: BTreeMap<ListenKey, Listener>,
     /// Connections in TIME-WAIT that the program has closed, oldest first.
@@ -111,7 +114,8 @@ impl<P: Platform> NetStack<P> {
             table: Table::new::<P>(),
             datagrams: Datagrams::new(),
             nobody: SocketSet::new(Vec::new()),
-            classifier: Classifier::new(),
+            reassembly: Reassembly::new(),
+            receivers: Receivers::new(),
             wire,
             listeners: BTreeMap::new(),
             time_waits: VecDeque::new(),
@@ -266,7 +270,12 @@ impl<P: Platform> Inner<P> {
 
     /// Hands the staged frame to smoltcp, with the sockets that it may be for.
     fn take_staged(&mut self, now: Instant) {
-        match self.classifier.classify(self.wire.staged()) {
+        match self.reassembly.take(self.wire.staged(), P::now()) {
+            Piece::Whole => {}
+            Piece::Taken => return self.wire.drop_staged(),
+            Piece::Complete(frame) => self.wire.restage(frame),
+        }
+        match classify(self.wire.staged()) {
             Content::Tcp(segment) => match self.judge(segment) {
                 Verdict::Drop => self.wire.drop_staged(),
                 Verdict::Nobody => {
@@ -274,7 +283,18 @@ impl<P: Platform> Inner<P> {
                 }
                 Verdict::To(id) => self.take_segment(now, id, segment),
             },
+            Content::Udp(header, data) if !self.is_for_dhcp(&header) => {
+                if self.take_datagram(header, data) {
+                    self.wire.drop_staged();
+                } else {
+                    // smoltcp tells the sender, where that is right.
+                    self.iface.poll_ingress_single(now, &mut self.wire, &mut self.nobody);
+                }
+            }
             content => {
+                if let Content::Unreachable { from, to, code } = content {
+                    self.receivers.fail(from, to, unreachable_error(code));
+                }
                 self.iface.poll_ingress_single(now, &mut self.wire, &mut self.datagrams.set);
                 self.datagrams.touched = true;
                 if content == Content::Arp {
@@ -301,11 +321,9 @@ impl<P: Platform> Inner<P> {
         let (socket, conn) = entry.both();
         let time = P::now();
         conn.heard = time;
-        match (before, span) {
+        match before {
             // Its SYN was taken. It may carry data.
-            (tcp::State::Listen | tcp::State::SynSent, Some(span)) if socket.state() != before => {
-                conn.buffers.begin(span.start);
-            }
+            tcp::State::Listen | tcp::State::SynSent if socket.state() != before => conn.buffers.begin(span.start),
             _ if kind == Kind::Data => conn.buffers.came(span),
             _ => {}
         }

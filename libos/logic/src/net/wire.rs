@@ -6,10 +6,11 @@
 
 use super::device::NetDevice;
 use super::marks::Marks;
+use super::service::Service;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
+use smoltcp::phy::{Device, DeviceCapabilities, Medium, PacketMeta, RxToken, TxToken};
 use smoltcp::time::Instant;
 use smoltcp::wire::{
     ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol, EthernetRepr, Ipv4Address,
@@ -46,6 +47,8 @@ pub(super) struct Wire {
     spare: Vec<Vec<u8>>,
     scratch: Vec<u8>,
     marks: Marks,
+    /// What the next packet asks for.
+    service: Service,
     /// The card took frames since the last kick.
     unkicked: bool,
     /// Frames that smoltcp has sent.
@@ -65,6 +68,7 @@ impl Wire {
             spare: Vec::new(),
             scratch: alloc::vec![0; MAX_FRAME],
             marks: Marks::new(),
+            service: Service::default(),
             unkicked: false,
             sent: 0,
         }
@@ -118,6 +122,12 @@ impl Wire {
 
     pub(super) fn staged(&self) -> &[u8] {
         self.staged.as_deref().unwrap_or_default()
+    }
+
+    /// Puts another frame in the place of the staged one.
+    pub(super) fn restage(&mut self, frame: Vec<u8>) {
+        self.drop_staged();
+        self.staged = Some(frame);
     }
 
     /// Throws the staged frame away.
@@ -187,6 +197,7 @@ impl Wire {
         self.sent += 1;
         let mut scratch = core::mem::take(&mut self.scratch);
         self.marks.correct(&mut scratch[..len]);
+        self.service.take().apply(&mut scratch[..len]);
         let frame = &scratch[..len];
         if EthernetFrame::new_checked(frame).is_ok_and(|header| header.dst_addr() == self.mac) {
             self.loop_back(frame);
@@ -237,6 +248,10 @@ impl RxToken for Received {
 pub(super) struct Sender<'a>(&'a mut Wire);
 
 impl TxToken for Sender<'_> {
+    fn set_meta(&mut self, meta: PacketMeta) {
+        self.0.service = Service::from_id(meta.id);
+    }
+
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
         // smoltcp splits whatever is longer than the MTU.
         let result = f(&mut self.0.scratch[..len]);

@@ -3,6 +3,7 @@
 use super::sim::Net;
 use super::*;
 use crate::net::udp::UdpSocket;
+use crate::socket::Control;
 use crate::wait::Ready;
 
 type Udp = Arc<UdpSocket<Sim>>;
@@ -131,4 +132,90 @@ fn a_receiver_that_does_not_read_costs_only_datagrams() {
     assert!((60..=128).contains(&got), "{got}");
     send_to(&a, b"again", "127.0.0.1:2").unwrap();
     assert_eq!(recv_from(&b, 9).unwrap().0, b"again");
+}
+
+#[test]
+fn nobody_there_is_told_to_who_is_connected() {
+    let net = Net::new();
+    let (a, stranger) = (UdpSocket::new(net.a.clone()), bound(&net.a, "0.0.0.0:9"));
+    for to in ["10.0.0.2:7", "127.0.0.1:7"] {
+        a.connect(&addr(to)).unwrap();
+        send_to(&stranger, b"anyone?", to).unwrap();
+        a.write(&mut &b"anyone?"[..]).unwrap();
+        net.sleep(Duration::from_secs(1));
+        assert_eq!(a.ready(), Ready::WRITABLE | Ready::ERR);
+        assert_eq!(recv_from(&a, 9), Err(Errno::ECONNREFUSED));
+        assert_eq!(recv_from(&a, 9), Err(Errno::EAGAIN));
+        a.write(&mut &b"again"[..]).unwrap();
+        net.sleep(Duration::from_secs(1));
+        assert_eq!((so_error(&*a), so_error(&*a)), (Errno::ECONNREFUSED as i32, 0));
+        a.write(&mut &b"and again"[..]).unwrap();
+        net.sleep(Duration::from_secs(1));
+        assert_eq!(a.write(&mut &b"no"[..]), Err(Errno::ECONNREFUSED));
+        assert_eq!((stranger.ready(), recv_from(&stranger, 9)), (Ready::WRITABLE, Err(Errno::EAGAIN)));
+    }
+}
+
+/// The ancillary data that came with the next datagram.
+fn told(socket: &Udp) -> Vec<(i32, Vec<u8>)> {
+    let received = socket.recv(&mut Vec::with_capacity(9), MsgFlags::empty()).unwrap();
+    received.control.into_iter().map(|control| (control.kind, control.data)).collect()
+}
+
+#[test]
+fn type_of_service_and_time_to_live_travel() {
+    const TOS: i32 = 1;
+    const TTL: i32 = 2;
+    let net = Net::new();
+    let (a, b) = (bound(&net.a, "0.0.0.0:1"), bound(&net.b, "0.0.0.0:2"));
+    let ask = |control: &[Control]| {
+        let sent = a.send(&mut &b"x"[..], Some(&addr("10.0.0.2:2")), &mut Vec::new(), control, MsgFlags::empty());
+        net.sleep(Duration::from_secs(1));
+        sent
+    };
+    let control = |kind, data: &[u8]| Control { level: 0, kind, data: data.to_vec() };
+    ask(&[]).unwrap();
+    assert_eq!(told(&b), []);
+    set(&*b, 0, 12, 1);
+    set(&*b, 0, 13, 1);
+    ask(&[]).unwrap();
+    assert_eq!(told(&b), [(TTL, 64i32.to_ne_bytes().to_vec()), (TOS, vec![0])]);
+    set(&*a, 0, TOS, 0x10);
+    set(&*a, 0, TTL, 9);
+    ask(&[]).unwrap();
+    assert_eq!(told(&b), [(TTL, 9i32.to_ne_bytes().to_vec()), (TOS, vec![0x10])]);
+    ask(&[control(TOS, &8i32.to_ne_bytes()), control(TTL, &255i32.to_ne_bytes())]).unwrap();
+    assert_eq!(told(&b), [(TTL, 255i32.to_ne_bytes().to_vec()), (TOS, vec![8])]);
+    ask(&[control(TOS, &[3])]).unwrap();
+    assert_eq!(told(&b), [(TTL, 9i32.to_ne_bytes().to_vec()), (TOS, vec![3])]);
+    for bad in [control(TTL, &0i32.to_ne_bytes()), control(TTL, &[1]), control(TOS, &[]), control(99, &[0; 4])] {
+        assert_eq!(ask(&[bad]), Err(Errno::EINVAL));
+    }
+}
+
+#[test]
+fn who_asked_most_closely_has_the_datagram() {
+    let net = Net::new();
+    let shared = |to: &str| {
+        let socket = UdpSocket::new(net.b.clone());
+        set(&*socket, 1, 2, 1);
+        socket.bind(&addr(to)).unwrap();
+        socket
+    };
+    let (any, own, late) = (shared("0.0.0.0:7"), shared("10.0.0.2:7"), shared("0.0.0.0:7"));
+    let connected = shared("0.0.0.0:7");
+    connected.connect(&addr("10.0.0.1:5")).unwrap();
+    let (peer, other) = (bound(&net.a, "0.0.0.0:5"), bound(&net.a, "0.0.0.0:6"));
+    let waiting = |from: &Udp, to: &str| {
+        set(&**from, 1, 6, 1);
+        send_to(from, b"x", to).unwrap();
+        net.sleep(Duration::from_secs(1));
+        [&any, &own, &late, &connected].map(|socket| recv_from(socket, 9).is_ok())
+    };
+    assert_eq!(waiting(&other, "10.0.0.2:7"), [false, true, false, false]);
+    assert_eq!(waiting(&other, "10.0.0.255:7"), [true, false, true, false]);
+    assert_eq!(waiting(&peer, "10.0.0.255:7"), [true, false, true, true]);
+    own.close();
+    assert_eq!(waiting(&peer, "10.0.0.2:7"), [false, false, false, true]);
+    assert_eq!(waiting(&other, "10.0.0.2:7"), [false, false, true, false]);
 }

@@ -1,8 +1,10 @@
 //! UDP sockets (udp(7)).
 
+mod receivers;
 mod transfer;
 
-pub(super) use transfer::UdpDying;
+pub(super) use receivers::{Header, Receivers};
+pub(super) use transfer::{UdpDying, unreachable_error};
 
 use super::address::{inet, resolve, sock_addr};
 use super::events::Events;
@@ -22,6 +24,7 @@ use core::any::Any;
 use core::net::{Ipv4Addr, SocketAddrV4};
 use core::task::Waker;
 use core::time::Duration;
+use receivers::{RECEIVE, UdpId};
 use smoltcp::iface::{SocketHandle, SocketStorage};
 use smoltcp::socket::udp::{PacketBuffer, PacketMetadata, Socket as Engine};
 use smoltcp::wire::{IpAddress, IpListenEndpoint};
@@ -30,17 +33,24 @@ use trapless_abi::{Errno, SysResult};
 
 /// AF_INET, SOCK_DGRAM, IPPROTO_UDP.
 const KIND: (i32, i32, i32) = (2, 2, 17);
-/// Bytes and datagrams that wait to be received.
-const RECEIVE: (usize, usize) = (64 * 1024, 128);
 /// Bytes and datagrams that wait to be sent, for the receiver's Ethernet address or for room in the ring.
 const SEND: (usize, usize) = (32 * 1024, 64);
 /// ioctl: bytes of the next datagram (udp(7)).
 const FIONREAD: u32 = 0x541b;
 
+/// What a socket has in the stack once it has a port.
+#[derive(Clone, Copy)]
+struct Bound {
+    /// The engine's socket, for what is sent.
+    engine: SocketHandle,
+    receiver: UdpId,
+    binding: Binding,
+}
+
 struct Core {
-    /// The engine's socket and its port; None until bind(2), connect(2) or the first datagram.
-    bound: Option<(SocketHandle, Binding)>,
-    /// From connect(2): where datagrams go, and the only ones that are received.
+    /// None until bind(2), connect(2) or the first datagram.
+    bound: Option<Bound>,
+    /// From connect(2): where datagrams go.
     peer: Option<SocketAddrV4>,
     /// The source address of datagrams to the peer.
     source: Ipv4Addr,
@@ -67,7 +77,8 @@ fn new_engine() -> SysResult<Engine<'static>> {
         metadata.resize(packets, PacketMetadata::EMPTY);
         Ok(PacketBuffer::new(metadata, payload))
     };
-    Ok(Engine::new(buffer(RECEIVE)?, buffer(SEND)?))
+    // What comes does not reach it.
+    Ok(Engine::new(buffer((0, 0))?, buffer(SEND)?))
 }
 
 impl<P: Platform> Inner<P> {
@@ -102,24 +113,19 @@ impl<P: Platform> UdpSocket<P> {
         Arc::new(Self { stack, core: Lock::new(core), events, waker })
     }
 
-    /// The engine's socket, made now if need be, with the port `at` asks for. EADDRINUSE, EADDRNOTAVAIL, ENOBUFS.
-    fn ensure(&self, core: &mut Core, inner: &mut Inner<P>, at: SocketAddrV4) -> SysResult<SocketHandle> {
-        if let Some((handle, _)) = core.bound {
-            return Ok(handle);
+    /// What the socket has in the stack, made now if need be, with the port `at` asks for. EADDRINUSE, EADDRNOTAVAIL, ENOBUFS.
+    fn ensure(&self, core: &mut Core, inner: &mut Inner<P>, at: SocketAddrV4) -> SysResult<Bound> {
+        if let Some(bound) = core.bound {
+            return Ok(bound);
         }
         let address = inner.bindable(*at.ip())?;
         let binding = inner.udp_ports.take(at.port(), address, core.options.reuse)?;
-        match inner.open_udp(binding, core.options.ttl) {
-            Ok(handle) => {
-                core.bound = Some((handle, binding));
-                inner.datagrams.set.get_mut::<Engine>(handle).register_recv_waker(&self.waker);
-                Ok(handle)
-            }
-            Err(error) => {
-                inner.udp_ports.give(binding);
-                Err(error)
-            }
-        }
+        let opened = inner.receivers.add(binding, self.waker.clone()).and_then(|receiver| {
+            let engine = inner.open_udp(binding, core.options.ttl).inspect_err(|_| inner.receivers.remove(receiver))?;
+            Ok(Bound { engine, receiver, binding })
+        });
+        core.bound = Some(opened.inspect_err(|_| inner.udp_ports.give(binding))?);
+        opened
     }
 }
 
@@ -143,23 +149,26 @@ impl<P: Platform> Socket<P> for UdpSocket<P> {
     fn connect(&self, address: &SockAddr) -> SysResult<()> {
         let mut core = self.core.lock();
         if let SockAddr::Unspecified = address {
-            core.peer = None;
+            match core.bound {
+                Some(bound) => self.stack.look(|inner| self.set_peer(&mut core, inner, bound, None)),
+                None => core.peer = None,
+            }
             return Ok(());
         }
         let peer = resolve(inet(address)?);
         let broadcast = core.options.broadcast;
         self.stack.look(|inner| {
             let source = inner.route_datagram(*peer.ip(), broadcast)?;
-            self.ensure(&mut core, inner, ANYWHERE)?;
+            let bound = self.ensure(&mut core, inner, ANYWHERE)?;
             core.source = source;
-            core.peer = Some(peer);
+            self.set_peer(&mut core, inner, bound, Some(peer));
             Ok(())
         })
     }
 
     fn local(&self) -> SysResult<SockAddr> {
         let core = self.core.lock();
-        let Some((_, binding)) = core.bound else { return Ok(sock_addr(ANYWHERE)) };
+        let Some(Bound { binding, .. }) = core.bound else { return Ok(sock_addr(ANYWHERE)) };
         let unbound = if core.peer.is_some() { core.source } else { Ipv4Addr::UNSPECIFIED };
         Ok(sock_addr(SocketAddrV4::new(binding.address.unwrap_or(unbound), binding.port)))
     }
@@ -173,13 +182,13 @@ impl<P: Platform> Socket<P> for UdpSocket<P> {
         from: &mut dyn Source,
         to: Option<&SockAddr>,
         _: &mut Vec<Arc<OpenFile<P>>>,
-        _: &[Control],
+        control: &[Control],
         flags: MsgFlags,
     ) -> SysResult<usize> {
         if flags.contains(MsgFlags::OOB) {
             return Err(Errno::EOPNOTSUPP);
         }
-        self.do_send(from, to)
+        self.do_send(from, to, control)
     }
 
     fn recv(&self, to: &mut dyn Sink, flags: MsgFlags) -> SysResult<Received<P>> {
@@ -205,9 +214,9 @@ impl<P: Platform> Socket<P> for UdpSocket<P> {
     fn set_option(&self, level: i32, name: i32, value: &[u8]) -> SysResult<()> {
         let mut core = self.core.lock();
         core.options.set(level, name, value)?;
-        if let Some((handle, _)) = core.bound {
+        if let Some(Bound { engine, .. }) = core.bound {
             let ttl = core.options.ttl;
-            self.stack.look(|inner| inner.datagrams.set.get_mut::<Engine>(handle).set_hop_limit(Some(ttl)));
+            self.stack.look(|inner| inner.datagrams.set.get_mut::<Engine>(engine).set_hop_limit(Some(ttl)));
         }
         Ok(())
     }
@@ -217,8 +226,8 @@ impl<P: Platform> Socket<P> for UdpSocket<P> {
             (SOL_SOCKET, so::DOMAIN) => KIND.0,
             (SOL_SOCKET, so::TYPE) => KIND.1,
             (SOL_SOCKET, so::PROTOCOL) => KIND.2,
-            // smoltcp does not tell about ICMP errors.
-            (SOL_SOCKET, so::ERROR | so::ACCEPTCONN) => 0,
+            (SOL_SOCKET, so::ERROR) => self.take_error().map_or(0, |error| error as i32),
+            (SOL_SOCKET, so::ACCEPTCONN) => 0,
             _ => return self.core.lock().options.get(level, name),
         };
         Ok(value.to_ne_bytes().to_vec())
@@ -239,7 +248,7 @@ impl<P: Platform> File<P> for UdpSocket<P> {
     }
 
     fn write(&self, from: &mut dyn Source) -> SysResult<usize> {
-        self.do_send(from, None)
+        self.do_send(from, None, &[])
     }
 
     fn stat(&self) -> SysResult<Stat> {
@@ -266,8 +275,8 @@ impl<P: Platform> File<P> for UdpSocket<P> {
     fn close(&self) {
         let mut core = self.core.lock();
         core.peer = None;
-        if let Some((handle, binding)) = core.bound.take() {
-            self.stack.with(|inner| inner.bury_udp(handle, binding));
+        if let Some(bound) = core.bound.take() {
+            self.stack.with(|inner| inner.bury_udp(bound));
         }
         drop(core);
         self.events.queue.notify(Ready::all());

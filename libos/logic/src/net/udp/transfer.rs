@@ -1,16 +1,19 @@
 //! Datagrams through a UDP socket.
 
-use super::{ANYWHERE, Core, UdpSocket};
+use super::receivers::{Arrived, Header};
+use super::{ANYWHERE, Bound, Core, UdpSocket};
 use crate::data::{Sink, Source};
-use crate::net::address::{endpoint, from_endpoint, inet, resolve, sock_addr};
+use crate::net::address::{endpoint, inet, resolve, sock_addr};
 use crate::net::ports::Binding;
+use crate::net::service::Service;
 use crate::net::stack::Inner;
 use crate::platform::Platform;
-use crate::socket::{MsgFlags, Received, SockAddr};
+use crate::socket::{Control, MsgFlags, Received, SockAddr};
 use crate::time;
 use crate::wait::Ready;
 use alloc::vec::Vec;
 use core::net::SocketAddrV4;
+use core::ops::Range;
 use core::time::Duration;
 use smoltcp::iface::SocketHandle;
 use smoltcp::phy::PacketMeta;
@@ -20,8 +23,21 @@ use trapless_abi::{Errno, SysResult};
 
 /// The longest datagram: smoltcp's fragmentation buffer of 8192 bytes without the IP and UDP headers.
 const MAX_DATAGRAM: usize = 8192 - 20 - 8;
+/// The port of DHCP clients (RFC 2131, 4.1).
+const DHCP_CLIENT: u16 = 68;
 /// How long datagrams of a closed socket may wait for the receiver's Ethernet address, about as long as Linux asks for it.
 const LAST_WORDS: Duration = Duration::from_secs(3);
+
+/// What destination unreachable means, by its code (RFC 792, RFC 1122 3.2.2.1).
+pub(in crate::net) fn unreachable_error(code: u8) -> Errno {
+    match code {
+        2 => Errno::ENOPROTOOPT,
+        3 => Errno::ECONNREFUSED,
+        4 => Errno::EMSGSIZE,
+        0 | 6 | 9 | 11 => Errno::ENETUNREACH,
+        _ => Errno::EHOSTUNREACH,
+    }
+}
 
 /// A closed socket that still has datagrams to send.
 pub(in crate::net) struct UdpDying {
@@ -43,9 +59,23 @@ impl<P: Platform> Inner<P> {
         self.source_for(to)
     }
 
+    /// Whether a datagram is for the DHCP client.
+    pub(in crate::net) fn is_for_dhcp(&self, header: &Header) -> bool {
+        self.dhcp.is_some() && header.to.port() == DHCP_CLIENT
+    }
+
+    /// Gives the datagram in the staged frame to the sockets it is for; false if there is none.
+    pub(in crate::net) fn take_datagram(&mut self, header: Header, data: Range<usize>) -> bool {
+        let to = *header.to.ip();
+        let all = self.is_broadcast(to);
+        let data = self.wire.staged().get(data).unwrap_or_default();
+        (all || self.is_own(to)) && self.receivers.deliver::<P>(header, data, all)
+    }
+
     /// Closes a socket; what it has to send goes first.
-    pub(super) fn bury_udp(&mut self, handle: SocketHandle, binding: Binding) {
-        self.udp_dying.push(UdpDying { handle, binding, deadline: P::now() + LAST_WORDS });
+    pub(super) fn bury_udp(&mut self, Bound { engine, receiver, binding }: Bound) {
+        self.receivers.remove(receiver);
+        self.udp_dying.push(UdpDying { handle: engine, binding, deadline: P::now() + LAST_WORDS });
     }
 
     /// Removes closed sockets that have nothing to send.
@@ -63,25 +93,28 @@ impl<P: Platform> Inner<P> {
     }
 }
 
-/// Throws away what does not come from the peer; the length and sender of the first datagram that does.
-fn next(engine: &mut Engine, peer: Option<SocketAddrV4>) -> Option<(usize, SocketAddrV4)> {
-    loop {
-        let (bytes, metadata) = engine.peek().ok()?;
-        let found = (bytes.len(), from_endpoint(metadata.endpoint));
-        if peer.is_none_or(|peer| peer == found.1) {
-            return Some(found);
-        }
-        engine.recv().ok()?;
-    }
-}
-
 impl<P: Platform> UdpSocket<P> {
-    /// EDESTADDRREQ, EINVAL, EMSGSIZE, ENETUNREACH, EACCES, EPIPE, EAGAIN, ENOBUFS, EFAULT.
-    pub(super) fn do_send(&self, from: &mut dyn Source, to: Option<&SockAddr>) -> SysResult<usize> {
+    /// connect(2) and its undoing.
+    pub(super) fn set_peer(&self, core: &mut Core, inner: &mut Inner<P>, bound: Bound, peer: Option<SocketAddrV4>) {
+        core.peer = peer;
+        if let Some(receiver) = inner.receivers.get_mut(bound.receiver) {
+            receiver.peer = peer;
+            receiver.error = None;
+        }
+    }
+
+    /// EDESTADDRREQ, EINVAL, EMSGSIZE, ENETUNREACH, EACCES, EPIPE, EAGAIN, ENOBUFS, EFAULT, and once what ICMP said.
+    pub(super) fn do_send(
+        &self,
+        from: &mut dyn Source,
+        to: Option<&SockAddr>,
+        control: &[Control],
+    ) -> SysResult<usize> {
         let mut core = self.core.lock();
         if core.shut_write {
             return Err(Errno::EPIPE);
         }
+        let service = core.options.asked(control)?;
         let to = match to {
             Some(to) => resolve(inet(to)?),
             None => core.peer.ok_or(Errno::EDESTADDRREQ)?,
@@ -94,7 +127,7 @@ impl<P: Platform> UdpSocket<P> {
             return Err(Errno::EINVAL);
         }
         self.stack.enter(|inner| {
-            let sent = self.enqueue(&mut core, inner, from, len, to);
+            let sent = self.enqueue(&mut core, inner, from, len, (to, service));
             (sent, sent.is_ok())
         })
     }
@@ -105,12 +138,15 @@ impl<P: Platform> UdpSocket<P> {
         inner: &mut Inner<P>,
         from: &mut dyn Source,
         len: usize,
-        to: SocketAddrV4,
+        (to, service): (SocketAddrV4, Service),
     ) -> SysResult<usize> {
         let source = inner.route_datagram(*to.ip(), core.options.broadcast)?;
-        let handle = self.ensure(core, inner, ANYWHERE)?;
-        let source = core.bound.and_then(|(_, binding)| binding.address).unwrap_or(source);
-        let engine = inner.datagrams.set.get_mut::<Engine>(handle);
+        let bound = self.ensure(core, inner, ANYWHERE)?;
+        if let Some(error) = inner.receivers.get_mut(bound.receiver).and_then(|receiver| receiver.error.take()) {
+            return Err(error);
+        }
+        let source = bound.binding.address.unwrap_or(source);
+        let engine = inner.datagrams.set.get_mut::<Engine>(bound.engine);
         // The source can be read only once, so the room must be certain: free bytes lie in two pieces at most.
         let free = engine.payload_send_capacity() - engine.send_queue();
         if !engine.can_send() || (engine.send_queue() > 0 && free < 2 * len) {
@@ -124,41 +160,49 @@ impl<P: Platform> UdpSocket<P> {
             return Err(Errno::EFAULT);
         }
         let local_address = Some(IpAddress::Ipv4(source));
-        let metadata = UdpMetadata { endpoint: endpoint(to), local_address, meta: PacketMeta::default() };
+        let mut meta = PacketMeta::default();
+        meta.id = service.id();
+        let metadata = UdpMetadata { endpoint: endpoint(to), local_address, meta };
         // A full queue loses datagrams (the slots for them can run out before the bytes).
         let _ = engine.send_slice(&bytes, metadata);
         inner.datagrams.touched = true;
         Ok(len)
     }
 
-    /// EAGAIN, EFAULT; an empty datagram after shutdown(2).
+    /// EAGAIN, EFAULT, and once what ICMP said; an empty datagram after shutdown(2).
     pub(super) fn do_recv(&self, to: &mut dyn Sink, flags: MsgFlags) -> SysResult<Received<P>> {
         let core = self.core.lock();
         let nothing = || if core.shut_read { Ok(Received::bytes(0)) } else { Err(Errno::EAGAIN) };
-        let Some((handle, _)) = core.bound else { return nothing() };
+        let Some(bound) = core.bound else { return nothing() };
         self.stack.look(|inner| {
-            let engine = inner.datagrams.set.get_mut::<Engine>(handle);
-            engine.register_recv_waker(&self.waker);
-            let Some((len, sender)) = next(engine, core.peer) else { return nothing() };
-            let room = to.remaining();
-            let (bytes, _) = engine.peek().map_err(|_| Errno::EAGAIN)?;
-            let pushed = if len > 0 && room > 0 { to.push(bytes)? } else { 0 };
-            if !flags.contains(MsgFlags::PEEK) {
-                // Just looked at: it is there.
-                let _ = engine.recv();
+            let Some(receiver) = inner.receivers.get_mut(bound.receiver) else { return nothing() };
+            if let Some(error) = receiver.error.take() {
+                return Err(error);
             }
+            let Some(Arrived { header, data }) = receiver.first() else { return nothing() };
+            let (len, room) = (data.len(), to.remaining());
+            let pushed = if len > 0 && room > 0 { to.push(data)? } else { 0 };
             let mut received = Received::bytes(if flags.contains(MsgFlags::TRUNC) { len } else { pushed });
-            received.from = Some(sock_addr(sender));
+            received.from = Some(sock_addr(header.from));
             received.truncated = len > room;
+            received.control = core.options.told(header.ttl, header.tos);
+            if !flags.contains(MsgFlags::PEEK) {
+                receiver.drop_first();
+            }
             Ok(received)
         })
     }
 
     /// Bytes of the next datagram.
     pub(super) fn next_len(&self) -> Option<usize> {
-        let core = self.core.lock();
-        let (handle, _) = core.bound?;
-        self.stack.look(|inner| next(inner.datagrams.set.get_mut(handle), core.peer).map(|(len, _)| len))
+        let bound = self.core.lock().bound?;
+        self.stack.look(|inner| Some(inner.receivers.get(bound.receiver)?.first()?.data.len()))
+    }
+
+    /// SO_ERROR.
+    pub(super) fn take_error(&self) -> Option<Errno> {
+        let bound = self.core.lock().bound?;
+        self.stack.look(|inner| inner.receivers.get_mut(bound.receiver)?.error.take())
     }
 
     /// poll(2).
@@ -167,18 +211,20 @@ impl<P: Platform> UdpSocket<P> {
         let mut ready = Ready::empty();
         ready.set(Ready::READABLE | Ready::RDHUP, core.shut_read);
         ready.set(Ready::HUP, core.shut_read && core.shut_write);
-        let Some((handle, _)) = core.bound else { return ready | Ready::WRITABLE };
+        let Some(bound) = core.bound else { return ready | Ready::WRITABLE };
         self.stack.look(|inner| {
-            let engine = inner.datagrams.set.get_mut::<Engine>(handle);
-            engine.register_recv_waker(&self.waker);
+            let engine = inner.datagrams.set.get_mut::<Engine>(bound.engine);
             let room = engine.can_send() && engine.send_queue() <= engine.payload_send_capacity() / 2;
             if !room {
                 engine.register_send_waker(&self.waker);
             }
-            if next(engine, core.peer).is_some() {
-                ready |= Ready::READABLE;
-            }
             ready.set(Ready::WRITABLE, room || core.shut_write);
+            if let Some(receiver) = inner.receivers.get(bound.receiver) {
+                ready.set(Ready::ERR, receiver.error.is_some());
+                if receiver.first().is_some() {
+                    ready |= Ready::READABLE;
+                }
+            }
             ready
         })
     }
