@@ -100,6 +100,64 @@ TEST(scattered)
 	close(b);
 }
 
+/* Receives, and says what ancillary data came. */
+static void say_service(int fd)
+{
+	char byte, control[256];
+	struct iovec in = { &byte, 1 };
+	struct msghdr message = { .msg_iov = &in, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control };
+	VALUE(arrives(fd));
+	CALL(recvmsg(fd, &message, 0));
+	for (struct cmsghdr *one = CMSG_FIRSTHDR(&message); one; one = CMSG_NXTHDR(&message, one)) {
+		int value = one->cmsg_len == CMSG_LEN(1) ? *CMSG_DATA(one) : *(int *)CMSG_DATA(one);
+		say("level %d type %d size %d: %d", one->cmsg_level, one->cmsg_type, (int)one->cmsg_len, value);
+	}
+}
+
+/* Sends one byte with one piece of ancillary data. */
+static long send_service(int fd, int to, int type, const void *data, int size)
+{
+	char control[64] = { 0 }, byte = 'x';
+	struct sockaddr_in name = loopback(port_of(to));
+	struct iovec out = { &byte, 1 };
+	struct msghdr message = { .msg_name = &name, .msg_namelen = sizeof name, .msg_iov = &out, .msg_iovlen = 1 };
+	message.msg_control = control;
+	message.msg_controllen = CMSG_SPACE(size);
+	struct cmsghdr *one = CMSG_FIRSTHDR(&message);
+	one->cmsg_level = IPPROTO_IP;
+	one->cmsg_type = type;
+	one->cmsg_len = CMSG_LEN(size);
+	memcpy(CMSG_DATA(one), data, size);
+	return sendmsg(fd, &message, 0);
+}
+
+TEST(service)
+{
+	int a = bound(), b = bound(), on = 1, tos = 0x10, ttl = 99, none = 0;
+	unsigned char byte = 0x20;
+	CALL(setsockopt(b, IPPROTO_IP, IP_RECVTTL, &on, sizeof on));
+	CALL(setsockopt(b, IPPROTO_IP, IP_RECVTOS, &on, sizeof on));
+	CALL(send_to(a, "x", b));
+	say_service(b);
+	CALL(setsockopt(a, IPPROTO_IP, IP_TOS, &tos, sizeof tos));
+	CALL(setsockopt(a, IPPROTO_IP, IP_TTL, &ttl, sizeof ttl));
+	CALL(send_to(a, "x", b));
+	say_service(b);
+	tos = 8;
+	ttl = 7;
+	CALL(send_service(a, b, IP_TOS, &tos, sizeof tos));
+	say_service(b);
+	CALL(send_service(a, b, IP_TOS, &byte, 1));
+	say_service(b);
+	CALL(send_service(a, b, IP_TTL, &ttl, sizeof ttl));
+	say_service(b);
+	CALL(send_service(a, b, IP_TTL, &none, sizeof none));
+	CALL(send_service(a, b, IP_TTL, &byte, 1));
+	CALL(send_service(a, b, 99, &ttl, sizeof ttl));
+	close(a);
+	close(b);
+}
+
 TEST(sizes)
 {
 	static char block[70000];
@@ -177,5 +235,5 @@ TEST(ping_pong)
 }
 
 AREA(udp)
-	T(datagrams) T(connected) T(nobody_there) T(scattered) T(sizes) T(largest) T(names) T(ping_pong)
+	T(datagrams) T(connected) T(nobody_there) T(scattered) T(service) T(sizes) T(largest) T(names) T(ping_pong)
 END

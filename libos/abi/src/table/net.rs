@@ -19,7 +19,7 @@ macro_rules! __net_rows {
                 addrlen: InOut<u32>)
                 partial "no out-of-band data, no error queue";
             46 sendmsg net::sendmsg(sockfd: Fd, msg: In<Msghdr>, flags: MsgFlags)
-                partial "ancillary data: SCM_RIGHTS only";
+                partial "ancillary data: SCM_RIGHTS, IP_TOS and IP_TTL";
             47 recvmsg net::recvmsg(sockfd: Fd, msg: InOut<Msghdr>, flags: MsgFlags)
                 partial "ancillary data: SCM_RIGHTS and what was asked for of IP headers";
             48 shutdown net::shutdown(sockfd: Fd, how: ShutdownHow) full;
