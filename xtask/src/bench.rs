@@ -2,7 +2,10 @@
 
 mod boot;
 mod footprint;
+mod interval;
 mod linux;
+mod order;
+mod page;
 mod profile;
 mod report;
 mod stats;

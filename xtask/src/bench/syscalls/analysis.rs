@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use super::{
     CPUS,
     data::{Count, Data, Run},
-    interval::Estimate,
     operations::NULL,
 };
-use crate::bench::stats::Spread;
+use crate::bench::{interval::Estimate, stats::Spread};
 
 /// An interval that is wider than this part of its median, to either side, makes an answer meaningless.
 pub const NOISE: f64 = 0.25;

@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     data::About,
-    order::Random,
     systems::{LINUX, NATIVE},
 };
+use crate::bench::order::Random;
 
 /// How often instructions are counted; the counts must agree. A quick look believes a guest at once: its boot takes longest.
 fn counting_boots(about: &About, system: &str) -> u32 {
