@@ -179,6 +179,8 @@ pub enum Benchmark {
     Boot(BootOptions),
     /// What a system call costs by each way into the library OS, beside a Linux guest and the host's Linux
     Syscalls(SyscallsOptions),
+    /// What a network costs Erlang, beside a Linux guest with the same BEAM, in a network made for that (as root)
+    Net(NetOptions),
     /// Which functions a boot spends its instructions in
     Profile(ProfileOptions),
 }
@@ -243,6 +245,37 @@ pub struct SyscallsOptions {
     #[arg(long, value_name = "MIB", default_value_t = 512)]
     pub memory: u32,
     /// Measure nothing, and write the pages from what there is: an interrupted run, or overhead.json
+    #[arg(long)]
+    pub report_only: bool,
+}
+
+#[derive(Args)]
+pub struct NetOptions {
+    /// A first look, in minutes: fewer rounds, shorter loads, fewer connections; not enough to conclude from
+    #[arg(long)]
+    pub quick: bool,
+    /// Go on with an interrupted run of the same image, with its options
+    #[arg(long, conflicts_with_all = ["quick", "rounds", "seed", "cpus", "idle", "machine", "memory", "report_only"])]
+    pub resume: bool,
+    /// How often everything is measured; fewer than 6 allow no conclusion [default: 6, with --quick 2]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub rounds: Option<u32>,
+    /// Decides the order in which everything is measured [default: the time]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Numbers of virtual CPUs
+    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "2")]
+    pub cpus: Vec<u32>,
+    /// How many connections are opened to be idle [default: 10000, with --quick 1000]
+    #[arg(long, value_name = "N")]
+    pub idle: Option<usize>,
+    /// QEMU's machine type
+    #[arg(long, value_name = "TYPE", default_value = "q35")]
+    pub machine: Kind,
+    /// Memory in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 1024)]
+    pub memory: u32,
+    /// Measure nothing, and write the pages from what there is: an interrupted run, or net.json
     #[arg(long)]
     pub report_only: bool,
 }

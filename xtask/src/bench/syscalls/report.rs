@@ -146,7 +146,7 @@ fn method(data: &Data) -> Vec<String> {
         ),
         format!(
             "An interval that reaches further than {:.0} % from its median is marked as noise.",
-            analysis::NOISE * 100.0
+            interval::NOISE * 100.0
         ),
         format!("Instructions: QEMU's `-icount shift=0` with 1 CPU, {boots}. {proof}"),
     ]

@@ -127,7 +127,7 @@ fn timing_cell(timing: &Timing, ticks: bool) -> Cell {
     if let Some(count) = timing.ticks.filter(|_| ticks) {
         small += &format!("; {} ticks", thousands(count));
     }
-    let noise = analysis::is_noise(&timing.ns);
+    let noise = timing.ns.is_noise();
     let mark = if noise { Mark::Noise } else { Mark::None };
     Cell::number(time(timing.ns.median), timing.ns.median).with_small(small).marked(mark)
 }
