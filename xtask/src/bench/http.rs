@@ -35,7 +35,12 @@ pub fn load(address: SocketAddr, path: &str, connections: u32, seconds: u32) -> 
     let output = command.output().context("cannot run wrk (Debian: apt-get install wrk)")?;
     let text = String::from_utf8_lossy(&output.stdout);
     let load = wrk(&text).with_context(|| format!("wrk printed {text:?}"))?;
-    ensure!(output.status.success() && load.requests > 0, "wrk got no answer: {text}");
+    let errors = load.errors;
+    ensure!(
+        load.requests > 0,
+        "wrk got no answer within {seconds} s on {connections} connections, and met {errors} errors"
+    );
+    ensure!(output.status.success(), "wrk failed: {text}");
     Ok(load)
 }
 

@@ -72,6 +72,8 @@ send_on(Socket, Chunk) ->
 
 %% Takes all there is, and then says how many bytes that was.
 sink(Socket) ->
+    %% The other side ends its half; this one is still needed.
+    ok = inet:setopts(Socket, [{exit_on_close, false}]),
     sink(Socket, 0).
 
 sink(Socket, Taken) ->

@@ -55,8 +55,9 @@ impl Amount {
         Self { time, watch, idle: about.idle, folder }
     }
 
-    fn seconds(&self) -> u32 {
-        u32::try_from(self.time.as_secs()).unwrap_or(u32::MAX)
+    /// Seconds of a load on so many connections: it begins with opening them.
+    fn seconds(&self, connections: u32) -> u32 {
+        u32::try_from(self.time.as_secs()).unwrap_or(u32::MAX) + connections.div_ceil(200)
     }
 }
 
@@ -88,25 +89,36 @@ fn traffic(found: &mut Found, vm: &Vm, amount: &Amount) -> Result<()> {
     found.take(["echo_half", "echo_most"], latencies.map(|all| [all.within(0.5), all.within(0.99)]));
     for connections in HTTP {
         let [rate, half, most] = metrics::http(connections);
-        let load = http::load(port(HTTP_PORT), "/", connections, amount.seconds());
+        calm();
+        let load = http::load(port(HTTP_PORT), "/", connections, amount.seconds(connections));
         doubt(found, &rate, &load);
         let values = |load: http::Load| [per_second(&load), nanoseconds(load.half), nanoseconds(load.most)];
         found.take([&rate, &half, &most], load.map(values));
     }
-    let load = http::load(port(HTTP_PORT), "/close", CHURN, amount.seconds());
+    calm();
+    let load = http::load(port(HTTP_PORT), "/close", CHURN, amount.seconds(CHURN));
     doubt(found, "churn", &load);
     found.take(["churn"], load.map(|load| [per_second(&load)]));
     for flows in FLOWS {
+        calm();
         let [to, from] = metrics::bulk(flows);
         found.take([&to], bulk::to_machine(port(SINK), flows, time).map(|speed| [speed]));
         found.take([&from], bulk::from_machine(port(SOURCE), flows, time).map(|speed| [speed]));
     }
+    calm();
     let latencies = udp::round_trips(port(ECHO_PORT), time);
     found.take(["udp_half", "udp_most"], latencies.map(|all| [all.within(0.5), all.within(0.99)]));
     let rate = udp::rate(port(ECHO_PORT), time);
     found.take(["udp_rate", "udp_lost"], rate.map(|rate| [rate.per_second, rate.lost]));
     // A machine that has died meanwhile would be seen as one that answers nothing.
     cpu_time(vm.id()).map(drop).map_err(|error| vm.fail(&format!("{error:#}")))
+}
+
+/// Waits until a machine has tidied up behind the last load: what it has not, it does before it answers once more.
+fn calm() {
+    thread::sleep(SETTLE / 4);
+    // When there is no answer, the next measurement tells so.
+    let _ = http::get(address(HTTP_PORT), "");
 }
 
 /// Errors of a load that yields a number all the same.

@@ -1,6 +1,7 @@
 //! Datagrams, there and back.
 
 use std::{
+    collections::BTreeSet,
     net::{SocketAddr, UdpSocket},
     time::{Duration, Instant},
 };
@@ -12,7 +13,7 @@ use super::Latencies;
 /// Bytes of each, its number among them.
 const BYTES: usize = 64;
 /// How many are on their way at once when as many as possible are wanted.
-const WINDOW: u64 = 32;
+const WINDOW: usize = 32;
 /// After so long without any, those that are on their way count as lost.
 const LOST: Duration = Duration::from_millis(250);
 
@@ -52,26 +53,29 @@ pub fn round_trips(address: SocketAddr, time: Duration) -> Result<Latencies> {
 /// None comes back.
 pub fn rate(address: SocketAddr, time: Duration) -> Result<Rate> {
     let socket = open(address)?;
-    let started = Instant::now();
-    let (mut next, mut oldest, mut back) = (0_u64, 0, 0_u64);
-    let mut waiting = 0_u64;
+    let (started, mut next, mut back, mut lost) = (Instant::now(), 0, 0_u64, 0);
+    let mut waiting = BTreeSet::new();
     while started.elapsed() < time {
-        while waiting < WINDOW {
+        while waiting.len() < WINDOW {
             send(&socket, next)?;
-            (next, waiting) = (next + 1, waiting + 1);
+            waiting.insert(next);
+            next += 1;
         }
-        if take(&socket, oldest).is_some() {
-            (back, waiting) = (back + 1, waiting.saturating_sub(1));
-        } else {
-            // What comes later still must not count twice.
-            (oldest, waiting) = (next, 0);
-        }
+        let Some(number) = take(&socket, waiting.first().copied().unwrap_or(next)) else {
+            lost += waiting.len();
+            waiting.clear();
+            continue;
+        };
+        back += u64::from(waiting.remove(&number));
+        // They come back in order, or nearly so.
+        let late = waiting.split_off(&number.saturating_sub(WINDOW as u64));
+        lost += waiting.len();
+        waiting = late;
     }
     ensure!(back > 0, "no datagram came back");
     let seconds = started.elapsed().as_secs_f64();
-    // Those that were on their way at the end are not known to be lost.
-    let sent = next - waiting;
-    Ok(Rate { per_second: back as f64 / seconds, lost: 100.0 * sent.saturating_sub(back) as f64 / sent as f64 })
+    // Those that are on their way at the end are not known to be lost.
+    Ok(Rate { per_second: back as f64 / seconds, lost: 100.0 * lost as f64 / (lost as f64 + back as f64) })
 }
 
 fn open(address: SocketAddr) -> Result<UdpSocket> {
@@ -126,8 +130,10 @@ mod tests {
     fn what_does_not_come_back_is_counted() {
         let whole = rate(server(|_| false), TIME).unwrap();
         assert!(whole.per_second > 0.0 && whole.lost == 0.0, "{whole:?}");
-        // The first window is lost in part, and the client goes on with the next.
-        let some = rate(server(|number| number < 8), 4 * LOST).unwrap();
+        let some = rate(server(|number| number % 10 == 0), TIME).unwrap();
+        assert!(some.lost > 5.0 && some.lost < 20.0, "{some:?}");
+        // The first window is lost, and the client goes on with the next.
+        let some = rate(server(|number| number < WINDOW as u64), 4 * LOST).unwrap();
         assert!(some.lost > 0.0 && some.lost < 50.0, "{some:?}");
         assert!(rate(server(|_| true), TIME).is_err());
         assert!(round_trips(server(|_| true), TIME).is_err());
