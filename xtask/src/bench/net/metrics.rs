@@ -50,7 +50,9 @@ pub enum Unit {
     Speed,
     Bytes,
     Percent,
+    /// Of what one wants.
     Count,
+    Instructions,
 }
 
 impl Unit {
@@ -62,13 +64,13 @@ impl Unit {
             Self::Speed => format!("{} MB/s", words::number(value)),
             Self::Bytes => format!("{} B", words::thousands(value)),
             Self::Percent => format!("{} %", words::number(value)),
-            Self::Count => words::thousands(value),
+            Self::Count | Self::Instructions => words::thousands(value),
         }
     }
 
     /// Whether more of it is what one wants.
     pub fn more_is_better(self) -> bool {
-        matches!(self, Self::Rate | Self::Speed)
+        matches!(self, Self::Rate | Self::Speed | Self::Count)
     }
 }
 
@@ -88,7 +90,7 @@ pub fn metrics() -> Vec<Metric> {
     idle(&mut |unit, name, title| add(What::Idle, unit, name.to_owned(), title.to_owned()));
     for level in LEVELS {
         let title = format!("an echo beside {} idle connections", words::thousands(level as f64));
-        add(What::Packets, Unit::Count, packet(level), title);
+        add(What::Packets, Unit::Instructions, packet(level), title);
     }
     for percent in LOSSES {
         let [echo, to, from] = lossy(percent);
