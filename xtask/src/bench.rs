@@ -7,7 +7,7 @@ mod http;
 mod interval;
 mod journal;
 mod linux;
-mod net;
+pub mod net;
 mod order;
 mod page;
 mod profile;

@@ -17,6 +17,7 @@ mod systems;
 use std::{fs, path::Path, time::Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
+use clap::ValueEnum;
 use sources::host::Task;
 use trapless_tests::{machine::Kind, repository};
 
@@ -24,6 +25,7 @@ use super::{commit, linux, now};
 use crate::{cli::NetOptions, setup};
 use data::{About, Data, Journal};
 use measure::Amount;
+pub use metrics::What;
 use plan::Step;
 use systems::{Frame, IMAGE, LINUX, System};
 
@@ -100,9 +102,10 @@ fn about(options: &NetOptions, linux_guest: String) -> About {
         machine: options.machine.name().to_owned(),
         memory_mib: options.memory,
         cpus: options.cpus.clone(),
+        what: if options.only.is_empty() { What::value_variants().to_vec() } else { options.only.clone() },
         rounds: options.rounds.unwrap_or(if options.quick { 2 } else { 6 }),
         quick: options.quick,
-        idle: options.idle.unwrap_or(if options.quick { 1000 } else { 10_000 }),
+        idle: options.idle.unwrap_or(if options.quick { 1000 } else { 10_000 }) as usize,
         seed: options.seed.unwrap_or_else(now),
         commit: commit(),
         ..About::default()

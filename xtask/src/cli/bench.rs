@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use trapless_tests::machine::Kind;
 
 use super::{BuildOptions, Entry, Flavor, MachineOptions};
+use crate::bench::net::What;
 
 #[derive(Args)]
 pub struct BenchOptions {
@@ -96,7 +97,7 @@ pub struct NetOptions {
     #[arg(long)]
     pub quick: bool,
     /// Go on with an interrupted run of the same image, with its options
-    #[arg(long, conflicts_with_all = ["quick", "rounds", "seed", "cpus", "idle", "machine", "memory", "report_only"])]
+    #[arg(long, conflicts_with_all = ["quick", "rounds", "seed", "cpus", "only", "idle", "machine", "memory", "report_only"])]
     pub resume: bool,
     /// How often everything is measured; fewer than 6 allow no conclusion [default: 6, with --quick 2]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -105,11 +106,14 @@ pub struct NetOptions {
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
     /// Numbers of virtual CPUs
-    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "2")]
+    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "2", value_parser = clap::value_parser!(u32).range(1..=255))]
     pub cpus: Vec<u32>,
+    /// Only these kinds of measurements [default: all]
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub only: Vec<What>,
     /// How many connections are opened to be idle [default: 10000, with --quick 1000]
-    #[arg(long, value_name = "N")]
-    pub idle: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=50_000))]
+    pub idle: Option<u32>,
     /// QEMU's machine type
     #[arg(long, value_name = "TYPE", default_value = "q35")]
     pub machine: Kind,

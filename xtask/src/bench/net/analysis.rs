@@ -74,13 +74,18 @@ pub fn complete_rounds(data: &Data) -> u32 {
 #[cfg(test)]
 pub mod tests {
     use super::{super::metrics, super::plan::plan, *};
-    use crate::bench::net::data::{About, Found};
+    use crate::bench::net::{
+        data::{About, Found},
+        metrics::What,
+    };
+    use clap::ValueEnum;
 
     /// Rounds in which the host gets slower, and everything on the image is `factor` times what it is on Linux.
     pub fn sample(rounds: u32, factor: f64) -> Data {
         let about = About {
             systems: ["image", "linux"].map(str::to_owned).to_vec(),
             cpus: vec![2],
+            what: What::value_variants().to_vec(),
             rounds,
             idle: 10_000,
             ..About::default()

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use super::plan::Step;
+use super::{metrics::What, plan::Step};
 use crate::bench::journal;
 
 /// The journal of a run.
@@ -30,6 +30,8 @@ pub struct About {
     pub machine: String,
     pub memory_mib: u32,
     pub cpus: Vec<u32>,
+    /// Kinds of measurements.
+    pub what: Vec<What>,
     /// How many were wanted.
     pub rounds: u32,
     pub quick: bool,
@@ -118,7 +120,7 @@ impl Data {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::metrics::What, *};
+    use super::*;
     use anyhow::anyhow;
 
     #[test]

@@ -1,20 +1,21 @@
 //! What is measured, in the order and the words of the report.
 
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use crate::bench::page::words;
 
 /// A kind of measurement, which has a boot of its own.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum What {
-    /// Instructions of an echoed packet.
+    /// Instructions of an echoed packet
     Packets,
-    /// Echo, HTTP, bulk transfer and datagrams.
+    /// Echo, HTTP, bulk transfer and datagrams
     Traffic,
-    /// Many connections that do nothing.
+    /// Many connections that do nothing
     Idle,
-    /// Some of the traffic, while packets get lost.
+    /// Some of the traffic, while packets get lost
     Loss,
 }
 
@@ -89,7 +90,7 @@ pub fn metrics() -> Vec<Metric> {
     traffic(&mut |unit, name, title| add(What::Traffic, unit, name, title));
     idle(&mut |unit, name, title| add(What::Idle, unit, name.to_owned(), title.to_owned()));
     for level in LEVELS {
-        let title = format!("an echo beside {} idle connections", words::thousands(level as f64));
+        let title = format!("echo beside {} idle", words::thousands(level as f64));
         add(What::Packets, Unit::Instructions, packet(level), title);
     }
     for percent in LOSSES {
@@ -115,7 +116,7 @@ fn traffic(add: &mut dyn FnMut(Unit, String, String)) {
         add(Unit::Time, half, format!("{what}: median"));
         add(Unit::Time, most, format!("{what}: 99 % within"));
     }
-    add(Unit::Rate, "churn".into(), "HTTP, a new connection for each request".into());
+    add(Unit::Rate, "churn".into(), "HTTP, a new connection each".into());
     for flows in FLOWS {
         let [to, from] = bulk(flows);
         let how = if flows == 1 { "1 flow".to_owned() } else { format!("{flows} flows") };
@@ -130,11 +131,11 @@ fn traffic(add: &mut dyn FnMut(Unit, String, String)) {
 }
 
 fn idle(add: &mut dyn FnMut(Unit, &str, &str)) {
-    add(Unit::Count, "idle_opened", "connections opened");
-    add(Unit::Rate, "idle_rate", "connections opened, one after the other");
-    add(Unit::Bytes, "idle_bytes", "memory of each");
-    add(Unit::Percent, "idle_cpu", "host CPU use while all are idle");
-    add(Unit::Percent, "idle_lost", "connections that did not echo 1 KiB at the end");
+    add(Unit::Count, "idle_opened", "idle: connections opened");
+    add(Unit::Rate, "idle_rate", "idle: opened one by one");
+    add(Unit::Bytes, "idle_bytes", "idle: memory of each");
+    add(Unit::Percent, "idle_cpu", "idle: host CPU use of all");
+    add(Unit::Percent, "idle_lost", "idle: lost at the end");
 }
 
 /// Names of what a load of HTTP yields.

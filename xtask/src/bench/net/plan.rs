@@ -24,17 +24,17 @@ impl OnSystem for Step {
 /// All steps in their order: in each round everything on every system, by chance, so that what the host does meanwhile falls on all.
 /// Instructions hardly depend on the host: they are counted in the first rounds only, and on the first number of CPUs.
 pub fn plan(about: &About) -> Vec<Step> {
+    let counted = if about.quick { 1 } else { 2 };
     let mut random = Random::new(about.seed);
     let mut plan = Vec::new();
     for round in 1..=about.rounds {
         let mut steps = Vec::new();
         for system in &about.systems {
             let step = |cpus, what| Step { system: system.clone(), cpus, what, round };
-            for &cpus in &about.cpus {
-                steps.extend([What::Traffic, What::Idle, What::Loss].map(|what| step(cpus, what)));
+            for (at, &cpus) in about.cpus.iter().enumerate() {
+                let is_due = |what: &What| *what != What::Packets || (at == 0 && round <= counted);
+                steps.extend(about.what.iter().copied().filter(is_due).map(|what| step(cpus, what)));
             }
-            let counted = if about.quick { 1 } else { 2 };
-            steps.extend(about.cpus.first().filter(|_| round <= counted).map(|&cpus| step(cpus, What::Packets)));
         }
         random.shuffle(&mut steps);
         plan.extend(steps);
@@ -45,11 +45,12 @@ pub fn plan(about: &About) -> Vec<Step> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::ValueEnum;
     use std::collections::BTreeSet;
 
     fn about(rounds: u32) -> About {
         let systems = ["image", "linux"].map(str::to_owned).to_vec();
-        About { systems, cpus: vec![2, 8], rounds, seed: 7, ..About::default() }
+        About { systems, cpus: vec![2, 8], what: What::value_variants().to_vec(), rounds, seed: 7, ..About::default() }
     }
 
     #[test]
@@ -60,6 +61,12 @@ mod tests {
         let of = |what| plan.iter().filter(|step| step.what == what).count();
         assert_eq!([What::Traffic, What::Idle, What::Loss, What::Packets].map(of), [12, 12, 12, 4]);
         assert!(plan.iter().all(|step| step.what != What::Packets || step.cpus == 2));
+    }
+
+    #[test]
+    fn what_is_not_asked_for_is_not_planned() {
+        let plan = plan(&About { what: vec![What::Idle], ..about(2) });
+        assert!(plan.len() == 8 && plan.iter().all(|step| step.what == What::Idle));
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub fn of(data: &Data, what: What, cpus: u32) -> Option<Table> {
         rows.extend(growth(data, cpus));
     }
     let systems = data.about.systems.iter().map(String::as_str);
-    let head = [""].into_iter().chain(systems).chain(["ratio", "so"]).map(str::to_owned).collect();
+    let head = ["measured"].into_iter().chain(systems).chain(["ratio", "so"]).map(str::to_owned).collect();
     Some(Table { head, rows })
 }
 
@@ -85,7 +85,7 @@ fn growth(data: &Data, cpus: u32) -> Option<Vec<Cell>> {
         let ratios: Vec<_> = many.iter().filter_map(|(round, many)| Some(many / few.get(round)?)).collect();
         Estimate::new(&ratios).map_or_else(|| Cell::text("–"), ratio)
     };
-    let title = format!("{} idle connections by {}", Unit::Count.show(*most as f64), LEVELS[0]);
+    let title = format!("beside {} idle by beside {}", Unit::Count.show(*most as f64), LEVELS[0]);
     let row = std::iter::once(Cell::text(title)).chain(data.about.systems.iter().map(grown));
     Some(row.chain([Cell::text("–"), Cell::text("")]).collect())
 }
@@ -132,7 +132,7 @@ mod tests {
             run.found.values.entry("packet_1000".into()).and_modify(|count| *count *= 1.5);
         }
         let row = growth(&data, 2).unwrap();
-        assert_eq!(row[0].text, "1,000 idle connections by 10");
+        assert_eq!(row[0].text, "beside 1,000 idle by beside 10");
         assert_eq!((row[1].text.as_str(), row[2].text.as_str()), ("×1.50", "×1.50"));
     }
 
@@ -142,6 +142,6 @@ mod tests {
         let idle = data.runs.iter_mut().filter(|run| run.step.what == What::Idle && run.step.system == "image");
         idle.for_each(|run| run.found.doubt("idle_opened", "9 of 10 connections opened"));
         let missing = missing(&data);
-        assert_eq!(missing, ["`image`, 2 CPUs: connections opened: 9 of 10 connections opened (round 1, 2)"]);
+        assert_eq!(missing, ["`image`, 2 CPUs: idle: connections opened: 9 of 10 connections opened (round 1, 2)"]);
     }
 }
