@@ -102,7 +102,8 @@ fn body(answer: &str) -> Option<&str> {
 /// # Errors
 /// Nobody listens there.
 pub fn connect(address: SocketAddr) -> Result<TcpStream> {
-    let stream = TcpStream::connect(address).with_context(|| format!("cannot connect to {address}"))?;
+    let stream =
+        TcpStream::connect_timeout(&address, deadline()).with_context(|| format!("cannot connect to {address}"))?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(deadline()))?;
     Ok(stream)

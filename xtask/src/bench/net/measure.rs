@@ -6,12 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result, ensure};
 use trapless_tests::{machine::ECHO_PORT, vm::Vm};
 
 use super::{
     clients::{
-        bulk,
+        Latencies, bulk,
         echo::{self, Echo},
         idle::Idle,
         udp,
@@ -22,7 +22,11 @@ use super::{
     network::address,
     systems::{Frame, System},
 };
-use crate::bench::{boot::cpu_time, counter::Counter, http};
+use crate::bench::{
+    boot::cpu_time,
+    counter::Counter,
+    http::{self, Load},
+};
 
 /// Ports of the program (`bench/net/trapless_net/src/trapless_net.erl`).
 const HTTP_PORT: u16 = 8080;
@@ -66,52 +70,98 @@ impl Amount {
 /// # Errors
 /// The system does not come to serve.
 pub fn measure(what: What, system: &System, frame: &Frame, cpus: u32, amount: &Amount) -> Result<Found> {
-    let mut found = Found::default();
+    let serve =
+        |extra: &[&str]| Ok::<_, Error>(Boot { vm: system.serve(frame, cpus, extra)?, found: Found::default() });
+    let mut boot;
     match what {
-        What::Traffic => traffic(&mut found, &system.serve(frame, cpus, &[])?, amount)?,
-        What::Idle => idle(&mut found, &system.serve(frame, cpus, &[])?, amount),
+        What::Traffic => {
+            boot = serve(&[])?;
+            traffic(&mut boot, amount);
+        }
+        What::Idle => {
+            boot = serve(&[])?;
+            idle(&mut boot, amount);
+        }
         What::Loss => {
-            let _vm = system.serve(frame, cpus, &ONE_BY_ONE)?;
-            LOSSES.iter().for_each(|&percent| lossy(&mut found, percent, amount));
+            boot = serve(&ONE_BY_ONE)?;
+            LOSSES.iter().for_each(|&percent| lossy(&mut boot, percent, amount));
         }
         What::Packets => {
             let counter = Counter::new(&amount.folder)?;
-            let _vm = system.serve(frame, cpus, &counter.extra.each_ref().map(String::as_str))?;
-            packets(&mut found, &counter, amount);
+            boot = serve(&counter.extra.each_ref().map(String::as_str))?;
+            packets(&mut boot, &counter, amount);
         }
     }
-    Ok(found)
+    Ok(boot.found)
 }
 
-fn traffic(found: &mut Found, vm: &Vm, amount: &Amount) -> Result<()> {
+/// A machine, and what was found out about it.
+struct Boot {
+    vm: Vm,
+    found: Found,
+}
+
+impl Boot {
+    /// Measures something, unless the machine is dead. If it dies of that, this is the reason why there is nothing.
+    fn take<const N: usize>(&mut self, names: [&str; N], work: impl FnOnce() -> Result<[f64; N]>) {
+        let result = self.alive().and_then(|()| work());
+        let result = result.map_err(|error| self.alive().err().unwrap_or(error));
+        self.found.take(names, result);
+    }
+
+    fn alive(&mut self) -> Result<()> {
+        ensure!(self.vm.is_running()?, "the machine died: {}", last_words(&self.vm.console().text()));
+        Ok(())
+    }
+
+    /// A load of HTTP; errors are told also where it yields a number.
+    fn load<const N: usize>(
+        &mut self,
+        names: [&str; N],
+        work: impl FnOnce() -> Result<Load>,
+        values: fn(&Load) -> [f64; N],
+    ) {
+        let mut errors = 0;
+        self.take(names, || {
+            calm();
+            let load = work()?;
+            errors = load.errors;
+            Ok(values(&load))
+        });
+        if errors > 0 {
+            self.found.doubt(names[0], format!("wrk met {errors} errors"));
+        }
+    }
+}
+
+/// What a machine said about its own end: the line that begins with stars, and what is wrong; else its last line.
+fn last_words(console: &str) -> String {
+    let mut lines = console.lines().map(str::trim).skip_while(|line| !line.starts_with("*** "));
+    let words: Vec<_> = lines.by_ref().take(2).collect();
+    if words.is_empty() { console.lines().last().unwrap_or_default().to_owned() } else { words.join(" ") }
+}
+
+fn traffic(boot: &mut Boot, amount: &Amount) {
     let (time, port) = (amount.time, address);
-    let latencies = echo::round_trips(port(ECHO_PORT), time);
-    found.take(["echo_half", "echo_most"], latencies.map(|all| [all.within(0.5), all.within(0.99)]));
+    let both = |all: Latencies| [all.within(0.5), all.within(0.99)];
+    boot.take(["echo_half", "echo_most"], || echo::round_trips(port(ECHO_PORT), time).map(both));
     for connections in HTTP {
         let [rate, half, most] = metrics::http(connections);
-        calm();
-        let load = http::load(port(HTTP_PORT), "/", connections, amount.seconds(connections));
-        doubt(found, &rate, &load);
-        let values = |load: http::Load| [per_second(&load), nanoseconds(load.half), nanoseconds(load.most)];
-        found.take([&rate, &half, &most], load.map(values));
+        let load = || http::load(port(HTTP_PORT), "/", connections, amount.seconds(connections));
+        let values = |load: &Load| [per_second(load), nanoseconds(load.half), nanoseconds(load.most)];
+        boot.load([&rate, &half, &most], load, values);
     }
-    calm();
-    let load = http::load(port(HTTP_PORT), "/close", CHURN, amount.seconds(CHURN));
-    doubt(found, "churn", &load);
-    found.take(["churn"], load.map(|load| [per_second(&load)]));
+    let load = || http::load(port(HTTP_PORT), "/close", CHURN, amount.seconds(CHURN));
+    boot.load(["churn"], load, |load| [per_second(load)]);
     for flows in FLOWS {
         calm();
         let [to, from] = metrics::bulk(flows);
-        found.take([&to], bulk::to_machine(port(SINK), flows, time).map(|speed| [speed]));
-        found.take([&from], bulk::from_machine(port(SOURCE), flows, time).map(|speed| [speed]));
+        boot.take([&to], || bulk::to_machine(port(SINK), flows, time).map(|speed| [speed]));
+        boot.take([&from], || bulk::from_machine(port(SOURCE), flows, time).map(|speed| [speed]));
     }
     calm();
-    let latencies = udp::round_trips(port(ECHO_PORT), time);
-    found.take(["udp_half", "udp_most"], latencies.map(|all| [all.within(0.5), all.within(0.99)]));
-    let rate = udp::rate(port(ECHO_PORT), time);
-    found.take(["udp_rate", "udp_lost"], rate.map(|rate| [rate.per_second, rate.lost]));
-    // A machine that has died meanwhile would be seen as one that answers nothing.
-    cpu_time(vm.id()).map(drop).map_err(|error| vm.fail(&format!("{error:#}")))
+    boot.take(["udp_half", "udp_most"], || udp::round_trips(port(ECHO_PORT), time).map(both));
+    boot.take(["udp_rate", "udp_lost"], || udp::rate(port(ECHO_PORT), time).map(|rate| [rate.per_second, rate.lost]));
 }
 
 /// Waits until a machine has tidied up behind the last load: what it has not, it does before it answers once more.
@@ -121,14 +171,7 @@ fn calm() {
     let _ = http::get(address(HTTP_PORT), "");
 }
 
-/// Errors of a load that yields a number all the same.
-fn doubt(found: &mut Found, name: &str, load: &Result<http::Load>) {
-    if let Some(load) = load.as_ref().ok().filter(|load| load.errors > 0) {
-        found.doubt(name, format!("wrk met {} errors", load.errors));
-    }
-}
-
-fn per_second(load: &http::Load) -> f64 {
+fn per_second(load: &Load) -> f64 {
     load.requests as f64 / load.time.as_secs_f64()
 }
 
@@ -136,25 +179,31 @@ fn nanoseconds(time: Duration) -> f64 {
     time.as_nanos() as f64
 }
 
-fn idle(found: &mut Found, vm: &Vm, amount: &Amount) {
+fn idle(boot: &mut Boot, amount: &Amount) {
     let mut idle = Idle::none();
     // What the first connection makes once and for all belongs to none.
     let before = echo::round_trips(address(ECHO_PORT), Duration::ZERO).and_then(|_| settled());
     let started = Instant::now();
     idle.open_until(amount.idle, address(ECHO_PORT));
-    let seconds = started.elapsed().as_secs_f64();
-    found.take(["idle_opened", "idle_rate"], Ok([idle.count() as f64, idle.count() as f64 / seconds]));
-    if let Err(why) = idle.ensure(amount.idle) {
+    let taken = idle.ensure_taken();
+    let (count, seconds) = (idle.count() as f64, started.elapsed().as_secs_f64());
+    boot.found.take(["idle_opened", "idle_rate"], Ok([count, count / seconds]));
+    if let Err(why) = idle.ensure(amount.idle).and(taken) {
+        let why = boot.alive().err().map_or_else(|| format!("{why:#}"), |death| format!("{why:#}; {death:#}"));
         eprintln!("{why}");
-        found.doubt("idle_opened", why.to_string());
+        boot.found.doubt("idle_opened", why);
     }
-    let each = || Ok([before?.saturating_sub(settled()?) as f64 / idle.count().max(1) as f64]);
-    found.take(["idle_bytes"], each());
-    found.take(["idle_cpu"], idle_cpu(vm, amount.watch).map(|percent| [percent]));
-    let (lost, why) = idle.lost();
-    found.take(["idle_lost"], Ok([100.0 * lost as f64 / idle.count().max(1) as f64]));
-    if let Some(why) = why {
-        found.doubt("idle_lost", format!("{lost} of {}: {why:#}", idle.count()));
+    boot.take(["idle_bytes"], || Ok([before?.saturating_sub(settled()?) as f64 / count.max(1.0)]));
+    let id = boot.vm.id();
+    boot.take(["idle_cpu"], || idle_cpu(id, amount.watch).map(|percent| [percent]));
+    let mut failure = None;
+    boot.take(["idle_lost"], || {
+        let (lost, why) = idle.lost();
+        failure = why.map(|why| format!("{lost} of {count}: {why:#}"));
+        Ok([100.0 * lost as f64 / count.max(1.0)])
+    });
+    if let Some(why) = failure {
+        boot.found.doubt("idle_lost", why);
     }
 }
 
@@ -171,56 +220,50 @@ fn free(meminfo: &str) -> Option<u64> {
 }
 
 /// Host CPU time that QEMU uses, in percent of one CPU.
-fn idle_cpu(vm: &Vm, watch: Duration) -> Result<f64> {
-    let (before, started) = (cpu_time(vm.id())?, Instant::now());
+fn idle_cpu(id: u32, watch: Duration) -> Result<f64> {
+    let (before, started) = (cpu_time(id)?, Instant::now());
     thread::sleep(watch);
-    let used = cpu_time(vm.id())?.saturating_sub(before);
+    let used = cpu_time(id)?.saturating_sub(before);
     Ok(100.0 * used.as_secs_f64() / started.elapsed().as_secs_f64())
 }
 
-fn lossy(found: &mut Found, percent: u32, amount: &Amount) {
+fn lossy(boot: &mut Boot, percent: u32, amount: &Amount) {
     let [echo, to, from] = metrics::lossy(percent);
     let loss = match Loss::begin(percent) {
         Ok(loss) => loss,
-        Err(error) => {
-            let error = format!("{error:#}");
-            return found.take([&echo, &to, &from], Err(anyhow::anyhow!(error)));
-        }
+        Err(error) => return boot.found.take([&echo, &to, &from], Err(error)),
     };
     // A lost packet takes long: few samples would hold none.
     let time = 2 * amount.time;
-    found.take([&echo], echo::round_trips(address(ECHO_PORT), time).map(|all| [all.mean()]));
-    found.take([&to], bulk::to_machine(address(SINK), 1, time).map(|speed| [speed]));
-    found.take([&from], bulk::from_machine(address(SOURCE), 1, time).map(|speed| [speed]));
+    boot.take([&echo], || echo::round_trips(address(ECHO_PORT), time).map(|all| [all.mean()]));
+    boot.take([&to], || bulk::to_machine(address(SINK), 1, time).map(|speed| [speed]));
+    boot.take([&from], || bulk::from_machine(address(SOURCE), 1, time).map(|speed| [speed]));
     if loss.packets().is_ok_and(|lost| lost == 0) {
-        [echo, to, from].iter().for_each(|name| found.doubt(name, "no packet was lost"));
+        [echo, to, from].iter().for_each(|name| boot.found.doubt(name, "no packet was lost"));
     }
 }
 
-fn packets(found: &mut Found, counter: &Counter, amount: &Amount) {
+fn packets(boot: &mut Boot, counter: &Counter, amount: &Amount) {
     let mut idle = Idle::none();
-    let mut echo = Echo::connect(address(ECHO_PORT));
     for level in LEVELS.into_iter().filter(|level| *level <= amount.idle) {
-        let counted = idle_and_count(&mut idle, level, echo.as_mut(), counter);
-        found.take([&metrics::packet(level)], counted.map(|count| [count]));
+        boot.take([&metrics::packet(level)], || {
+            idle.open_until(level, address(ECHO_PORT));
+            idle.ensure(level)?;
+            idle.ensure_taken()?;
+            instructions(counter).map(|count| [count])
+        });
     }
 }
 
-fn idle_and_count(
-    idle: &mut Idle,
-    level: usize,
-    echo: Result<&mut Echo, &mut anyhow::Error>,
-    counter: &Counter,
-) -> Result<f64> {
-    let echo = echo.map_err(|error| anyhow::anyhow!("{error:#}"))?;
-    idle.open_until(level, address(ECHO_PORT));
-    idle.ensure(level)?;
-    thread::sleep(SETTLE);
-    // The first also bring in what is translated anew.
+/// Instructions of an echo.
+fn instructions(counter: &Counter) -> Result<f64> {
+    let mut echo = Echo::connect(address(ECHO_PORT))?;
+    // Brings in what is translated anew.
     echo.times(ECHOES)?;
+    thread::sleep(SETTLE);
     let before = counter.instructions()?;
     echo.times(ECHOES)?;
-    Ok((counter.instructions()? - before) as f64 / ECHOES as f64)
+    Ok(counter.instructions()?.saturating_sub(before) as f64 / ECHOES as f64)
 }
 
 #[cfg(test)]
@@ -231,5 +274,13 @@ mod tests {
     fn free_memory_is_found() {
         assert_eq!(free("MemTotal: 1000 kB\nMemFree:     12 kB\nMemAvailable: 9 kB\n"), Some(12 << 10));
         assert_eq!(free("MemTotal: 1000 kB\n"), None);
+    }
+
+    #[test]
+    fn a_machine_is_quoted() {
+        let died = "=serving\n\n*** panicked at x.rs:1:2:\r\nout of memory\r\nstack\n";
+        assert_eq!(last_words(died), "*** panicked at x.rs:1:2: out of memory");
+        assert_eq!(last_words("=serving\nreboot: Power down\n"), "reboot: Power down");
+        assert_eq!(last_words(""), "");
     }
 }

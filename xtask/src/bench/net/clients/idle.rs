@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Error, Result, ensure};
+use anyhow::{Context, Error, Result, ensure};
 use trapless_tests::load;
 
 use super::connect;
@@ -17,6 +17,10 @@ const BYTES: usize = 1024;
 const BATCH: usize = 64;
 /// An answer that takes longer is none.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// Until a server has taken up what waits.
+const TAKEN: Duration = Duration::from_secs(60);
+/// How long an answer may take when so many did not come that it is not expected.
+const NO_PATIENCE: Duration = Duration::from_millis(20);
 /// So many failures are enough to know.
 const FAILURES: usize = 10;
 
@@ -61,19 +65,30 @@ impl Idle {
         Ok(())
     }
 
+    /// Waits until the server has taken up all of them: it does so one after the other, so that the last one's echo says it.
+    ///
+    /// # Errors
+    /// There is no echo.
+    pub fn ensure_taken(&mut self) -> Result<()> {
+        let Some(number) = self.streams.len().checked_sub(1) else { return Ok(()) };
+        let stream = &mut self.streams[number];
+        stream.set_read_timeout(Some(TAKEN))?;
+        stream.write_all(&message(number))?;
+        came_back(stream, number).context("the last connection does not echo")?;
+        Ok(stream.set_read_timeout(Some(PATIENCE))?)
+    }
+
     /// Lets each echo something of its own. Returns how many did not, and why the last of them.
     pub fn lost(&mut self) -> (usize, Option<Error>) {
         let (mut lost, mut why) = (0, None);
         let mut numbered: Vec<_> = self.streams.iter_mut().enumerate().collect();
         for batch in numbered.chunks_mut(BATCH) {
-            // A machine that is gone would be waited for as often as there are connections.
-            if lost >= FAILURES {
-                lost += batch.len();
-                continue;
-            }
             let sent: Vec<_> = batch.iter_mut().map(|(at, stream)| stream.write_all(&message(*at))).collect();
             for ((at, stream), sent) in batch.iter_mut().zip(sent) {
-                if let Err(error) = sent.map_err(Error::from).and_then(|()| came_back(stream, *at)) {
+                // A machine that is gone would be waited for as often as there are connections.
+                let patience = if lost < FAILURES { PATIENCE } else { NO_PATIENCE };
+                let asked = sent.and_then(|()| stream.set_read_timeout(Some(patience))).map_err(Error::from);
+                if let Err(error) = asked.and_then(|()| came_back(stream, *at)) {
                     lost += 1;
                     why = Some(error);
                 }
@@ -118,6 +133,7 @@ mod tests {
         let mut idle = Idle::none();
         idle.open_until(100, server(100, |at| at % 20 == 3));
         idle.ensure(100).unwrap();
+        idle.ensure_taken().unwrap();
         let (lost, why) = idle.lost();
         assert_eq!(lost, 5);
         assert!(why.is_some());
