@@ -111,9 +111,13 @@ fn method(data: &Data) -> Vec<String> {
         all if all == about.rounds => format!("of {all} rounds"),
         some => format!("that was INTERRUPTED, with {some} of {} rounds complete,", about.rounds),
     };
+    let kinds = SECTIONS.iter().map(|(what, _)| what).filter(|what| about.what.contains(what));
+    let kinds: Vec<_> = kinds.map(|what| what.title().to_lowercase()).collect();
+    let part =
+        if kinds.len() < SECTIONS.len() { format!(", of nothing but {},", kinds.join(", ")) } else { String::new() };
     vec![
         format!(
-            "Written by `cargo xtask bench net`, {kind} {rounds} in {} min of measuring; everything raw is in `net.json`, from which \
+            "Written by `cargo xtask bench net`, {kind}{part} {rounds} in {} min of measuring; everything raw is in `net.json`, from which \
              `--report-only` writes these pages again. `bench/README.md` says how the systems are made equal.",
             about.seconds.div_ceil(60)
         ),
@@ -157,7 +161,10 @@ mod tests {
     fn an_interrupted_run_says_so() {
         let mut data = sample(3, 1.0);
         assert!(method(&data)[0].contains("a full run of 3 rounds"));
-        data.runs.pop();
+        data.about.what.retain(|what| *what == What::Idle);
+        assert!(method(&data)[0].contains("a full run, of nothing but idle connections, of 3 rounds"));
+        data.about.what.push(What::Traffic);
+        data.runs.retain(|run| run.step.what != What::Traffic || run.step.round != 2);
         assert!(method(&data)[0].contains("INTERRUPTED, with 2 of 3 rounds"));
     }
 

@@ -97,28 +97,30 @@ impl System {
     pub fn serve(&self, frame: &Frame, cpus: u32, extra: &[&str]) -> Result<Vm> {
         let tries = if self.initramfs.is_some() { GUEST_TRIES } else { 1 };
         let machine = self.machine(frame, cpus, extra);
-        for left in (0..tries).rev() {
-            match self.attempt(&machine) {
-                Err(error) if left > 0 => eprintln!("{}: once more: {error:#}", self.name),
+        for attempt in 1..=tries {
+            // Each has a log of its own, for the first is the one that tells.
+            let log = if attempt == 1 { self.name.to_owned() } else { format!("{}-{attempt}", self.name) };
+            match attempt_at(&format!("bench-net-{log}"), &machine) {
+                Err(error) if attempt < tries => eprintln!("{}: once more: {error:#}", self.name),
                 result => return result,
             }
         }
         bail!("{} was not started", self.name)
     }
+}
 
-    fn attempt(&self, machine: &Machine) -> Result<Vm> {
-        let mut vm = Vm::boot(&format!("bench-net-{}", self.name), machine)?;
-        vm.wait_for(SERVING)?;
-        // Until a bridge and an address are known on both sides, the first connection may take a second.
-        let (started, address) = (Instant::now(), network::address(ECHO_PORT));
-        while TcpStream::connect_timeout(&address, Duration::from_secs(2)).is_err() {
-            if started.elapsed() > deadline() {
-                return Err(vm.fail("it serves, but not over the network"));
-            }
-            thread::sleep(Duration::from_millis(50));
+fn attempt_at(log: &str, machine: &Machine) -> Result<Vm> {
+    let mut vm = Vm::boot(log, machine)?;
+    vm.wait_for(SERVING)?;
+    // Until a bridge and an address are known on both sides, the first connection may take a second.
+    let (started, address) = (Instant::now(), network::address(ECHO_PORT));
+    while TcpStream::connect_timeout(&address, Duration::from_secs(2)).is_err() {
+        if started.elapsed() > deadline() {
+            return Err(vm.fail("it serves, but not over the network"));
         }
-        Ok(vm)
+        thread::sleep(Duration::from_millis(50));
     }
+    Ok(vm)
 }
 
 #[cfg(test)]
