@@ -6,23 +6,24 @@
 //! QEMU ─────── tap0 ┘
 //! ```
 //!
-//! It is a network namespace (network_namespaces(7)) that one thread enters with all that it starts: QEMU, wrk, and other threads. So
-//! nothing has to be executed anew inside, and the rest of the process stays where it can reach the network for a build. The
-//! clients' end is not the bridge itself, so that packets can be lost on their way ([`super::loss`]) without their sender being told.
+//! It is a network namespace (network_namespaces(7)) that one thread makes for itself and all that it starts: QEMU, wrk, other threads. So
+//! nothing has to be executed anew inside, and the rest of the process stays where it can reach the network for a build. It has no name:
+//! none can be taken already, and the kernel removes it with the last process in it, so that there is nothing to tidy up. The clients' end
+//! is not the bridge itself, so that packets can be lost on their way ([`super::loss`]) without their sender being told.
 
 use std::{
-    fs::{self, File},
+    fs,
     net::{Ipv4Addr, SocketAddr},
-    os::fd::AsFd,
     path::Path,
     process::Command,
     thread,
 };
 
 use anyhow::{Context, Result, anyhow, ensure};
-use rustix::{
-    process::{Resource, Rlimit, geteuid, getrlimit, setrlimit},
-    thread::{LinkNameSpaceType, move_into_link_name_space},
+use nix::{
+    sched::{CloneFlags, unshare},
+    sys::resource::{Resource, getrlimit, setrlimit},
+    unistd::geteuid,
 };
 use trapless_tests::run_quietly;
 
@@ -54,7 +55,7 @@ pub fn setting() -> String {
 pub fn within<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     allowed(geteuid().is_root(), Path::new("/dev/net/tun"))?;
     let inside = || {
-        enter()?;
+        unshare(CloneFlags::CLONE_NEWNET).context("the host allows no network namespace")?;
         build()?;
         work()
     };
@@ -66,33 +67,6 @@ fn allowed(is_root: bool, tun: &Path) -> Result<()> {
     ensure!(is_root, "a network namespace and a tap are made by root: run this as root");
     ensure!(tun.exists(), "{} is missing (modprobe tun; a container must be given it)", tun.display());
     Ok(())
-}
-
-/// Moves this thread into a new network namespace.
-fn enter() -> Result<()> {
-    let name = Name(format!("trapless-{}", std::process::id()));
-    ip(&format!("netns add {}", name.0)).context("the host allows no network namespace")?;
-    let path = name.path();
-    let namespace = File::open(&path).with_context(|| format!("cannot open {path}"))?;
-    move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))
-        .with_context(|| format!("cannot enter {path}"))
-    // From here on it needs no name: it lives as long as something is in it.
-}
-
-/// The name of a namespace, gone when this is dropped.
-struct Name(String);
-
-impl Name {
-    fn path(&self) -> String {
-        format!("/run/netns/{}", self.0)
-    }
-}
-
-impl Drop for Name {
-    fn drop(&mut self) {
-        // It fails when there was no such name, which is what is wanted.
-        let _ = ip(&format!("netns delete {}", self.0));
-    }
 }
 
 /// Builds what the drawing above shows.
@@ -124,13 +98,11 @@ pub fn ip(arguments: &str) -> Result<()> {
 /// # Errors
 /// The host does not allow it.
 pub fn allow_descriptors(wanted: u64) -> Result<()> {
-    let limit = getrlimit(Resource::Nofile);
-    let enough = |limit: Option<u64>| limit.is_none_or(|limit| limit >= wanted);
-    if enough(limit.current) {
+    let (current, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    if current >= wanted {
         return Ok(());
     }
-    let maximum = if enough(limit.maximum) { limit.maximum } else { Some(wanted) };
-    setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum })
+    setrlimit(Resource::RLIMIT_NOFILE, wanted, most.max(wanted))
         .with_context(|| format!("the host does not allow {wanted} descriptors (ulimit -n)"))
 }
 
@@ -159,29 +131,28 @@ mod tests {
         fs::read_to_string("/proc/thread-self/net/dev").unwrap()
     }
 
-    fn named() -> bool {
-        Path::new(&Name(format!("trapless-{}", std::process::id())).path()).exists()
-    }
-
     #[test]
-    fn a_network_is_seen_inside_only_and_leaves_no_name() {
+    fn a_network_is_seen_inside_only_and_is_gone_behind() {
         // Where the host does not allow it, there is nothing to see.
-        if allowed(geteuid().is_root(), Path::new("/dev/net/tun")).is_err() || ip("netns list").is_err() {
+        let is_allowed = allowed(geteuid().is_root(), Path::new("/dev/net/tun")).is_ok();
+        if !is_allowed || thread::spawn(|| unshare(CloneFlags::CLONE_NEWNET)).join().unwrap().is_err() {
             return;
         }
-        let seen = within(|| Ok((interfaces(), named()))).unwrap();
-        for name in [CLIENTS, WIRE, TAP, "bridge0"] {
-            assert!(seen.0.contains(&format!("{name}:")) && !interfaces().contains(&format!("{name}:")), "{name}");
+        // The second finds nothing of the first in its way.
+        for _ in 0..2 {
+            let seen = within(|| Ok(interfaces())).unwrap();
+            for name in [CLIENTS, WIRE, TAP, "bridge0"] {
+                assert!(seen.contains(&format!("{name}:")) && !interfaces().contains(&format!("{name}:")), "{name}");
+            }
         }
-        assert!(!seen.1 && !named());
         let failed: Result<()> = within(|| Err(anyhow!("measured nothing")));
         assert_eq!(failed.unwrap_err().to_string(), "measured nothing");
-        assert!(!named());
     }
 
     #[test]
     fn descriptors_that_are_there_are_not_asked_for() {
+        let before = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
         allow_descriptors(1).unwrap();
-        assert!(getrlimit(Resource::Nofile).current.is_none_or(|limit| limit > 1));
+        assert_eq!(getrlimit(Resource::RLIMIT_NOFILE).unwrap(), before);
     }
 }
