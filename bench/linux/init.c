@@ -2,7 +2,7 @@
  * another program that is to be measured.
  *
  * Linked with stock musl, statically. It loads the modules listed in /modules.list, gives the network card the address that the
- * image gets by DHCP from QEMU's user network, and executes the arguments and environment that the kernel command line chose:
+ * image gets by DHCP from QEMU's user network (`bench net` makes a network with the same addresses), and executes the arguments and environment that the kernel command line chose:
  * start=NAME takes them from /start/NAME.argv and /start/environ, strings that end in NUL. The first argument is the program's name in
  * the root folder. */
 #include <arpa/inet.h>
@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -123,6 +124,9 @@ int main(void)
     /* With a dot, as the image's own name: without one OTP looks it up at boot by an external program. */
     static const char name[] = "beam.localdomain";
     if (sethostname(name, sizeof name - 1) != 0) die("host name");
+    /* As many descriptors as the image allows; a Linux on which nobody has said so allows a first program fewer. */
+    static const struct rlimit descriptors = {1 << 16, 1 << 16};
+    if (setrlimit(RLIMIT_NOFILE, &descriptors) != 0) die("descriptors");
     load_modules();
     configure_network();
     /* The kernel hands settings that it does not know to the first program's environment. */

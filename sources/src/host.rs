@@ -26,6 +26,8 @@ pub enum Task {
     Test,
     /// Measure with clients on the host.
     Measure,
+    /// Measure over a network made for that.
+    MeasureNetwork,
 }
 
 /// How to tell that a tool is there.
@@ -88,6 +90,7 @@ const IMAGE: &[Tool] = &[
 const RUN: &[Tool] = &[program("qemu-system-x86_64", "qemu-system-x86")];
 const TEST: &[Tool] = &[program("nc", "netcat-openbsd"), program("gdb", "gdb")];
 const MEASURE: &[Tool] = &[program("wrk", "wrk"), program("taskset", "util-linux"), program("nm", "binutils")];
+const NETWORK: &[Tool] = &[program("ip", "iproute2"), program("nft", "nftables"), program("timeout", "coreutils")];
 
 impl Task {
     /// The tool lists this task draws on.
@@ -102,6 +105,7 @@ impl Task {
             Self::Run => vec![UNPACK, COMPILE, OTP, IMAGE, RUN],
             Self::Test => vec![UNPACK, COMPILE, OTP, IMAGE, RUN, TEST],
             Self::Measure => vec![UNPACK, COMPILE, OTP, IMAGE, RUN, MEASURE],
+            Self::MeasureNetwork => vec![UNPACK, COMPILE, OTP, IMAGE, RUN, MEASURE, NETWORK],
         }
     }
 }

@@ -98,6 +98,8 @@ pub struct Machine {
     pub network: bool,
     /// Ports of the host that lead in.
     pub forwards: Vec<Forward>,
+    /// The tap that the network card is connected to, in place of QEMU's user network and its ports.
+    pub tap: Option<String>,
     /// A file that takes the packets of the network card.
     pub capture: Option<PathBuf>,
     /// Whether there is a device that carries the status of `halt/1` out, see [`crate::exit`].
@@ -121,6 +123,7 @@ impl Machine {
             append: String::new(),
             network: true,
             forwards: Vec::new(),
+            tap: None,
             capture: None,
             status_device: true,
             extra: Vec::new(),
@@ -143,8 +146,11 @@ impl Machine {
         }
         add(&["-device", &format!("virtio-rng-{}", self.kind.bus())]);
         if self.network {
-            let forwards: String = self.forwards.iter().map(forward).collect();
-            add(&["-netdev", &format!("user,id=net{forwards}")]);
+            let back_end = match &self.tap {
+                Some(tap) => format!("tap,id=net,ifname={tap},script=no,downscript=no"),
+                None => format!("user,id=net{}", self.forwards.iter().map(forward).collect::<String>()),
+            };
+            add(&["-netdev", &back_end]);
             add(&["-device", &format!("virtio-net-{},netdev=net", self.kind.bus())]);
         }
         if let Some(capture) = self.capture.as_ref().filter(|_| self.network) {
@@ -202,6 +208,15 @@ mod tests {
         machine.network = false;
         machine.capture = Some("x".into());
         assert!(!words(&machine).iter().any(|word| word.contains("net")));
+    }
+
+    #[test]
+    fn a_tap_takes_the_place_of_the_user_network() {
+        let forwards = vec!["80:80".parse().unwrap()];
+        let machine = Machine { tap: Some("tap0".into()), forwards, ..Machine::new("image.elf") };
+        let words = words(&machine);
+        assert!(words.iter().any(|word| word.starts_with("tap,id=net,ifname=tap0,")), "{words:?}");
+        assert!(!words.iter().any(|word| word.starts_with("user,")), "{words:?}");
     }
 
     #[test]

@@ -1,8 +1,15 @@
 //! Measures, and writes down what came out; `bench/README.md` says what is compared with what.
 
 mod boot;
+mod counter;
 mod footprint;
+mod http;
+mod interval;
+mod journal;
 mod linux;
+pub mod net;
+mod order;
+mod page;
 mod profile;
 mod report;
 mod stats;
@@ -11,6 +18,8 @@ mod syscalls;
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context, Result};
@@ -43,6 +52,7 @@ pub fn bench(options: &BenchOptions) -> Result<u8> {
     match &options.what {
         Benchmark::Boot(options) => measure_boot(options)?,
         Benchmark::Syscalls(options) => syscalls::measure(options)?,
+        Benchmark::Net(options) => net::measure(options)?,
         Benchmark::Profile(options) => {
             setup::prepare(Task::Test)?;
             let image = build::build(&options.build)?;
@@ -117,4 +127,15 @@ fn machines(contender: &Contender, kind: Kind, cpus: u32, memory: u32) -> (Machi
         ..image.clone()
     };
     (image, linux)
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
+}
+
+/// The commit that is measured, marked when the tree differs from it; empty where there is no git.
+fn commit() -> String {
+    let output = Command::new("git").args(["describe", "--always", "--dirty"]).current_dir(repository()).output();
+    output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
 }

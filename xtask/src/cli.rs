@@ -1,9 +1,13 @@
 //! The command line of `cargo xtask`. The comments here are its help.
 
+mod bench;
+
 use std::{path::PathBuf, str::FromStr};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use trapless_tests::machine::{Forward, Kind};
+
+pub use bench::{BenchOptions, Benchmark, BootOptions, NetOptions, SyscallsOptions};
 
 /// Trapless: Erlang/OTP and a Rust library OS as one bootable ELF.
 #[derive(Parser)]
@@ -167,87 +171,6 @@ pub struct DocsOptions {
 }
 
 #[derive(Args)]
-pub struct BenchOptions {
-    #[command(subcommand)]
-    pub what: Benchmark,
-}
-
-/// What can be measured.
-#[derive(Subcommand)]
-pub enum Benchmark {
-    /// How long a boot takes and how little it needs, beside a Linux guest with the same BEAM and files
-    Boot(BootOptions),
-    /// What a system call costs by each way into the library OS, beside a Linux guest and the host's Linux
-    Syscalls(SyscallsOptions),
-    /// Which functions a boot spends its instructions in
-    Profile(ProfileOptions),
-}
-
-#[derive(Args)]
-pub struct ProfileOptions {
-    #[command(flatten)]
-    pub build: BuildOptions,
-    #[command(flatten)]
-    pub machine: MachineOptions,
-    /// How many functions to show
-    #[arg(long, value_name = "N", default_value_t = 40)]
-    pub most: usize,
-}
-
-#[derive(Args)]
-pub struct BootOptions {
-    /// Flavours of ERTS
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "jit")]
-    pub flavor: Vec<Flavor>,
-    /// Machine types of QEMU
-    #[arg(long, value_name = "TYPE", value_delimiter = ',', default_value = "q35,microvm")]
-    pub machine: Vec<Kind>,
-    /// Numbers of virtual CPUs
-    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1,2,8")]
-    pub cpus: Vec<u32>,
-    /// Memory in MiB
-    #[arg(long, value_name = "MIB", default_value_t = 512)]
-    pub memory: u32,
-    /// How often everything is measured
-    #[arg(long, value_name = "N", default_value_t = 5)]
-    pub runs: u32,
-    /// Leave out the smallest memory, the idle CPU use and the parts of the image
-    #[arg(long)]
-    pub no_footprint: bool,
-    /// Measure this image instead of building one
-    #[arg(long, value_name = "FILE")]
-    pub image: Option<PathBuf>,
-}
-
-#[derive(Args)]
-pub struct SyscallsOptions {
-    /// A first look, in minutes: fewer rounds, shorter samples, nothing counted but the C program; not enough to conclude much from
-    #[arg(long)]
-    pub quick: bool,
-    /// Go on with an interrupted run of the same images, with its options
-    #[arg(long, conflicts_with_all = ["quick", "rounds", "seed", "entry", "machine", "memory", "report_only"])]
-    pub resume: bool,
-    /// How often every system is booted and measured [default: 10, with --quick 2]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub rounds: Option<u32>,
-    /// Decides the order in which everything is measured [default: the time]
-    #[arg(long, value_name = "N")]
-    pub seed: Option<u64>,
-    /// Ways into the library OS; the first is what the others are compared with [default: all]
-    #[arg(long, value_enum, value_delimiter = ',')]
-    pub entry: Vec<Entry>,
-    /// QEMU's machine type
-    #[arg(long, value_name = "TYPE", default_value = "q35")]
-    pub machine: Kind,
-    /// Memory in MiB
-    #[arg(long, value_name = "MIB", default_value_t = 512)]
-    pub memory: u32,
-    /// Measure nothing, and write the pages from what there is: an interrupted run, or overhead.json
-    #[arg(long)]
-    pub report_only: bool,
-}
-
-#[derive(Args)]
 pub struct SourcesOptions {
     /// Move the pins to the newest revisions of the archive, and show what changed
     #[arg(long)]
@@ -345,15 +268,6 @@ mod tests {
     fn what_begins_with_a_dash_can_be_appended() {
         assert_eq!(run(&["--append", "-- -noshell"]).machine.append, "-- -noshell");
         assert_eq!(run(&["--qemu", "-d int"]).machine.qemu, ["-d int"]);
-    }
-
-    #[test]
-    fn a_resumed_run_keeps_its_options() {
-        let parse = |words: &[&str]| Cli::try_parse_from([&["xtask", "bench", "syscalls", "--resume"], words].concat());
-        assert!(parse(&[]).is_ok());
-        for other in [&["--quick"][..], &["--rounds", "3"], &["--machine", "pc"], &["--memory", "512"]] {
-            assert!(parse(other).is_err(), "{other:?}");
-        }
     }
 
     #[test]

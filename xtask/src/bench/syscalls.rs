@@ -7,11 +7,9 @@ mod analysis;
 mod clients;
 mod data;
 mod executed;
-mod interval;
-mod journal;
+mod found;
 mod lines;
 mod operations;
-mod order;
 mod path;
 mod plan;
 mod programs;
@@ -23,10 +21,9 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    process::Command,
     sync::mpsc,
     thread,
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    time::Instant,
 };
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -35,12 +32,12 @@ use sources::host::Task;
 use trapless_tests::{machine::Kind, repository};
 
 use crate::{
-    bench::linux,
+    bench::{commit, linux, now},
     cli::{Entry, SyscallsOptions, name},
     setup,
 };
 use data::{About, CallRun, Calls, CountRun, Data, Run};
-use journal::{Found, Journal};
+use found::{Found, Journal};
 use lines::Line;
 use plan::{Plan, Step, What};
 use progress::Progress;
@@ -125,7 +122,7 @@ fn kept(folder: &Path) -> Result<Option<Data>> {
         "this is the report of an interrupted run; without {} it would be that of the last whole one",
         journal.path().display()
     );
-    Ok(Some(journal.into_data()))
+    Ok(Some(found::data(journal)))
 }
 
 fn run(options: &SyscallsOptions, folder: PathBuf) -> Result<Data> {
@@ -175,7 +172,7 @@ fn run(options: &SyscallsOptions, folder: PathBuf) -> Result<Data> {
     })?;
     bench.perform(plan.timed.iter())?;
     bench.journal.finish()?;
-    Ok(bench.journal.into_data())
+    Ok(found::data(bench.journal))
 }
 
 /// What a new run is about.
@@ -289,7 +286,7 @@ fn erlang(system: &System, frame: &Frame, amount: &Amount) -> Result<Vec<Line>> 
             let reason = format!("{served} of {connections} connections were served, wrk met {} errors", load.errors);
             lines.push(Line::Absent(data::Absent { name: name.clone(), reason }));
         }
-        lines.push(Line::Time(load.samples(&name)?));
+        lines.push(Line::Time(clients::samples(&load, &name)?));
     }
     Ok(lines)
 }
@@ -328,15 +325,4 @@ fn counted(session: &Session, work: impl Fn(&Session) -> Result<(u64, String)>) 
     }
     calls.retain(|_, count| *count > 0);
     Ok(Calls { name, operations, calls })
-}
-
-/// Seconds since 1970.
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
-}
-
-/// The commit that is measured, marked when the tree differs from it; empty where there is no git.
-fn commit() -> String {
-    let output = Command::new("git").args(["describe", "--always", "--dirty"]).current_dir(repository()).output();
-    output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
 }

@@ -5,13 +5,9 @@ use std::collections::BTreeMap;
 use super::{
     CPUS,
     data::{Count, Data, Run},
-    interval::Estimate,
     operations::NULL,
 };
-use crate::bench::stats::Spread;
-
-/// An interval that is wider than this part of its median, to either side, makes an answer meaningless.
-pub const NOISE: f64 = 0.25;
+use crate::bench::{interval::Estimate, stats::Spread};
 
 /// One operation on one system.
 pub struct Timing {
@@ -23,11 +19,6 @@ pub struct Timing {
     pub ratio: Option<Estimate>,
     /// The difference to the first system in nanoseconds, likewise.
     pub difference: Option<Estimate>,
-}
-
-/// Whether chance had too much part in it to say anything.
-pub fn is_noise(estimate: &Estimate) -> bool {
-    estimate.relative_width() > NOISE
 }
 
 /// Times one operation of `runs` on `system`, compared with `base`.
@@ -166,7 +157,7 @@ pub fn verdict(timing: &Timing, explained: Option<f64>) -> Option<Verdict> {
     let (ratio, difference) = (timing.ratio?, timing.difference?);
     Some(match explained {
         _ if !ratio.is_confident() => Verdict::TooFew,
-        _ if is_noise(&ratio) => Verdict::Noise,
+        _ if ratio.is_noise() => Verdict::Noise,
         _ if ratio.low <= 1.0 && ratio.high >= 1.0 => Verdict::Same,
         _ if ratio.high < 1.0 => Verdict::Faster,
         Some(explained) if difference.low > explained => Verdict::Unexplained,

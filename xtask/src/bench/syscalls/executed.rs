@@ -1,16 +1,9 @@
 //! What is executed: counted by a plugin of QEMU (`bench/profile/plugin.c`) until Erlang's first line, and while a client asks for HTTP.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-    thread,
-    time::{Duration, Instant},
-};
+use std::collections::BTreeMap;
 
-use anyhow::{Context, Result, ensure};
-use trapless_tests::{deadline, run_quietly, symbols};
+use anyhow::Result;
+use trapless_tests::symbols;
 
 use super::{
     Amount, CPUS, clients,
@@ -18,50 +11,13 @@ use super::{
     path::{C_SIDE, KERNEL},
     systems::{Frame, System},
 };
-use crate::bench::profile;
+use crate::bench::{counter::Counter, profile};
 
 /// Functions that are named in the results.
 const FUNCTIONS: usize = 12;
 
 /// Executed instructions, by the first address of a piece of code.
 type Counts = BTreeMap<u64, u64>;
-
-/// The plugin in a running QEMU, which tells its counts when it is asked.
-struct Counter {
-    ask: PathBuf,
-    answer: PathBuf,
-    /// What QEMU is started with.
-    extra: [String; 2],
-}
-
-impl Counter {
-    fn new(folder: &Path) -> Result<Self> {
-        let plugin = profile::plugin(&profile::counter(), folder)?;
-        let [ask, answer, end] = ["counts.ask", "counts.txt", "counts-at-the-end.txt"].map(|name| folder.join(name));
-        run_quietly(Command::new("rm").arg("-f").args([&ask, &answer]))?;
-        run_quietly(Command::new("mkfifo").arg(&ask))?;
-        let argument = format!("{},out={},ask={}", plugin.display(), end.display(), ask.display());
-        Ok(Self { ask, answer, extra: ["-plugin".into(), argument] })
-    }
-
-    /// The counts so far, as the plugin writes them.
-    fn text(&self) -> Result<String> {
-        let Self { ask, answer, .. } = self;
-        fs::write(ask, format!("{}\n", answer.display())).with_context(|| format!("cannot write {}", ask.display()))?;
-        let asked = Instant::now();
-        while !answer.exists() {
-            ensure!(asked.elapsed() < deadline(), "the plugin left no {}", answer.display());
-            thread::sleep(Duration::from_millis(20));
-        }
-        let text = fs::read_to_string(answer).with_context(|| format!("cannot read {}", answer.display()))?;
-        fs::remove_file(answer).with_context(|| format!("cannot remove {}", answer.display()))?;
-        Ok(text)
-    }
-
-    fn counts(&self) -> Result<Counts> {
-        counts(&self.text()?)
-    }
-}
 
 /// Boots one image to Erlang's first line.
 pub fn boot(system: &System, frame: &Frame) -> Result<BootRun> {
@@ -83,9 +39,9 @@ pub fn requests(system: &System, frame: &Frame, amount: &Amount) -> Result<Vec<R
     let symbols = if system.is_image() { symbols::of(&system.symbols)? } else { BTreeMap::new() };
     let mut runs = Vec::new();
     for &connections in amount.connections {
-        let before = counter.counts()?;
+        let before = counts(&counter.text()?)?;
         let load = clients::http(session.http, connections, amount.load)?;
-        let mut counts = counter.counts()?;
+        let mut counts = counts(&counter.text()?)?;
         for (address, count) in &mut counts {
             *count = count.saturating_sub(before.get(address).copied().unwrap_or(0));
         }

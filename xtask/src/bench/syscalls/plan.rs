@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     data::About,
-    order::Random,
     systems::{LINUX, NATIVE},
 };
+use crate::bench::{journal::OnSystem, order::Random};
 
 /// How often instructions are counted; the counts must agree. A quick look believes a guest at once: its boot takes longest.
 fn counting_boots(about: &About, system: &str) -> u32 {
@@ -58,6 +58,12 @@ pub struct Step {
     pub what: What,
     /// Which repetition, from 1.
     pub round: u32,
+}
+
+impl OnSystem for Step {
+    fn system(&self) -> &str {
+        &self.system
+    }
 }
 
 /// Everything that is measured.

@@ -1,42 +1,29 @@
 //! The report: one page in two forms, and its plots, made from the results alone.
 
 mod conclusions;
-mod document;
 mod executed;
 mod figures;
-mod html;
-mod markdown;
-mod plot;
 mod tables;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::{analysis, data::Data, operations};
-use document::{Block, Document};
+use crate::bench::{
+    interval,
+    page::{
+        self,
+        document::{Block, Document},
+    },
+};
 
 /// Writes `overhead.md`, `overhead.html` and the plots into `folder`, and returns the path of the page for people.
 ///
 /// # Errors
 /// A file cannot be written.
 pub fn write(folder: &Path, data: &Data) -> Result<PathBuf> {
-    let page = document(data)?;
-    let write = |name: &str, text: String| -> Result<PathBuf> {
-        let path = folder.join(name);
-        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(path)
-    };
-    for block in &page.blocks {
-        if let Block::Figure(figure) = block {
-            write(figure.file, figures::with_paper(&figure.svg))?;
-        }
-    }
-    write("overhead.md", markdown::render(&page))?;
-    write("overhead.html", html::render(&page))
+    page::write(folder, "overhead", &document(data)?)
 }
 
 fn document(data: &Data) -> Result<Document> {
@@ -150,16 +137,16 @@ fn method(data: &Data) -> Vec<String> {
         format!(
             "Intervals are those of order statistics, which assume no distribution, at {:.0} %. With fewer than 6 rounds there is no such \
              interval; least and most are shown then, and nothing is concluded.",
-            super::interval::WANTED * 100.0
+            interval::WANTED * 100.0
         ),
         format!(
             "Of so many intervals some miss the truth by chance alone: of {} ratios in Erlang at that confidence about {:.0}.",
             comparisons(data),
-            comparisons(data) as f64 * (1.0 - super::interval::WANTED)
+            comparisons(data) as f64 * (1.0 - interval::WANTED)
         ),
         format!(
             "An interval that reaches further than {:.0} % from its median is marked as noise.",
-            analysis::NOISE * 100.0
+            interval::NOISE * 100.0
         ),
         format!("Instructions: QEMU's `-icount shift=0` with 1 CPU, {boots}. {proof}"),
     ]
@@ -210,7 +197,7 @@ mod tests {
     #[test]
     fn the_page_shows_every_operation_and_system() {
         let page = document(&sample(10)).unwrap();
-        for text in [markdown::render(&page), html::render(&page)] {
+        for text in [page::markdown(&page), page::html(&page)] {
             let all = operations::MICRO.iter().filter(|operation| operation.cpus == 1).map(|operation| operation.title);
             for title in all.chain(operations::ERLANG.map(|(_, title)| title)).chain(["direct", "trap0", "linux"]) {
                 assert!(text.contains(title), "{title}");

@@ -4,11 +4,14 @@ use super::{
     super::{
         analysis::{self, Instructions, Verdict},
         data::Data,
-        interval::Estimate,
         operations::{ERLANG, NULL},
     },
     executed,
-    tables::{ERLANG_CPUS, base, counted, number, thousands, time, variants},
+    tables::{ERLANG_CPUS, base, counted, variants},
+};
+use crate::bench::{
+    interval::Estimate,
+    page::words::{number, thousands, time},
 };
 
 /// What can be said; at least that nothing can.

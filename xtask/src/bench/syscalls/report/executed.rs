@@ -5,8 +5,11 @@ use super::{
         data::{BootRun, Data, RequestRun, Share},
         systems::LINUX,
     },
+    tables::base,
+};
+use crate::bench::page::{
     document::{Cell, Table},
-    tables::{base, number, thousands},
+    words::{number, thousands},
 };
 
 const SHARES: [(Share, &str); 3] = [(Share::Erlang, "Erlang"), (Share::Tcp, "TCP/IP"), (Share::System, "system")];

@@ -8,9 +8,11 @@ use super::{
         data::{Data, Run, Trace},
         operations::{ERLANG, LOOP, MICRO, Operation},
     },
+    tables::{ERLANG_CPUS, base, counted, ways},
+};
+use crate::bench::page::{
     document::Figure,
     plot::{self, Dot, Row},
-    tables::{ERLANG_CPUS, base, counted, ways},
 };
 
 pub fn instructions(data: &Data) -> Result<Figure> {
@@ -84,12 +86,4 @@ pub fn path(data: &Data) -> Result<Figure> {
 
 fn filled<T>(rows: impl Iterator<Item = Row<T>>) -> Vec<Row<T>> {
     rows.filter(|row| !row.values.is_empty()).collect()
-}
-
-/// A plot as a file of its own, which may be shown on a dark page: with paper below it.
-pub fn with_paper(svg: &str) -> String {
-    match svg.split_once(">\n") {
-        Some((head, rest)) => format!("{head}>\n<rect width=\"100%\" height=\"100%\" fill=\"#FFFFFF\"/>\n{rest}"),
-        None => svg.to_owned(),
-    }
 }

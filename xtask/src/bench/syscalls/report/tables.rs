@@ -1,13 +1,13 @@
 //! The tables.
 
-use super::{
-    super::{
-        analysis::{self, Instructions, Timing, Verdict},
-        data::{Data, Trace},
-        interval::Estimate,
-        operations::{ERLANG, MICRO, Operation},
-    },
+use super::super::{
+    analysis::{self, Instructions, Timing, Verdict},
+    data::{Data, Trace},
+    operations::{ERLANG, MICRO, Operation},
+};
+use crate::bench::page::{
     document::{Cell, Mark, Table},
+    words::{interval, number, thousands, time},
 };
 
 /// CPUs of Erlang's machines.
@@ -127,7 +127,7 @@ fn timing_cell(timing: &Timing, ticks: bool) -> Cell {
     if let Some(count) = timing.ticks.filter(|_| ticks) {
         small += &format!("; {} ticks", thousands(count));
     }
-    let noise = analysis::is_noise(&timing.ns);
+    let noise = timing.ns.is_noise();
     let mark = if noise { Mark::Noise } else { Mark::None };
     Cell::number(time(timing.ns.median), timing.ns.median).with_small(small).marked(mark)
 }
@@ -182,54 +182,9 @@ pub fn calls(data: &Data) -> Table {
     Table { rows: rows.collect(), head: ["operation", "calls", "which"].map(str::to_owned).to_vec() }
 }
 
-fn interval(estimate: &Estimate, show: fn(f64) -> String) -> String {
-    format!("{}–{}", show(estimate.low), show(estimate.high))
-}
-
-/// A time in the unit that suits it, to three digits.
-pub fn time(ns: f64) -> String {
-    match ns.abs() {
-        v if v < 999.5 => format!("{} ns", number(ns)),
-        v if v < 999.5e3 => format!("{} µs", number(ns / 1e3)),
-        v if v < 999.5e6 => format!("{} ms", number(ns / 1e6)),
-        _ => format!("{} s", number(ns / 1e9)),
-    }
-}
-
-/// Three digits.
-pub fn number(value: f64) -> String {
-    match value.abs() {
-        v if v >= 99.95 => format!("{value:.0}"),
-        v if v >= 9.995 => format!("{value:.1}"),
-        _ => format!("{value:.2}"),
-    }
-}
-
-/// A whole number with its thousands apart.
-pub fn thousands(value: f64) -> String {
-    let digits = format!("{:.0}", value.abs());
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    if value < 0.0 { format!("-{text}") } else { text }
-}
-
 #[cfg(test)]
 mod tests {
     use super::{super::tests::sample, *};
-
-    #[test]
-    fn numbers_have_three_digits() {
-        assert_eq!(
-            [5.0, 999.6, -2_500.0, 1.234e7, 2e9].map(time),
-            ["5.00 ns", "1.00 µs", "-2.50 µs", "12.3 ms", "2.00 s"]
-        );
-        assert_eq!([0.0, 999.0, 1000.0, 1_234_567.0].map(thousands), ["0", "999", "1,000", "1,234,567"]);
-    }
 
     #[test]
     fn a_cell_tells_the_interval_and_the_ratio() {

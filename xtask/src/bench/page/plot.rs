@@ -112,6 +112,14 @@ pub fn stacked(series: &[&str], axis: &str, rows: &[Row<f64>]) -> Result<String>
     })
 }
 
+/// A plot as a file of its own, which may be shown on a dark page: with paper below it.
+pub fn with_paper(svg: &str) -> String {
+    match svg.split_once(">\n") {
+        Some((head, rest)) => format!("{head}>\n<rect width=\"100%\" height=\"100%\" fill=\"#FFFFFF\"/>\n{rest}"),
+        None => svg.to_owned(),
+    }
+}
+
 type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
 
 /// A drawing with the legend on top.

@@ -5,6 +5,8 @@ use crate::bench::stats::Spread;
 
 /// The confidence that is asked for.
 pub const WANTED: f64 = 0.95;
+/// An interval that is wider than this part of its median, to either side, makes an answer meaningless.
+pub const NOISE: f64 = 0.25;
 
 /// A median, and the interval that holds the true median with a known probability.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,6 +33,11 @@ impl Estimate {
     /// How far the ends are from the middle at most, as a part of the middle.
     pub fn relative_width(&self) -> f64 {
         f64::max(self.high - self.median, self.median - self.low) / self.median.abs()
+    }
+
+    /// Whether chance had too much part in it to say anything.
+    pub fn is_noise(&self) -> bool {
+        self.relative_width() > NOISE
     }
 
     /// Whether there were enough values for [`WANTED`].

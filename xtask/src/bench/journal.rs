@@ -8,50 +8,44 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use serde::{Deserialize, Serialize};
-
-use super::{
-    data::{About, BootRun, CallRun, CountRun, Data, RequestRun, Run, Trace},
-    plan::Step,
-};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// The file of a run that goes on, or was interrupted, ...
 const UNFINISHED: &str = "unfinished.jsonl";
 /// ... and of the last one that came to its end.
 const FINISHED: &str = "finished.jsonl";
 
-/// What one step found.
-#[derive(Serialize, Deserialize)]
-pub enum Found {
-    Count(CountRun),
-    Path(Vec<Trace>),
-    Boot(BootRun),
-    Calls(CallRun),
-    Requests(Vec<RequestRun>),
-    Micro(Run),
-    Erlang(Run),
+/// Something that is measured on one system.
+pub trait OnSystem {
+    /// The name of the system.
+    fn system(&self) -> &str;
 }
 
-/// A line of the file, but for the first, which is [`About`].
+/// A line of the file, but for the first, which says what the run is about.
 #[derive(Serialize, Deserialize)]
-struct Record {
-    step: Step,
+pub struct Record<S, F> {
+    pub step: S,
     /// A hash of everything that was run.
-    contents: String,
-    seconds: f64,
-    found: Found,
+    pub contents: String,
+    pub seconds: f64,
+    pub found: F,
 }
 
 /// The results so far, in a file and here.
-pub struct Journal {
+pub struct Journal<A, S, F> {
     path: PathBuf,
-    about: About,
-    records: Vec<Record>,
+    about: A,
+    records: Vec<Record<S, F>>,
 }
 
-impl Journal {
+impl<A, S, F> Journal<A, S, F>
+where
+    A: Serialize + DeserializeOwned,
+    S: OnSystem + PartialEq + Serialize + DeserializeOwned,
+    F: Serialize + DeserializeOwned,
+{
     /// A new run. What an earlier one left unfinished is gone.
-    pub fn begin(folder: &Path, about: About) -> Result<Self> {
+    pub fn begin(folder: &Path, about: A) -> Result<Self> {
         let path = folder.join(UNFINISHED);
         let line = serde_json::to_string(&about)? + "\n";
         fs::write(&path, line).with_context(|| format!("cannot write {}", path.display()))?;
@@ -85,7 +79,7 @@ impl Journal {
         Ok(journal)
     }
 
-    pub fn about(&self) -> &About {
+    pub fn about(&self) -> &A {
         &self.about
     }
 
@@ -94,18 +88,18 @@ impl Journal {
     }
 
     /// Whether this step has its result.
-    pub fn has(&self, step: &Step) -> bool {
+    pub fn has(&self, step: &S) -> bool {
         self.records.iter().any(|record| record.step == *step)
     }
 
     /// What was done, and how long it took in seconds.
-    pub fn done(&self) -> impl Iterator<Item = (&Step, f64)> {
+    pub fn done(&self) -> impl Iterator<Item = (&S, f64)> {
         self.records.iter().map(|record| (&record.step, record.seconds))
     }
 
     /// Refuses results of another `system`: what is compared would not be the same.
     pub fn check(&self, system: &str, contents: &str) -> Result<()> {
-        let other = |record: &&Record| record.step.system == system && record.contents != contents;
+        let other = |record: &&Record<S, F>| record.step.system() == system && record.contents != contents;
         ensure!(
             !self.records.iter().any(|record| other(&record)),
             "{system} is not what the unfinished run measured: start anew, without --resume"
@@ -114,7 +108,7 @@ impl Journal {
     }
 
     /// Writes a result down.
-    pub fn add(&mut self, step: Step, contents: &str, seconds: f64, found: Found) -> Result<()> {
+    pub fn add(&mut self, step: S, contents: &str, seconds: f64, found: F) -> Result<()> {
         let record = Record { step, contents: contents.to_owned(), seconds, found };
         let line = serde_json::to_string(&record)? + "\n";
         let mut file =
@@ -130,28 +124,14 @@ impl Journal {
         fs::rename(&self.path, &finished).with_context(|| format!("cannot make {}", finished.display()))
     }
 
-    /// All results, in the order in which they came.
-    pub fn into_data(self) -> Data {
-        let seconds = self.records.iter().map(|record| record.seconds).sum::<f64>();
-        let mut data = Data { about: self.about, ..Data::default() };
-        data.about.seconds = seconds as u64;
-        data.about.contents = self
-            .records
-            .iter()
-            .map(|record| (record.step.system.clone(), record.contents.clone()))
-            .collect::<BTreeMap<_, _>>();
-        for record in self.records {
-            match record.found {
-                Found::Count(run) => data.counts.push(run),
-                Found::Path(traces) => data.paths.extend(traces),
-                Found::Boot(run) => data.boots.push(run),
-                Found::Calls(run) => data.calls.push(run),
-                Found::Requests(runs) => data.requests.extend(runs),
-                Found::Micro(run) => data.micro.push(run),
-                Found::Erlang(run) => data.erlang.push(run),
-            }
-        }
-        data
+    /// The hash of what was run, by system.
+    pub fn contents(&self) -> BTreeMap<String, String> {
+        self.records.iter().map(|record| (record.step.system().to_owned(), record.contents.clone())).collect()
+    }
+
+    /// What the run is about, and all results in the order in which they came.
+    pub fn into_parts(self) -> (A, Vec<Record<S, F>>) {
+        (self.about, self.records)
     }
 }
 
@@ -162,8 +142,20 @@ fn whole(text: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::plan::What, *};
+    use super::*;
     use std::env;
+
+    /// A round on one system.
+    #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+    struct Step(String, u32);
+
+    impl OnSystem for Step {
+        fn system(&self) -> &str {
+            &self.0
+        }
+    }
+
+    type Numbers = Journal<u32, Step, u32>;
 
     fn folder(name: &str) -> PathBuf {
         let folder = env::temp_dir().join(format!("trapless-journal-{name}-{}", std::process::id()));
@@ -173,43 +165,39 @@ mod tests {
     }
 
     fn step(round: u32) -> Step {
-        Step { system: "direct".into(), what: What::Micro, round }
-    }
-
-    fn found(round: u32) -> Found {
-        let (samples, absent) = (Vec::new(), Vec::new());
-        Found::Micro(Run { system: "direct".into(), cpus: 1, round, place: 0, samples, absent })
+        Step("direct".into(), round)
     }
 
     #[test]
     fn an_interrupted_run_goes_on_behind_its_last_whole_line() {
         let folder = folder("resume");
-        assert!(Journal::open(&folder).unwrap().is_none() && Journal::resume(&folder).is_err());
-        let mut journal = Journal::begin(&folder, About { rounds: 3, ..About::default() }).unwrap();
+        assert!(Numbers::open(&folder).unwrap().is_none() && Numbers::resume(&folder).is_err());
+        let mut journal = Numbers::begin(&folder, 3).unwrap();
         for round in [1, 2] {
-            journal.add(step(round), "hash", 1.5, found(round)).unwrap();
+            journal.add(step(round), "hash", 1.5, round).unwrap();
         }
         let text = fs::read_to_string(journal.path()).unwrap();
         fs::write(journal.path(), &text[..text.len() - 9]).unwrap();
 
-        let mut journal = Journal::resume(&folder).unwrap();
+        let mut journal = Numbers::resume(&folder).unwrap();
         assert!(journal.has(&step(1)) && !journal.has(&step(2)));
-        journal.add(step(2), "hash", 1.5, found(2)).unwrap();
-        let journal = Journal::open(&folder).unwrap().unwrap();
+        journal.add(step(2), "hash", 1.5, 2).unwrap();
+        let journal = Numbers::open(&folder).unwrap().unwrap();
         assert_eq!(journal.done().collect::<Vec<_>>(), [(&step(1), 1.5), (&step(2), 1.5)]);
+        assert_eq!(journal.contents(), [("direct".to_owned(), "hash".to_owned())].into());
         journal.finish().unwrap();
-        let data = journal.into_data();
-        assert_eq!((data.micro.len(), data.about.rounds, data.about.seconds), (2, 3, 3));
-        assert!(Journal::open(&folder).unwrap().is_none());
+        let (about, records) = journal.into_parts();
+        assert_eq!((about, records.iter().map(|record| record.found).collect::<Vec<_>>()), (3, vec![1, 2]));
+        assert!(Numbers::open(&folder).unwrap().is_none());
     }
 
     #[test]
     fn results_of_other_images_are_refused() {
         let folder = folder("images");
-        let mut journal = Journal::begin(&folder, About::default()).unwrap();
+        let mut journal = Numbers::begin(&folder, 1).unwrap();
         journal.check("direct", "one").unwrap();
-        journal.add(step(1), "one", 1.0, found(1)).unwrap();
-        let journal = Journal::resume(&folder).unwrap();
+        journal.add(step(1), "one", 1.0, 1).unwrap();
+        let journal = Numbers::resume(&folder).unwrap();
         journal.check("direct", "one").unwrap();
         journal.check("trap", "two").unwrap();
         assert!(journal.check("direct", "two").unwrap_err().to_string().contains("--resume"));
