@@ -8,14 +8,18 @@
 
 mod address;
 mod admission;
+mod checksum;
 mod conn;
 pub mod device;
 mod events;
 mod flow;
+mod inspector;
 mod lease;
 mod marks;
+mod martian;
 pub mod netdevice;
 mod options;
+mod outgoing;
 mod ports;
 pub mod relay;
 mod stack;

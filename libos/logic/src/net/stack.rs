@@ -1,7 +1,7 @@
 //! The TCP/IP stack: smoltcp's interface and sockets behind one lock, and the loop that moves frames.
 
 use super::admission::{ListenKey, Listener, Verdict, reset_error};
-use super::device::NetDevice;
+use super::device::{Counters, NetDevice};
 use super::flow::{Classifier, Content, Kind};
 use super::lease::{Addressing, Lease, LeaseHook};
 use super::ports::Ports;
@@ -211,6 +211,11 @@ impl<P: Platform> NetStack<P> {
         self.look(|inner| inner.wire.mac.0)
     }
 
+    /// What the card has done, and how many of its frames the stack has refused before it looked at them.
+    pub fn counters(&self) -> (Counters, u64) {
+        self.look(|inner| inner.wire.counters())
+    }
+
     /// Sockets that exist, closed ones that are not finished included.
     pub fn sockets(&self) -> usize {
         self.look(|inner| inner.table.len() + inner.datagrams.set.iter().count())
@@ -254,7 +259,10 @@ impl<P: Platform> Inner<P> {
             match self.wire.stage(from_nic) {
                 Staged::Nothing => break,
                 Staged::Dropped => {}
-                Staged::Frame => self.take_staged(now),
+                Staged::Frame => {
+                    self.take_staged(now);
+                    self.wire.drop_staged();
+                }
             }
             *left -= 1;
         }
@@ -264,7 +272,7 @@ impl<P: Platform> Inner<P> {
     fn take_staged(&mut self, now: Instant) {
         match self.classifier.classify(self.wire.staged()) {
             Content::Tcp(flow, kind) => match self.judge(flow, kind) {
-                Verdict::Drop => self.wire.drop_staged(),
+                Verdict::Drop => {}
                 Verdict::Nobody => {
                     self.iface.poll_ingress_single(now, &mut self.wire, &mut self.nobody);
                 }
@@ -310,11 +318,11 @@ impl<P: Platform> Inner<P> {
         let time = P::now();
         self.settle(id, time);
         let Some(entry) = self.table.get_mut(id) else { return };
-        let sent = self.wire.sent;
+        let sent = self.wire.sent();
         self.iface.poll_egress(now, &mut self.wire, &mut entry.set);
         let due = self.iface.poll_at(now, &entry.set);
         match due {
-            Some(at) if at <= now && self.wire.sent != sent => self.table.touch(id),
+            Some(at) if at <= now && self.wire.sent() != sent => self.table.touch(id),
             Some(at) => self.table.arm(id, instant(at).max(time + RETRY)),
             None => self.table.disarm(id),
         }
@@ -327,10 +335,10 @@ impl<P: Platform> Inner<P> {
             return;
         }
         loop {
-            let sent = self.wire.sent;
+            let sent = self.wire.sent();
             let result = self.iface.poll_egress(now, &mut self.wire, &mut self.datagrams.set);
             // smoltcp does not mention the fragments it sends.
-            if result == PollResult::None && self.wire.sent == sent {
+            if result == PollResult::None && self.wire.sent() == sent {
                 break;
             }
         }

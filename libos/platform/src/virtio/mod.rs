@@ -6,8 +6,10 @@ mod interrupt;
 mod mmio;
 pub mod net;
 mod pci;
+mod receiver;
 mod ring;
 pub mod rng;
+mod transmitter;
 
 use crate::acpi;
 use crate::pci::DeviceFunction;

@@ -6,6 +6,7 @@ mod hostile;
 mod lease;
 mod loopback;
 mod loss;
+mod offload;
 mod sim;
 mod tcp;
 mod udp;
