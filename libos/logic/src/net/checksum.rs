@@ -11,19 +11,23 @@ pub(super) const RIGHT: u16 = 0xffff;
 
 /// The sum of bytes; an odd one at the end counts as the upper half of a word.
 pub(super) fn sum(bytes: &[u8]) -> u16 {
-    // Words may be added in any byte order (RFC 1071, 2(B)), and four bytes at a time: carries are folded in the end. 2^32 additions
-    // would fit.
-    let mut total = 0u64;
-    let mut words = bytes.chunks_exact(4);
-    for word in &mut words {
-        if let Ok(word) = word.try_into() {
-            total += u64::from(u32::from_ne_bytes(word));
+    // Words may be added in any byte order (RFC 1071, 2(B)), and eight bytes at a time: carries are folded in the end.
+    let mut total = 0u128;
+    let (blocks, rest) = bytes.as_chunks::<32>();
+    for block in blocks {
+        for word in block.as_chunks().0 {
+            total += u128::from(u64::from_ne_bytes(*word));
         }
     }
-    let mut last = [0; 4];
-    last[..words.remainder().len()].copy_from_slice(words.remainder());
-    total += u64::from(u32::from_ne_bytes(last));
-    u16::from_be(fold(total))
+    let (words, rest) = rest.as_chunks();
+    for word in words {
+        total += u128::from(u64::from_ne_bytes(*word));
+    }
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    total += u128::from(u64::from_ne_bytes(last));
+    let (total, carry) = (total as u64).overflowing_add((total >> 64) as u64);
+    u16::from_be(fold(total + u64::from(carry)))
 }
 
 /// The sum of two sums.
@@ -72,7 +76,18 @@ mod tests {
         assert_eq!(sum(&[0x12]), 0x1200);
         assert_eq!(sum(&[0, 1, 2]), 0x0201);
         assert_eq!(sum(&[0xff; 65535]), 0xff00);
+        assert_eq!(sum(&[0xff; 65536]), RIGHT);
+        assert_eq!(sum(&[0; 100]), 0);
         assert_eq!(add(0xffff, 1), 1);
+    }
+
+    #[test]
+    fn long_sums_are_those_of_short_steps() {
+        let bytes: alloc::vec::Vec<u8> = (0..300u32).map(|i| (i * i + 7) as u8).collect();
+        for len in 0..bytes.len() {
+            let words = bytes[..len].chunks(2).map(|word| u16::from_be_bytes([word[0], *word.get(1).unwrap_or(&0)]));
+            assert_eq!(sum(&bytes[..len]), words.fold(0, add));
+        }
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! Which connection a frame belongs to.
 
 use alloc::collections::VecDeque;
+use core::hash::{Hash, Hasher};
 use smoltcp::wire::{
-    EthernetFrame, EthernetProtocol, IpEndpoint, IpProtocol, Ipv4Address, Ipv4Packet, TCP_HEADER_LEN, TcpPacket,
+    EthernetFrame, EthernetProtocol, IpAddress, IpEndpoint, IpProtocol, Ipv4Address, Ipv4Packet, TCP_HEADER_LEN,
+    TcpPacket,
 };
 
 /// Segments in several fragments that are put together at the same time; of more the earliest is forgotten. As smoltcp's own number
@@ -10,10 +12,23 @@ use smoltcp::wire::{
 const FRAGMENTED: usize = 8;
 
 /// Both ends of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Flow {
     pub(super) local: IpEndpoint,
     pub(super) remote: IpEndpoint,
+}
+
+// By hand because addresses of IPv6, of which there are none, make the derived one several times as long.
+impl Hash for Flow {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        for end in [self.local, self.remote] {
+            let address = match end.addr {
+                IpAddress::Ipv4(address) => address.to_bits(),
+                IpAddress::Ipv6(_) => 0,
+            };
+            state.write_u64(u64::from(address) << 16 | u64::from(end.port));
+        }
+    }
 }
 
 /// What a segment asks for, as far as it matters before smoltcp sees it.

@@ -3,4 +3,5 @@
 pub mod event;
 pub mod features;
 pub mod header;
+pub mod merge;
 pub mod runs;

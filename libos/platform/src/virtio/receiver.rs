@@ -12,6 +12,7 @@ use core::ops::Range;
 use trapless_logic::net::device::Integrity;
 use trapless_logic::virtio::features::{Features, header_len};
 use trapless_logic::virtio::header::Header;
+use trapless_logic::virtio::merge::side_by_side;
 
 /// Bytes per buffer: a frame of the usual size and a header.
 pub(super) const BUFFER_LEN: usize = 2048;
@@ -33,8 +34,8 @@ pub(super) struct Receiver {
     agreed: Features,
     /// Which buffers the device has: it can only give back those.
     lent: [bool; LEN],
-    /// The buffers of the frame that is held, in order; `count` of them.
-    taken: [u16; MOST],
+    /// The bytes of the frame that is held, buffer by buffer in order; `count` of them.
+    taken: [Range<usize>; MOST],
     count: usize,
     held: Held,
     gathered: Vec<u8>,
@@ -56,7 +57,7 @@ impl Receiver {
             buffers: Buffers::new(LEN, BUFFER_LEN).ok_or(Error::NoMemory)?,
             agreed,
             lent: [false; LEN],
-            taken: [0; MOST],
+            taken: [const { 0..0 }; MOST],
             count: 0,
             held: Held::Nothing,
             gathered,
@@ -87,8 +88,10 @@ impl Receiver {
     pub(super) fn receive(&mut self) -> Option<Integrity> {
         loop {
             self.release();
-            let first = self.next_buffer()?;
-            match self.assemble(first) {
+            if !self.take_buffer() {
+                return None;
+            }
+            match self.assemble() {
                 Some(integrity) => {
                     self.received += 1;
                     return Some(integrity);
@@ -98,70 +101,57 @@ impl Receiver {
         }
     }
 
-    /// The next buffer that the device gives back, and the bytes written to it.
-    fn next_buffer(&mut self) -> Option<(u16, usize)> {
+    /// Takes the next buffer that the device gives back; false when there is none.
+    fn take_buffer(&mut self) -> bool {
         if self.broken {
-            return None;
+            return false;
         }
-        let (number, written) = self.ring.take_used()?;
-        let known = usize::try_from(number).ok().filter(|&number| self.lent.get(number) == Some(&true));
-        let Some(number) = known.filter(|_| written as usize <= BUFFER_LEN) else {
+        let Some((number, written)) = self.ring.take_used() else { return false };
+        let (number, written) = (number as usize, written as usize);
+        if self.lent.get(number) != Some(&true) || written > BUFFER_LEN {
             self.broken = true;
-            return None;
-        };
+            return false;
+        }
         self.lent[number] = false;
+        let begin = number * BUFFER_LEN;
         if let Some(place) = self.taken.get_mut(self.count) {
-            *place = number as u16;
+            *place = begin..begin + written;
             self.count += 1;
         } else {
             // More than any frame has: it will be thrown away, so the buffer can go back at once.
             self.lend(number as u16);
         }
-        Some((number as u16, written as usize))
+        true
     }
 
-    /// Holds the frame that begins in this buffer, with what belongs to it; `None` when it makes no sense.
-    fn assemble(&mut self, (first, written): (u16, usize)) -> Option<Integrity> {
+    /// Holds the frame that begins in the one buffer that was taken, with what belongs to it; `None` when it makes no sense.
+    fn assemble(&mut self) -> Option<Integrity> {
         let header_len = header_len(self.agreed);
-        let start = usize::from(first) * BUFFER_LEN;
+        let first = self.taken[0].clone();
         // SAFETY: the device has just given this buffer back.
-        let bytes = unsafe { self.buffers.run(first.into(), 1) };
-        let header = Header::parse(&bytes[..header_len.min(written)], self.agreed)?;
-        if usize::from(header.buffers) > MOST {
-            let _ = (1..header.buffers).try_for_each(|_| self.next_buffer().map(drop));
+        let bytes = unsafe { self.buffers.bytes(first) };
+        let header = Header::parse(bytes.get(..header_len)?, self.agreed)?;
+        // A frame's buffers come all at once (5.1.6.4.1).
+        let complete = (1..header.buffers).all(|_| self.take_buffer());
+        if !complete || usize::from(header.buffers) > MOST {
             return None;
         }
-        let mut whole = start..start + written;
-        let mut gathering = false;
-        for _ in 1..header.buffers {
-            // A frame's buffers come all at once (5.1.6.4.1).
-            let (next, written) = self.next_buffer()?;
-            let begin = usize::from(next) * BUFFER_LEN;
-            if !gathering && begin != whole.end {
-                gathering = true;
-                self.gathered.clear();
-                self.gather(whole.clone());
-            }
-            if gathering {
-                self.gather(begin..begin + written);
-            } else {
-                whole.end += written;
-            }
-        }
-        let len = if gathering { self.gathered.len() } else { whole.len() }.checked_sub(header_len)?;
+        let pieces = &self.taken[..self.count];
+        let len = pieces.iter().map(Range::len).sum::<usize>().checked_sub(header_len)?;
         let integrity = header.integrity(len)?;
-        self.held = if gathering { Held::Gathered } else { Held::InPlace(whole.start + header_len..whole.end) };
+        self.held = match side_by_side(pieces.iter().cloned()) {
+            Some(whole) => Held::InPlace(whole.start + header_len..whole.end),
+            None => {
+                self.gathered.clear();
+                for piece in pieces {
+                    // SAFETY: the device has given these buffers back, and they are not lent again before `release`. There is room
+                    // for all of them.
+                    self.gathered.extend_from_slice(unsafe { self.buffers.bytes(piece.clone()) });
+                }
+                Held::Gathered
+            }
+        };
         Some(integrity)
-    }
-
-    /// Appends bytes of buffers that were given back, as far as there is room.
-    fn gather(&mut self, part: Range<usize>) {
-        // SAFETY: the device has given these buffers back, and they are not lent again before `release`: a frame has no more of them
-        // than `taken` holds.
-        let bytes = unsafe { self.buffers.bytes(part) };
-        if self.gathered.capacity() - self.gathered.len() >= bytes.len() {
-            self.gathered.extend_from_slice(bytes);
-        }
     }
 
     /// The frame that is held, empty without one.
@@ -178,7 +168,7 @@ impl Receiver {
     pub(super) fn release(&mut self) {
         self.held = Held::Nothing;
         for place in 0..core::mem::take(&mut self.count) {
-            self.lend(self.taken[place]);
+            self.lend((self.taken[place].start / BUFFER_LEN) as u16);
         }
     }
 }
