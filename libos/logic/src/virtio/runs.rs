@@ -98,6 +98,8 @@ mod tests {
         assert!(!runs.give(0));
         assert_eq!([runs.take(0), runs.take(9), runs.take(4)], [None, None, Some(0)]);
         assert!(!runs.give(1) && !runs.give(8) && !runs.give(usize::MAX));
+        // Not even when it waits for its elder.
+        assert!(runs.take(2).is_some_and(|young| runs.give(young) && !runs.give(young)));
         assert!(runs.give(0) && !runs.give(0));
         assert!(runs.has_room(8));
     }
