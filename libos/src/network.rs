@@ -63,5 +63,8 @@ pub fn write_state(w: &mut dyn fmt::Write) -> fmt::Result {
     for interface in stack.interfaces() {
         writeln!(w, "{interface:?}")?;
     }
+    let (card, refused) = stack.counters();
+    writeln!(w, "{card:?}")?;
+    writeln!(w, "refused {refused}")?;
     writeln!(w, "sockets {}", stack.sockets())
 }

@@ -39,4 +39,5 @@ pub mod time;
 pub mod timer;
 pub mod timerfd;
 pub mod vfs;
+pub mod virtio;
 pub mod wait;

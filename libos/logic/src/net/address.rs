@@ -4,7 +4,7 @@ use super::stack::Inner;
 use crate::platform::Platform;
 use crate::socket::SockAddr;
 use core::net::{SocketAddr, SocketAddrV4};
-use smoltcp::wire::{IpAddress, IpCidr, IpEndpoint, Ipv4Address};
+use smoltcp::wire::{IpAddress, IpCidr, IpEndpoint, Ipv4Address, Ipv4Cidr};
 use trapless_abi::{Errno, SysResult};
 
 /// The IPv4 address in a socket address. EAFNOSUPPORT for other families.
@@ -25,8 +25,11 @@ pub(super) fn endpoint(address: SocketAddrV4) -> IpEndpoint {
 }
 
 pub(super) fn from_endpoint(endpoint: IpEndpoint) -> SocketAddrV4 {
-    let IpAddress::Ipv4(address) = endpoint.addr;
-    SocketAddrV4::new(address, endpoint.port)
+    match endpoint.addr {
+        IpAddress::Ipv4(address) => SocketAddrV4::new(address, endpoint.port),
+        // Cannot be: no frame of IPv6 comes past the wire.
+        IpAddress::Ipv6(_) => SocketAddrV4::new(Ipv4Address::UNSPECIFIED, endpoint.port),
+    }
 }
 
 /// Where a datagram or connection to `to` really goes. Linux takes 0.0.0.0 for "this host" (RFC 1122 3.2.1.3 forbids it on the wire),
@@ -53,14 +56,22 @@ impl<P: Platform> Inner<P> {
         }
     }
 
+    /// The host's addresses with their networks.
+    fn networks(&self) -> impl Iterator<Item = &Ipv4Cidr> {
+        self.iface.ip_addrs().iter().filter_map(|address| match address {
+            IpCidr::Ipv4(cidr) => Some(cidr),
+            IpCidr::Ipv6(_) => None,
+        })
+    }
+
     /// Whether `to` means all hosts of a network.
     pub(super) fn is_broadcast(&self, to: Ipv4Address) -> bool {
-        to.is_broadcast() || self.iface.ip_addrs().iter().any(|IpCidr::Ipv4(cidr)| cidr.broadcast() == Some(to))
+        to.is_broadcast() || self.networks().any(|cidr| cidr.broadcast() == Some(to))
     }
 
     /// The source address for packets to the unicast address `to`. ENETUNREACH if no network of the host nor a router leads there.
     pub(super) fn source_for(&self, to: Ipv4Address) -> SysResult<Ipv4Address> {
-        let reachable = self.iface.ip_addrs().iter().any(|IpCidr::Ipv4(cidr)| cidr.contains_addr(&to))
+        let reachable = self.networks().any(|cidr| cidr.contains_addr(&to))
             || self.iface.routes().get_default_ipv4_route().is_some();
         if !reachable {
             return Err(Errno::ENETUNREACH);

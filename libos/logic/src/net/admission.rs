@@ -72,7 +72,7 @@ impl<P: Platform> Inner<P> {
         if kind != Kind::Opening {
             return Verdict::Nobody;
         }
-        let IpAddress::Ipv4(address) = flow.local.addr;
+        let IpAddress::Ipv4(address) = flow.local.addr else { return Verdict::Drop };
         let Some(key) = self.listener_for(flow.local.port, address) else { return Verdict::Nobody };
         self.admit(key, flow).map_or(Verdict::Drop, Verdict::To)
     }
@@ -103,7 +103,7 @@ impl<P: Platform> Inner<P> {
         let (mut socket, buffers) = new_tcp_socket::<P>()?;
         let local = IpListenEndpoint { addr: Some(flow.local.addr), port: flow.local.port };
         socket.listen(local).map_err(|_| Errno::EINVAL)?;
-        let IpAddress::Ipv4(address) = flow.local.addr;
+        let IpAddress::Ipv4(address) = flow.local.addr else { return Err(Errno::EINVAL) };
         let binding = Binding { port: key.0, address: Some(address), shareable: listener.shareable };
         let binding = self.tcp_ports.share(binding)?;
         let opened = P::now();

@@ -1,18 +1,32 @@
 //! Which connection a frame belongs to.
 
 use super::udp::Header;
+use core::hash::{Hash, Hasher};
 use core::net::SocketAddrV4;
 use core::ops::Range;
 use smoltcp::wire::{
-    EthernetFrame, EthernetProtocol, IPV4_HEADER_LEN, Icmpv4Message, Icmpv4Packet, IpEndpoint, IpProtocol, Ipv4Packet,
-    TCP_HEADER_LEN, TcpPacket, UdpPacket,
+    EthernetFrame, EthernetProtocol, IPV4_HEADER_LEN, Icmpv4Message, Icmpv4Packet, IpAddress, IpEndpoint, IpProtocol,
+    Ipv4Packet, TCP_HEADER_LEN, TcpPacket, UdpPacket,
 };
 
 /// Both ends of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Flow {
     pub(super) local: IpEndpoint,
     pub(super) remote: IpEndpoint,
+}
+
+// By hand because addresses of IPv6, of which there are none, make the derived one several times as long.
+impl Hash for Flow {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        for end in [self.local, self.remote] {
+            let address = match end.addr {
+                IpAddress::Ipv4(address) => address.to_bits(),
+                IpAddress::Ipv6(_) => 0,
+            };
+            state.write_u64(u64::from(address) << 16 | u64::from(end.port));
+        }
+    }
 }
 
 /// What a segment asks for, as far as it matters before smoltcp sees it.

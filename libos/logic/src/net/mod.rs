@@ -2,23 +2,28 @@
 //!
 //! smoltcp is the TCP/IP engine. Around it this module adds what a program expects of an operating system: listen backlogs
 //! (`admission`: sockets are made when a SYN comes), connections that outlive close(2) (`conn`) and are found by their ends
-//! (`flow`, `table`), loopback (`wire`), and the socket calls ([`tcp`], [`udp`]).
+//! (`flow`, `table`), loopback (`wire`), what a card does in place of the stack (`inspector`, `outgoing`), and the socket calls ([`tcp`],
+//! [`udp`]).
 //!
 //! Lock order: a socket's own state, then the stack, then wait queues.
 
 mod address;
 mod admission;
 mod buffers;
+mod checksum;
 mod conn;
 pub mod device;
 mod events;
 mod flow;
+mod inspector;
 mod lease;
 mod marks;
+mod martian;
 pub mod netdevice;
 mod options;
+mod outgoing;
 mod ports;
-pub mod reassembly;
+mod reassembly;
 mod relay;
 mod service;
 mod stack;

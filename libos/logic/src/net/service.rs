@@ -25,11 +25,6 @@ impl Service {
         Self { tos, ttl: (ttl != 0).then_some(ttl) }
     }
 
-    /// What is asked for the next packet only.
-    pub(super) fn take(&mut self) -> Self {
-        core::mem::take(self)
-    }
-
     /// Puts it into a frame.
     pub(super) fn apply(self, frame: &mut [u8]) {
         if self == Self::default() {

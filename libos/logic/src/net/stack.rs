@@ -1,7 +1,7 @@
 //! The TCP/IP stack: smoltcp's interface and sockets behind one lock, and the loop that moves frames.
 
 use super::admission::{ListenKey, Listener, Verdict, reset_error};
-use super::device::NetDevice;
+use super::device::{Counters, NetDevice};
 use super::flow::{Content, Kind, Segment, classify};
 use super::lease::{Addressing, Lease, LeaseHook};
 use super::ports::Ports;
@@ -218,6 +218,11 @@ impl<P: Platform> NetStack<P> {
         self.look(|inner| inner.wire.mac.0)
     }
 
+    /// What the card has done, and how many of its frames the stack has refused before it looked at them.
+    pub fn counters(&self) -> (Counters, u64) {
+        self.look(|inner| inner.wire.counters())
+    }
+
     /// Sockets that exist, closed ones that are not finished included.
     pub fn sockets(&self) -> usize {
         self.look(|inner| inner.table.len() + inner.datagrams.set.iter().count())
@@ -262,7 +267,10 @@ impl<P: Platform> Inner<P> {
             match self.wire.stage(from_nic) {
                 Staged::Nothing => break,
                 Staged::Dropped => {}
-                Staged::Frame => self.take_staged(now),
+                Staged::Frame => {
+                    self.take_staged(now);
+                    self.wire.drop_staged();
+                }
             }
             *left -= 1;
         }
@@ -272,21 +280,23 @@ impl<P: Platform> Inner<P> {
     fn take_staged(&mut self, now: Instant) {
         match self.reassembly.take(self.wire.staged(), P::now()) {
             Piece::Whole => {}
-            Piece::Taken => return self.wire.drop_staged(),
-            Piece::Complete(frame) => self.wire.restage(frame),
+            Piece::Taken => return,
+            Piece::Complete(frame) => {
+                if !self.wire.restage(frame) {
+                    return;
+                }
+            }
         }
         match classify(self.wire.staged()) {
             Content::Tcp(segment) => match self.judge(segment) {
-                Verdict::Drop => self.wire.drop_staged(),
+                Verdict::Drop => {}
                 Verdict::Nobody => {
                     self.iface.poll_ingress_single(now, &mut self.wire, &mut self.nobody);
                 }
                 Verdict::To(id) => self.take_segment(now, id, segment),
             },
             Content::Udp(header, data) if !self.is_for_dhcp(&header) => {
-                if self.take_datagram(header, data) {
-                    self.wire.drop_staged();
-                } else {
+                if !self.take_datagram(header, data) {
                     // smoltcp tells the sender, where that is right.
                     self.iface.poll_ingress_single(now, &mut self.wire, &mut self.nobody);
                 }
@@ -308,12 +318,12 @@ impl<P: Platform> Inner<P> {
     fn take_segment(&mut self, now: Instant, id: ConnId, Segment { kind, span, .. }: Segment) {
         // What acknowledges, ends or resets helps to get memory back; data would take it. It comes again.
         if kind == Kind::Data && P::memory() == Supply::Short {
-            return self.wire.drop_staged();
+            return;
         }
         let before = self.state(id);
         let held = |entry: &Entry| before == tcp::State::SynReceived && self.must_wait(&entry.conn);
         if kind != Kind::Reset && self.table.get(id).is_some_and(held) {
-            return self.wire.drop_staged();
+            return;
         }
         self.wire.hear_staged();
         let Some(entry) = self.table.get_mut(id) else { return };
@@ -348,11 +358,11 @@ impl<P: Platform> Inner<P> {
         let time = P::now();
         self.settle(id, time);
         let Some(entry) = self.table.get_mut(id) else { return };
-        let sent = self.wire.sent;
+        let sent = self.wire.sent();
         self.iface.poll_egress(now, &mut self.wire, &mut entry.set);
         let due = self.iface.poll_at(now, &entry.set);
         match due {
-            Some(at) if at <= now && self.wire.sent != sent => self.table.touch(id),
+            Some(at) if at <= now && self.wire.sent() != sent => self.table.touch(id),
             Some(at) => self.table.arm(id, instant(at).max(time + RETRY)),
             None => self.table.disarm(id),
         }
@@ -365,10 +375,10 @@ impl<P: Platform> Inner<P> {
             return;
         }
         loop {
-            let sent = self.wire.sent;
+            let sent = self.wire.sent();
             let result = self.iface.poll_egress(now, &mut self.wire, &mut self.datagrams.set);
             // smoltcp does not mention the fragments it sends.
-            if result == PollResult::None && self.wire.sent == sent {
+            if result == PollResult::None && self.wire.sent() == sent {
                 break;
             }
         }

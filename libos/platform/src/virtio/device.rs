@@ -8,7 +8,7 @@ use super::{mmio, pci};
 use crate::irq::{self, Softirq};
 use bitflags::Flags;
 use core::fmt;
-use core::ops::BitAnd;
+use virtio_drivers::PAGE_SIZE;
 use virtio_drivers::transport::{DeviceStatus, DeviceType, SomeTransport, Transport};
 
 /// Why a device cannot be used.
@@ -84,12 +84,18 @@ impl Device {
         }
     }
 
-    /// Resets the device and agrees with it on features; returns those of `wanted` that it has.
+    /// Resets the device and agrees with it on those features that `choose` makes of the ones it offers; returns them (3.1.1).
     ///
     /// # Errors
     /// [`Error::Refused`] when it does not accept them.
-    pub fn negotiate<F: Features>(&mut self, wanted: F) -> Result<F, Error> {
-        let agreed = self.transport.begin_init(wanted);
+    pub fn negotiate<F: Flags<Bits = u64>>(&mut self, choose: impl FnOnce(F) -> F) -> Result<F, Error> {
+        let transport = &mut self.transport;
+        transport.set_status(DeviceStatus::empty());
+        transport.set_status(DeviceStatus::ACKNOWLEDGE | DeviceStatus::DRIVER);
+        let agreed = choose(F::from_bits_truncate(transport.read_device_features()));
+        transport.write_driver_features(agreed.bits());
+        transport.set_status(DeviceStatus::ACKNOWLEDGE | DeviceStatus::DRIVER | DeviceStatus::FEATURES_OK);
+        transport.set_guest_page_size(PAGE_SIZE as u32);
         // Devices from before virtio 1.0 do not know the status bit (3.1.2).
         let modern = !self.transport.requires_legacy_layout();
         let status = self.transport.get_status();
@@ -122,11 +128,6 @@ impl Device {
         }
     }
 }
-
-/// A set of feature bits, as `begin_init` takes it.
-pub trait Features: Flags<Bits = u64> + BitAnd<Output = Self> + fmt::Debug {}
-
-impl<F: Flags<Bits = u64> + BitAnd<Output = F> + fmt::Debug> Features for F {}
 
 /// Tells a device that a queue has new buffers: one device write. (`Transport::notify` takes three accesses on PCI, and each leaves the
 /// guest.)

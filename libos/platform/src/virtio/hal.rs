@@ -1,5 +1,6 @@
 //! What `virtio-drivers` needs from us: DMA memory and addresses. All memory is identity mapped, so addresses are what they are.
 
+use core::ops::Range;
 use core::ptr::NonNull;
 use virtio_drivers::{BufferDirection, Hal, PAGE_SIZE, PhysAddr};
 
@@ -34,7 +35,7 @@ unsafe impl Hal for DmaHal {
 }
 
 /// Physically contiguous memory, in the identity map.
-fn zeroed_pages(pages: usize) -> Option<NonNull<u8>> {
+pub(super) fn zeroed_pages(pages: usize) -> Option<NonNull<u8>> {
     let memory = NonNull::new(crate::frames::alloc_contiguous(pages)? as *mut u8)?;
     // SAFETY: the frame allocator has just given us all of it.
     unsafe { memory.write_bytes(0, pages * PAGE_SIZE) };
@@ -62,8 +63,26 @@ impl Buffers {
     /// # Safety
     /// No device may have the buffer, except while the slice is only passed on to describe it.
     pub unsafe fn get(&mut self, index: usize) -> &mut [u8] {
-        assert!(index < self.count);
+        // SAFETY: by the caller.
+        unsafe { self.run(index, 1) }
+    }
+
+    /// `count` buffers side by side, from `first` on.
+    ///
+    /// # Safety
+    /// As for [`Buffers::get`], for each of them.
+    pub unsafe fn run(&mut self, first: usize, count: usize) -> &mut [u8] {
+        // SAFETY: by the caller.
+        unsafe { self.bytes(first * self.size..(first + count) * self.size) }
+    }
+
+    /// The bytes of the buffers, which lie side by side.
+    ///
+    /// # Safety
+    /// As for [`Buffers::get`], for each buffer that they touch.
+    pub unsafe fn bytes(&mut self, range: Range<usize>) -> &mut [u8] {
+        assert!(range.start <= range.end && range.end <= self.count * self.size);
         // SAFETY: within the allocation by the check above; exclusive by the caller's promise and `&mut self`.
-        unsafe { core::slice::from_raw_parts_mut(self.base.add(index * self.size).as_ptr(), self.size) }
+        unsafe { core::slice::from_raw_parts_mut(self.base.add(range.start).as_ptr(), range.len()) }
     }
 }

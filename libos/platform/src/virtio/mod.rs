@@ -1,4 +1,5 @@
-//! Virtio devices (virtio 1.2, OASIS), on the queues and transports of the `virtio-drivers` crate.
+//! Virtio devices (virtio 1.2, OASIS), on the transports of the `virtio-drivers` crate. What a driver has to compute is in
+//! `trapless_logic::virtio`.
 
 pub mod device;
 pub mod hal;
@@ -6,8 +7,10 @@ mod interrupt;
 mod mmio;
 pub mod net;
 mod pci;
+mod receiver;
 mod ring;
 pub mod rng;
+mod transmitter;
 
 use crate::acpi;
 use crate::pci::DeviceFunction;

@@ -1,22 +1,35 @@
-//! A virtqueue (virtio 1.2, 2.7) together with its buffers and its doorbell: every chain is one descriptor and one buffer long.
+//! A split virtqueue (virtio 1.2, 2.7) with descriptors that each stand alone: one chain, one descriptor, one piece of memory.
 //!
-//! Notifications are suppressed by the ring flags (2.7.7, 2.7.10), not by `VIRTIO_F_EVENT_IDX`, with which the queue type cannot mask.
+//! Not `virtio-drivers`' queue: that cannot ask for silence where `VIRTIO_F_EVENT_IDX` is agreed, forgets to notify when its index
+//! wraps, and writes each descriptor anew for each use. Here a descriptor is written when what it describes changes.
 
 use super::device::{Device, Doorbell, Error};
-use super::hal::{Buffers, DmaHal};
-use alloc::boxed::Box;
-use core::sync::atomic::{Ordering, fence};
-use virtio_drivers::queue::VirtQueue;
+use super::hal::zeroed_pages;
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicU16, Ordering, fence};
+use trapless_logic::virtio::event;
+use virtio_drivers::PAGE_SIZE;
+use virtio_drivers::transport::Transport;
 
-/// Buffers, and so descriptors, per queue. A power of two.
-const LEN: usize = 256;
-/// Bytes per buffer: a whole fraction of a page, so that none crosses one.
-const BUFFER_LEN: usize = 2048;
+/// Descriptors. A power of two.
+pub(super) const LEN: usize = 256;
 
-/// No buffer under this token.
-const NOBODY: u16 = u16::MAX;
+/// Where the parts are (2.7, and 2.7.2 for devices from before virtio 1.0, which know this layout only). In the rings stand flags, an
+/// index, the elements, and the event index of the other ring.
+const AVAILABLE: usize = 16 * LEN;
+const USED: usize = (AVAILABLE + 6 + 2 * LEN).next_multiple_of(PAGE_SIZE);
+const END: usize = USED + 6 + 8 * LEN;
+const INDEX: usize = 2;
+const ELEMENTS: usize = 4;
+const USED_EVENT: usize = AVAILABLE + ELEMENTS + 2 * LEN;
+const AVAILABLE_EVENT: usize = USED + ELEMENTS + 8 * LEN;
 
-/// Who writes the buffers.
+/// The device writes what a descriptor describes (2.7.5).
+const WRITE: u16 = 2;
+/// Flags of the rings: no interrupts, no notifications, please (2.7.6, 2.7.8).
+const SILENCE: u16 = 1;
+
+/// Who writes what a descriptor describes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Direction {
     /// The driver, for the device to read.
@@ -25,132 +38,134 @@ pub(super) enum Direction {
     ToDriver,
 }
 
-pub(super) struct Ring {
-    queue: VirtQueue<DmaHal, LEN>,
-    buffers: Buffers,
-    doorbell: Doorbell,
-    direction: Direction,
-    /// Which buffer, and how many bytes of it, the device has under which token (first descriptor).
-    owner: [(u16, u16); LEN],
-    /// Buffers that the device does not have; `free[..free_len]` counts.
-    free: [u16; LEN],
-    free_len: usize,
-    /// Buffers were added since the doorbell was last considered.
-    dirty: bool,
-    /// The device has given back what it did not have: it is not listened to any more.
-    broken: bool,
+/// A descriptor as the device reads it (2.7.5).
+#[repr(C)]
+struct Descriptor {
+    address: u64,
+    len: u32,
+    flags: u16,
+    next: u16,
 }
 
+pub(super) struct Ring {
+    /// All parts; never given back, as the device may still look.
+    memory: NonNull<u8>,
+    doorbell: Doorbell,
+    event_idx: bool,
+    /// Index of the next element that we make available.
+    available: u16,
+    /// What it was when the device was last considered for a notification.
+    announced: u16,
+    /// Index of the next element that the device gives back.
+    used: u16,
+    /// Notifications so far.
+    pub(super) kicks: u64,
+}
+
+// SAFETY: the memory is this ring's alone but for the device, and any CPU may access it.
+unsafe impl Send for Ring {}
+
 impl Ring {
-    /// Queue `index` of a device whose features are agreed, with all its buffers free.
-    // Not inlined: its tables pass over the stack on their way to the heap, and the boot stack is small.
-    #[inline(never)]
-    pub(super) fn new(device: &mut Device, index: u16, direction: Direction) -> Result<Box<Ring>, Error> {
-        let queue = VirtQueue::new(&mut device.transport, index, false, false)?;
+    /// Queue `index` of a device whose features are agreed.
+    pub(super) fn new(device: &mut Device, index: u16, event_idx: bool) -> Result<Ring, Error> {
+        let transport = &mut device.transport;
+        if transport.queue_used(index) {
+            return Err(virtio_drivers::Error::AlreadyUsed.into());
+        }
+        if transport.max_queue_size(index) < LEN as u32 {
+            return Err(virtio_drivers::Error::InvalidParam.into());
+        }
+        let memory = zeroed_pages(END.div_ceil(PAGE_SIZE)).ok_or(Error::NoMemory)?;
+        let base = memory.as_ptr().expose_provenance() as u64;
+        transport.queue_set(index, LEN as u32, base, base + AVAILABLE as u64, base + USED as u64);
         device.assign_vector(index)?;
-        Ok(Box::new(Ring {
-            queue,
-            buffers: Buffers::new(LEN, BUFFER_LEN).ok_or(Error::NoMemory)?,
-            doorbell: device.doorbell(index)?,
-            direction,
-            owner: [(NOBODY, 0); LEN],
-            free: core::array::from_fn(|i| i as u16),
-            free_len: LEN,
-            dirty: false,
-            broken: false,
-        }))
+        let doorbell = device.doorbell(index)?;
+        Ok(Ring { memory, doorbell, event_idx, available: 0, announced: 0, used: 0, kicks: 0 })
     }
 
-    /// Asks the device to interrupt, or not to. It may still do so once: the hint takes effect when it looks.
-    pub(super) fn interrupts(&mut self, on: bool) {
-        self.queue.set_dev_notify(on);
+    /// A 16-bit field that both sides may look at while one of them writes.
+    fn shared(&self, offset: usize) -> &AtomicU16 {
+        debug_assert!(offset + 2 <= END);
+        // SAFETY: all offsets are even and within the memory, which lives for ever.
+        unsafe { AtomicU16::from_ptr(self.memory.as_ptr().add(offset).cast()) }
     }
 
-    /// Whether [`Ring::take`] would return a buffer.
-    pub(super) fn has_room(&self) -> bool {
-        self.free_len > 0
-    }
-
-    /// Whether [`Ring::reclaim`] would return a buffer.
-    pub(super) fn pending(&self) -> bool {
-        !self.broken && self.queue.can_pop()
-    }
-
-    /// Takes a buffer that the device does not have.
-    pub(super) fn take(&mut self) -> Option<usize> {
-        self.free_len = self.free_len.checked_sub(1)?;
-        Some(self.free[self.free_len].into())
-    }
-
-    /// Undoes [`Ring::take`], or ends the use of a reclaimed buffer.
-    pub(super) fn put_back(&mut self, buffer: usize) {
-        self.free[self.free_len] = buffer as u16;
-        self.free_len += 1;
-    }
-
-    /// The contents of a buffer.
-    ///
-    /// # Safety
-    /// The caller has taken or reclaimed the buffer and not yet handed it over or put it back.
-    pub(super) unsafe fn bytes(&mut self, buffer: usize) -> &mut [u8] {
-        // SAFETY: by the caller, the device does not have it.
-        unsafe { self.buffers.get(buffer) }
-    }
-
-    /// Hands the first `len` bytes of a taken or reclaimed buffer to the device.
-    pub(super) fn hand_over(&mut self, buffer: usize, len: usize) {
-        // SAFETY: the device does not have the buffer; from here on nobody touches it until `reclaim` returns it.
-        let added = unsafe {
-            let bytes = &mut self.buffers.get(buffer)[..len];
-            match self.direction {
-                Direction::ToDevice => self.queue.add(&[bytes], &mut []),
-                Direction::ToDriver => self.queue.add(&[], &mut [bytes]),
-            }
+    /// Says what descriptor `number` describes. The device must not have it.
+    pub(super) fn describe(&mut self, number: u16, memory: &[u8], direction: Direction) {
+        assert!(usize::from(number) < LEN);
+        let descriptor = Descriptor {
+            // All memory is identity mapped.
+            address: memory.as_ptr().expose_provenance() as u64,
+            len: memory.len() as u32,
+            flags: if direction == Direction::ToDriver { WRITE } else { 0 },
+            next: 0,
         };
-        match added {
-            Ok(token) => {
-                self.owner[usize::from(token)] = (buffer as u16, len as u16);
-                self.dirty = true;
-            }
-            // Cannot be: there are as many descriptors as buffers.
-            Err(_) => self.put_back(buffer),
+        // SAFETY: within the table by the assertion; the table is at the start of pages, hence aligned.
+        unsafe { self.memory.cast::<Descriptor>().add(number.into()).write_volatile(descriptor) };
+    }
+
+    /// Hands a descriptor to the device: from now on until [`Ring::take_used`] returns it nobody touches what it describes.
+    pub(super) fn hand_over(&mut self, number: u16) {
+        let slot = usize::from(self.available) % LEN;
+        self.shared(AVAILABLE + ELEMENTS + 2 * slot).store(number, Ordering::Relaxed);
+        self.available = self.available.wrapping_add(1);
+        // The device reads the element after the index.
+        self.shared(AVAILABLE + INDEX).store(self.available, Ordering::Release);
+    }
+
+    /// How many descriptors the device has not given back.
+    pub(super) fn outstanding(&self) -> u16 {
+        self.available.wrapping_sub(self.used)
+    }
+
+    /// Whether [`Ring::take_used`] would return something.
+    pub(super) fn pending(&self) -> bool {
+        self.shared(USED + INDEX).load(Ordering::Acquire) != self.used
+    }
+
+    /// The next descriptor that the device gives back, and how many bytes it says to have written: neither can be trusted.
+    pub(super) fn take_used(&mut self) -> Option<(u32, u32)> {
+        if !self.pending() {
+            return None;
+        }
+        let at = USED + ELEMENTS + 8 * (usize::from(self.used) % LEN);
+        // SAFETY: within the memory and aligned; the device has written it before the index, and writes it again only after we have
+        // made another descriptor available.
+        let (number, written) = unsafe {
+            let element = self.memory.as_ptr().add(at).cast::<u32>();
+            (element.read_volatile(), element.add(1).read_volatile())
+        };
+        self.used = self.used.wrapping_add(1);
+        Some((number, written))
+    }
+
+    /// Asks the device to interrupt when it gives back the `count`th descriptor from now on, or sooner; for 0, not to. It may still do so
+    /// once: it looks when it looks.
+    pub(super) fn interrupt_after(&mut self, count: u16) {
+        if self.event_idx {
+            self.shared(USED_EVENT).store(event::after(self.used, count), Ordering::Release);
+        } else {
+            self.shared(AVAILABLE).store(if count == 0 { SILENCE } else { 0 }, Ordering::Release);
         }
     }
 
-    /// Hands all of a taken or reclaimed buffer to the device.
-    pub(super) fn hand_over_whole(&mut self, buffer: usize) {
-        self.hand_over(buffer, BUFFER_LEN);
-    }
-
-    /// The next buffer that the device is done with, and how many bytes it has written.
-    pub(super) fn reclaim(&mut self) -> Option<(usize, usize)> {
-        let token = self.queue.peek_used().filter(|_| !self.broken)?;
-        let Some(&(buffer, len)) = self.owner.get(usize::from(token)).filter(|(buffer, _)| *buffer != NOBODY) else {
-            self.broken = true;
-            return None;
-        };
-        let buffer = usize::from(buffer);
-        // SAFETY: the same bytes as were added under this token; the queue only looks at their place and length.
-        let popped = unsafe {
-            let bytes = &mut self.buffers.get(buffer)[..usize::from(len)];
-            match self.direction {
-                Direction::ToDevice => self.queue.pop_used(token, &[bytes], &mut []),
-                Direction::ToDriver => self.queue.pop_used(token, &[], &mut [bytes]),
-            }
-        };
-        self.owner[usize::from(token)].0 = NOBODY;
-        Some((buffer, popped.ok()? as usize))
-    }
-
-    /// Rings the doorbell if buffers were handed over and the device wants to hear of them.
+    /// Notifies the device if descriptors were handed over and it wants to hear of them.
     pub(super) fn kick(&mut self) {
-        if core::mem::take(&mut self.dirty) {
-            // The device clears its "do not tell me" flag and then looks at the ring once more; so we must have written the ring for
-            // sure before we read the flag (2.7.13.4.1).
-            fence(Ordering::SeqCst);
-            if self.queue.should_notify() {
-                self.doorbell.ring();
-            }
+        let before = core::mem::replace(&mut self.announced, self.available);
+        if before == self.available {
+            return;
+        }
+        // The device says when to notify it and then looks at the ring once more; so the ring must be written for sure before we read
+        // what it said (2.7.13.4.1).
+        fence(Ordering::SeqCst);
+        let wanted = if self.event_idx {
+            event::is_due(self.shared(AVAILABLE_EVENT).load(Ordering::Acquire), before, self.available)
+        } else {
+            self.shared(USED).load(Ordering::Acquire) & SILENCE == 0
+        };
+        if wanted {
+            self.kicks += 1;
+            self.doorbell.ring();
         }
     }
 }

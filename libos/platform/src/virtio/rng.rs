@@ -40,7 +40,7 @@ impl VirtioRng {
     /// # Errors
     /// As the variants of [`Error`] say; the device is reset then.
     pub fn new(mut device: Device) -> Result<VirtioRng, Error> {
-        device.negotiate(Features::all())?;
+        device.negotiate(|offered: Features| offered)?;
         let mut queue = VirtQueue::new(&mut device.transport, QUEUE, false, false)?;
         queue.set_dev_notify(false);
         let doorbell = device.doorbell(QUEUE)?;

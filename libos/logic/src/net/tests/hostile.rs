@@ -1,7 +1,8 @@
 //! Frames that nobody should send.
 
-use super::sim::{Net, Rng};
+use super::sim::{Faults, Net, Rng};
 use super::*;
+use crate::net::device::Offloads;
 use crate::net::udp::UdpSocket;
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::{
@@ -28,8 +29,20 @@ fn samples(net: &Net) -> Vec<Vec<u8>> {
 
 #[test]
 fn malformed_frames_do_no_harm() {
-    let net = Net::new();
-    let frames = samples(&net);
+    malformed_frames(&Net::new());
+}
+
+/// The card vouches for segments that it should not vouch for.
+#[test]
+fn malformed_frames_that_nobody_verifies_do_no_harm() {
+    let all = Offloads { checksum: true, segmentation: Some(65_524) };
+    let net = Net::between([all, all], Faults::default(), 1);
+    net.cable.lock().unwrap().whole = true;
+    malformed_frames(&net);
+}
+
+fn malformed_frames(net: &Net) {
+    let frames = samples(net);
     let _listener = listener(&net.b, 81, 16);
     let udp = UdpSocket::new(net.b.clone());
     udp.bind(&addr("0.0.0.0:9")).unwrap();
@@ -39,7 +52,8 @@ fn malformed_frames_do_no_harm() {
         match round % 4 {
             // Noise, with and without an Ethernet header that leads somewhere.
             0 => frame[14 * (round / 4 % 2)..].fill_with(|| rng.next() as u8),
-            1 => frame.truncate(rng.below(frame.len() as u64) as usize),
+            1 if rng.below(2) == 0 => frame.truncate(rng.below(frame.len() as u64) as usize),
+            1 => frame.resize(1500 + rng.below(64_000) as usize, 0x5a),
             _ => {
                 for _ in 0..=rng.below(4) {
                     let at = rng.below(frame.len() as u64) as usize;

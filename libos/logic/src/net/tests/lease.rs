@@ -2,6 +2,7 @@
 
 use super::sim::{Cable, Nic};
 use super::*;
+use crate::net::device::Offloads;
 use crate::net::{Addressing, Lease, NetStack};
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::{
@@ -63,7 +64,7 @@ fn a_lease_is_taken_used_and_lost() {
     let mut cable = Cable::default();
     (cable.ring, cable.tap) = (1000, Some(Vec::new()));
     let cable = Arc::new(Mutex::new(cable));
-    let nic = Box::new(Nic { cable: cable.clone(), end: 0 });
+    let nic = Box::new(Nic::new(&cable, 0, Offloads::default()));
     let stack: Stack = NetStack::new(Some(nic), Addressing::Dhcp);
     let news = Arc::new(Mutex::new(Vec::new()));
     stack.on_lease({

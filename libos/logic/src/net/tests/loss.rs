@@ -5,7 +5,7 @@ use super::*;
 use crate::socket::Shutdown;
 
 /// Sends `data` from one end and echoes it at the other; checks that it comes back whole.
-fn echo(net: &Net, client: &dyn Socket<Sim>, server: &dyn Socket<Sim>, data: &[u8]) {
+pub(super) fn echo(net: &Net, client: &dyn Socket<Sim>, server: &dyn Socket<Sim>, data: &[u8]) {
     let mut sent = 0;
     let mut held: Vec<u8> = Vec::new();
     let mut back = Vec::new();

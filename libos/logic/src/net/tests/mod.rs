@@ -7,6 +7,7 @@ mod lease;
 mod loopback;
 mod loss;
 mod memory;
+mod offload;
 mod sim;
 mod tcp;
 mod udp;

@@ -2,11 +2,12 @@
 //!
 //! Everything runs on the test's own thread: a test is the same in each run, and minutes of retransmissions take no time.
 
-use crate::net::{Addressing, NetDevice, NetStack};
+use crate::net::device::{Counters, Integrity, NetDevice, Offloads, Orders, PartialChecksum, Transmitter};
+use crate::net::{Addressing, NetStack};
 use crate::platform::{Platform, SparseName, Supply, TimerId};
 use crate::time::Instant;
 use crate::wait::{Observer, Ready};
-use smoltcp::wire::{Ipv4Address, Ipv4Cidr};
+use smoltcp::wire::{Ipv4Address, Ipv4Cidr, Ipv4Packet, TcpPacket};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -148,10 +149,14 @@ pub struct Cable {
     rng: Rng,
     seq: u64,
     under_way: [BTreeMap<(u64, u64), Vec<u8>>; 2],
+    /// Segments travel as they are, uncut and without checksums, as between two machines on one host.
+    pub whole: bool,
     /// A copy of everything sent, if wanted.
     pub tap: Option<Vec<Vec<u8>>>,
 }
 
+/// Bytes of an Ethernet header and a packet.
+const MAX_FRAME: usize = 1514;
 /// Nanoseconds from end to end.
 const LATENCY: u64 = 50_000;
 
@@ -198,44 +203,135 @@ impl Cable {
 
 /// A card at one end of a cable.
 pub struct Nic {
-    pub cable: Arc<Mutex<Cable>>,
-    pub end: usize,
+    port: Port,
+    held: Vec<u8>,
+}
+
+/// The sending side of it.
+struct Port {
+    cable: Arc<Mutex<Cable>>,
+    end: usize,
+    offloads: Offloads,
+}
+
+impl Port {
+    /// Carries out orders: what would be on a wire.
+    fn obey(&self, mut frame: Vec<u8>, orders: Orders) -> Vec<Vec<u8>> {
+        assert!(frame.len() <= MAX_FRAME || orders.segmentation.is_some());
+        let Some(partial) = orders.checksum else {
+            assert_eq!(orders, Orders::default());
+            return vec![frame];
+        };
+        assert!(self.offloads.checksum);
+        match orders.segmentation {
+            None => {
+                finish(&mut frame, partial);
+                vec![frame]
+            }
+            Some(cut) => {
+                assert!(self.offloads.segmentation.is_some_and(|longest| frame.len() <= longest));
+                let (headers, payload) = frame.split_at(cut.headers.into());
+                let pieces = payload.chunks(cut.size.get().into());
+                let last = pieces.len() - 1;
+                let at = |n: usize| n as u32 * u32::from(cut.size.get());
+                pieces.enumerate().map(|(n, piece)| cut_out(headers, piece, at(n), n == last)).collect()
+            }
+        }
+    }
+}
+
+/// Completes a checksum as smoltcp knows how, after a look at what was left of it.
+fn finish(frame: &mut [u8], partial: PartialChecksum) {
+    let mut ip = Ipv4Packet::new_checked(&mut frame[14..]).unwrap();
+    assert_eq!((usize::from(partial.start), partial.offset), (14 + usize::from(ip.header_len()), 16));
+    let (from, to) = (ip.src_addr(), ip.dst_addr());
+    let mut tcp = TcpPacket::new_checked(ip.payload_mut()).unwrap();
+    let len = u32::from(tcp.header_len()) + tcp.payload_mut().len() as u32;
+    let words = [from.to_bits() >> 16, from.to_bits() & 0xffff, to.to_bits() >> 16, to.to_bits() & 0xffff, 6, len];
+    assert_eq!(u32::from(tcp.checksum()) % 0xffff, words.iter().sum::<u32>() % 0xffff);
+    tcp.fill_checksum(&from.into(), &to.into());
+}
+
+/// A piece of a segment, with headers of its own.
+fn cut_out(headers: &[u8], piece: &[u8], offset: u32, last: bool) -> Vec<u8> {
+    let mut frame = [headers, piece].concat();
+    let len = frame.len() - 14;
+    let mut ip = Ipv4Packet::new_unchecked(&mut frame[14..]);
+    ip.set_total_len(len as u16);
+    ip.fill_checksum();
+    let (from, to) = (ip.src_addr(), ip.dst_addr());
+    let mut tcp = TcpPacket::new_checked(ip.payload_mut()).unwrap();
+    tcp.set_seq_number(tcp.seq_number() + offset as usize);
+    tcp.set_psh(last && tcp.psh());
+    tcp.set_fin(last && tcp.fin());
+    tcp.fill_checksum(&from.into(), &to.into());
+    frame
+}
+
+impl Nic {
+    pub fn new(cable: &Arc<Mutex<Cable>>, end: usize, offloads: Offloads) -> Self {
+        Self { port: Port { cable: cable.clone(), end, offloads }, held: Vec::new() }
+    }
 }
 
 impl NetDevice for Nic {
     fn mac(&self) -> [u8; 6] {
-        [2, 0, 0, 0, 0, 10 + self.end as u8]
+        [2, 0, 0, 0, 0, 10 + self.port.end as u8]
     }
 
-    fn receive(&mut self, f: &mut dyn FnMut(&mut [u8])) -> bool {
-        let mut cable = self.cable.lock().unwrap();
-        if !cable.arrived(self.end) {
-            return false;
+    fn offloads(&self) -> Offloads {
+        self.port.offloads
+    }
+
+    fn receive(&mut self) -> Option<Integrity> {
+        let mut cable = self.port.cable.lock().unwrap();
+        if !cable.arrived(self.port.end) {
+            return None;
         }
-        let (_, mut frame) = cable.under_way[self.end].pop_first().unwrap();
-        f(&mut frame);
-        true
+        let (_, frame) = cable.under_way[self.port.end].pop_first().unwrap();
+        self.held = frame;
+        // What comes over a cable that carries whole segments has never been summed up.
+        let partial = Integrity::Partial(PartialChecksum { start: 34, offset: 16 });
+        let tcp = self.held.get(23) == Some(&6);
+        Some(if cable.whole && tcp { partial } else { Integrity::Unknown })
     }
 
-    fn transmit(&mut self, len: usize, fill: &mut dyn FnMut(&mut [u8])) -> bool {
-        if !self.can_transmit() {
-            return false;
-        }
-        let mut frame = vec![0; len];
-        fill(&mut frame);
-        self.cable.lock().unwrap().put(self.end, frame);
-        true
+    fn parts(&mut self) -> (&mut [u8], &mut dyn Transmitter) {
+        (&mut self.held, &mut self.port)
     }
 
-    fn can_transmit(&self) -> bool {
-        let cable = self.cable.lock().unwrap();
-        cable.under_way[1 - self.end].len() < cable.ring
+    fn release(&mut self) {
+        self.held.clear();
     }
 
     fn kick(&mut self) {}
 
     fn rearm(&mut self) -> bool {
-        self.cable.lock().unwrap().arrived(self.end)
+        self.port.cable.lock().unwrap().arrived(self.port.end)
+    }
+
+    fn counters(&self) -> Counters {
+        Counters::default()
+    }
+}
+
+impl Transmitter for Port {
+    fn transmit(&mut self, len: usize, fill: &mut dyn FnMut(&mut [u8]) -> Option<Orders>) -> bool {
+        if !self.can_transmit() {
+            return false;
+        }
+        let mut frame = vec![0xee; len];
+        let Some(orders) = fill(&mut frame) else { return true };
+        let whole = self.cable.lock().unwrap().whole;
+        let frames = if whole { vec![frame] } else { self.obey(frame, orders) };
+        let mut cable = self.cable.lock().unwrap();
+        frames.into_iter().for_each(|frame| cable.put(self.end, frame));
+        true
+    }
+
+    fn can_transmit(&mut self) -> bool {
+        let cable = self.cable.lock().unwrap();
+        cable.under_way[1 - self.end].len() < cable.ring
     }
 }
 
@@ -256,11 +352,16 @@ impl Net {
     }
 
     pub fn with(faults: Faults, seed: u64) -> Self {
+        Self::between([Offloads::default(); 2], faults, seed)
+    }
+
+    /// Between two cards with these offloads.
+    pub fn between(offloads: [Offloads; 2], faults: Faults, seed: u64) -> Self {
         let cable = Cable { faults, rng: Rng::new(seed), ring: 64, ..Cable::default() };
         let cable = Arc::new(Mutex::new(cable));
         let host = |end: usize| {
             let address = Ipv4Cidr::new(Ipv4Address::new(10, 0, 0, 1 + end as u8), 24);
-            let nic = Box::new(Nic { cable: cable.clone(), end });
+            let nic = Box::new(Nic::new(&cable, end, offloads[end]));
             let stack = NetStack::new(Some(nic), Addressing::Static { address, router: None });
             stack.poll();
             stack

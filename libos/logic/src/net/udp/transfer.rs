@@ -68,8 +68,9 @@ impl<P: Platform> Inner<P> {
     pub(in crate::net) fn take_datagram(&mut self, header: Header, data: Range<usize>) -> bool {
         let to = *header.to.ip();
         let all = self.is_broadcast(to);
+        let ours = all || self.is_own(to);
         let data = self.wire.staged().get(data).unwrap_or_default();
-        (all || self.is_own(to)) && self.receivers.deliver::<P>(header, data, all)
+        ours && self.receivers.deliver::<P>(header, data, all)
     }
 
     /// Closes a socket; what it has to send goes first.

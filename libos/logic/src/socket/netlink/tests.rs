@@ -3,6 +3,7 @@
 use super::{Netlink, NetlinkSocket};
 use crate::fake::Fake;
 use crate::file::File;
+use crate::net::device::{Counters, Integrity, Offloads, Orders, Transmitter};
 use crate::net::{Addressing, Ipv4Address, Ipv4Cidr, NetDevice, NetStack};
 use crate::socket::{MsgFlags, SockAddr, Socket};
 use crate::wait::Ready;
@@ -17,21 +18,37 @@ impl NetDevice for Card {
         [2, 0, 0, 0, 0, 7]
     }
 
-    fn receive(&mut self, _: &mut dyn FnMut(&mut [u8])) -> bool {
-        false
+    fn offloads(&self) -> Offloads {
+        Offloads::default()
     }
 
-    fn transmit(&mut self, _: usize, _: &mut dyn FnMut(&mut [u8])) -> bool {
-        false
+    fn receive(&mut self) -> Option<Integrity> {
+        None
     }
 
-    fn can_transmit(&self) -> bool {
-        false
+    fn parts(&mut self) -> (&mut [u8], &mut dyn Transmitter) {
+        (&mut [], self)
     }
+
+    fn release(&mut self) {}
 
     fn kick(&mut self) {}
 
     fn rearm(&mut self) -> bool {
+        false
+    }
+
+    fn counters(&self) -> Counters {
+        Counters::default()
+    }
+}
+
+impl Transmitter for Card {
+    fn transmit(&mut self, _: usize, _: &mut dyn FnMut(&mut [u8]) -> Option<Orders>) -> bool {
+        false
+    }
+
+    fn can_transmit(&mut self) -> bool {
         false
     }
 }

@@ -1,0 +1,7 @@
+//! What a virtio driver has to reckon with, apart from the device's registers and memory (virtio 1.2, OASIS).
+
+pub mod event;
+pub mod features;
+pub mod header;
+pub mod merge;
+pub mod runs;

@@ -1,0 +1,135 @@
+//! Network cards with few features and with many.
+
+use std::{
+    net::TcpStream,
+    process::{Command, id},
+};
+
+use anyhow::{Context, Result, ensure};
+use trapless_tests::{
+    erl, image, load,
+    machine::{ECHO_PORT, Kind, Machine},
+    vm::Vm,
+};
+
+/// What the card may do without.
+const OFF: [&str; 7] = ["mrg_rxbuf", "csum", "guest_csum", "host_tso4", "guest_tso4", "event_idx", "indirect_desc"];
+
+fn machine(kind: Kind, settings: &[String]) -> Machine {
+    let extra = settings.iter().flat_map(|setting| ["-global".to_owned(), setting.clone()]).collect();
+    Machine { kind, cpus: 2, memory: 512, extra, ..Machine::new(image()) }
+}
+
+fn echo(name: &str, machine: &Machine) -> Result<()> {
+    let vm = Vm::serve(name, machine)?;
+    load::echo_half_closed(&mut vm.connect(ECHO_PORT)?, &load::bytes(1 << 20, 6))
+        .map_err(|error| vm.fail(&format!("{error:#}")))
+}
+
+/// Without MSI-X, too.
+#[test]
+fn a_mebibyte_by_a_card_without_features_and_by_its_pin() -> Result<()> {
+    for kind in [Kind::Q35, Kind::Pc] {
+        let off = OFF.map(|feature| format!("virtio-net-pci.{feature}=off"));
+        let settings: Vec<_> = off.into_iter().chain(["virtio-net-pci.vectors=0".to_owned()]).collect();
+        echo(&format!("offload-none-{kind}"), &machine(kind, &settings))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_mebibyte_by_a_card_from_before_virtio_1() -> Result<()> {
+    let old = "virtio-mmio.force-legacy=on".to_owned();
+    let off = OFF.map(|feature| format!("virtio-net-device.{feature}=off"));
+    let none: Vec<_> = off.into_iter().chain([old.clone()]).collect();
+    echo("offload-legacy", &machine(Kind::Microvm, &[old]))?;
+    echo("offload-legacy-none", &machine(Kind::Microvm, &none))
+}
+
+/// A network of this host and a machine, which takes offloads as QEMU's user network does not. Gone when dropped.
+struct Tap {
+    name: String,
+}
+
+/// This host's address on it, and the machine's (RFC 2544).
+const HOST: &str = "198.18.83.1/30";
+const GUEST: &str = "198.18.83.2";
+
+impl Tap {
+    /// `None` where one may not make a network.
+    fn new() -> Option<Self> {
+        let tap = Self { name: format!("trapless{}", id()) };
+        let ip = |words: &[&str]| Command::new("ip").args(words).output().is_ok_and(|output| output.status.success());
+        let made = ip(&["tuntap", "add", "dev", &tap.name, "mode", "tap", "vnet_hdr"])
+            && ip(&["addr", "add", HOST, "dev", &tap.name])
+            && ip(&["link", "set", &tap.name, "up"]);
+        made.then_some(tap)
+    }
+}
+
+impl Drop for Tap {
+    fn drop(&mut self) {
+        let _ = Command::new("ip").args(["link", "delete", &self.name]).output();
+    }
+}
+
+/// An echo that takes and gives as much at once as there is, and then tells what the card did.
+const ECHO: &str = r#"
+    {ok, L} = gen_tcp:listen(7000, [binary, {active, false}, {buffer, 65536}, {exit_on_close, false}]),
+    io:format("listening~n"),
+    {ok, S} = gen_tcp:accept(L),
+    Echo = fun Echo() ->
+        case gen_tcp:recv(S, 0) of
+            {ok, Data} -> ok = gen_tcp:send(S, Data), Echo();
+            {error, closed} -> ok
+        end
+    end,
+    Echo(),
+    gen_tcp:close(S),
+    {ok, State} = file:read_file("/proc/trapless/net"),
+    io:put_chars(State),
+    io:format("told~n"),
+    receive stop -> ok end.
+"#;
+
+/// A number that the card has counted.
+fn counted(console: &str, what: &str) -> Option<u64> {
+    let text = console.split(&format!("{what}: ")).nth(1)?;
+    text.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
+
+#[test]
+fn four_mebibytes_over_a_tap_with_offloads_and_without() -> Result<()> {
+    let Some(tap) = Tap::new() else {
+        eprintln!("no tap can be made here (it takes root and /dev/net/tun): nothing was tested");
+        return Ok(());
+    };
+    let code = ECHO.split_whitespace().collect::<Vec<_>>().join(" ");
+    let data = load::bytes(4 << 20, 7);
+    for (number, off) in
+        ["", ",mrg_rxbuf=off", ",guest_csum=off", ",csum=off", ",host_tso4=off,guest_tso4=off"].into_iter().enumerate()
+    {
+        let netdev = format!("tap,id=net,ifname={},script=no,downscript=no", tap.name);
+        let extra = ["-netdev", &netdev, "-device", &format!("virtio-net-pci,netdev=net{off}")].map(str::to_owned);
+        let append = format!("ip={GUEST}/30 {}", erl(&code));
+        let machine = Machine { network: false, extra: extra.into(), append, ..machine(Kind::Q35, &[]) };
+        let mut vm = Vm::boot(&format!("offload-tap-{number}"), &machine)?;
+        vm.wait_for("listening")?;
+        let mut stream = TcpStream::connect((GUEST, 7000)).context("cannot connect")?;
+        load::echo_half_closed(&mut stream, &data).map_err(|error| vm.fail(&format!("{off}: {error:#}")))?;
+        vm.wait_for("told")?;
+        let console = vm.console().text();
+        let frames = |what| counted(&console, what).with_context(|| vm.fail(&format!("it did not tell {what}")));
+        ensure!(frames("malformed")? == 0, vm.fail("the card delivered nonsense"));
+        // Cut to the size of a packet there would be 2900 each way.
+        let (long_in, long_out) = (frames("received")? < 2500, frames("transmitted")? < 2500);
+        let expected = match number {
+            0 => (true, true),
+            1 | 2 => (false, true),
+            3 => (true, false),
+            _ => (false, false),
+        };
+        ensure!((long_in, long_out) == expected, vm.fail(&format!("{off}: not the frames one would expect")));
+    }
+    Ok(())
+}
