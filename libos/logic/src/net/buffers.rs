@@ -55,17 +55,21 @@ impl Buffers {
         self.taken = self.taken.wrapping_add(bytes as u32);
     }
 
+    /// The sequence number of the first byte that has not come.
+    pub(super) fn next(&self, socket: &tcp::Socket) -> Option<u32> {
+        Some(self.start?.wrapping_add(self.taken).wrapping_add(socket.recv_queue() as u32))
+    }
+
     /// Whether there is nothing in either that anybody needs.
     fn are_empty(&self, socket: &tcp::Socket) -> bool {
         let queues = socket.recv_queue() == 0 && socket.send_queue() == 0;
-        let next = self.start.map(|start| start.wrapping_add(self.taken));
-        let complete = self.edge.is_none_or(|edge| next.is_some_and(|next| !is_behind(edge, next)));
-        queues && complete
+        let complete = |edge| self.next(socket).is_some_and(|next| !is_behind(edge, next));
+        queues && self.edge.is_none_or(complete)
     }
 }
 
 /// Whether a sequence number comes after another (RFC 9293, 3.4).
-fn is_behind(one: u32, other: u32) -> bool {
+pub(super) fn is_behind(one: u32, other: u32) -> bool {
     (one.wrapping_sub(other) as i32) > 0
 }
 

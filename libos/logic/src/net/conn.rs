@@ -4,6 +4,7 @@ use super::admission::{ListenKey, Opened};
 use super::buffers::Buffers;
 use super::flow::Flow;
 use super::ports::Binding;
+use super::recovery::Recovery;
 use super::stack::Inner;
 use super::table::{ConnId, Entry};
 use crate::platform::Platform;
@@ -64,6 +65,7 @@ pub(super) struct Conn {
     pub(super) limits: Limits,
     pub(super) owner: Owner,
     pub(super) buffers: Buffers,
+    pub(super) recovery: Recovery,
     /// When the peer was heard last.
     pub(super) heard: time::Instant,
     /// How long it was silent before this side ended the connection.
@@ -84,6 +86,7 @@ impl Conn {
             limits: Limits::default(),
             owner,
             buffers,
+            recovery: Recovery::default(),
             heard: now,
             idle_before_end: Duration::ZERO,
             reset: None,

@@ -1,5 +1,6 @@
 //! Which connection a frame belongs to.
 
+use super::recovery::Acknowledgement;
 use super::udp::Header;
 use core::hash::{Hash, Hasher};
 use core::net::SocketAddrV4;
@@ -54,6 +55,8 @@ pub(super) struct Segment {
     pub(super) flow: Flow,
     pub(super) kind: Kind,
     pub(super) span: Span,
+    /// None for SYN and RST too.
+    pub(super) ack: Option<Acknowledgement>,
 }
 
 /// What a frame carries.
@@ -111,7 +114,12 @@ fn segment(ip: &Ipv4Packet<&[u8]>) -> Option<Content> {
         _ => Kind::Other,
     };
     let start = tcp.seq_number().0 as u32;
-    Some(Content::Tcp(Segment { flow, kind, span: Span { start, end: start.wrapping_add(data as u32) } }))
+    let ack = (tcp.ack() && !tcp.syn() && !tcp.rst()).then(|| Acknowledgement {
+        number: tcp.ack_number().0 as u32,
+        window: tcp.window_len(),
+        alone: data == 0 && !tcp.fin(),
+    });
+    Some(Content::Tcp(Segment { flow, kind, span: Span { start, end: start.wrapping_add(data as u32) }, ack }))
 }
 
 /// A UDP datagram whose checksums are right.
@@ -195,21 +203,22 @@ mod tests {
 
     #[test]
     fn segments_are_told_apart() {
-        let of = |kind| Content::Tcp(Segment { flow: flow(), kind, span: Span { start: 7, end: 7 } });
+        let of = |kind, ack| Content::Tcp(Segment { flow: flow(), kind, span: Span { start: 7, end: 7 }, ack });
+        let alone = |alone| Some(Acknowledgement { number: 0, window: 0, alone });
         let kind = |set| classify(&frame(1, 0, false, &header(set)));
-        assert_eq!(kind(|tcp| tcp.set_syn(true)), of(Kind::Opening));
-        assert_eq!(kind(|tcp| tcp.set_ack(true)), of(Kind::Other));
-        assert_eq!(kind(|tcp| tcp.set_rst(true)), of(Kind::Reset));
+        assert_eq!(kind(|tcp| tcp.set_syn(true)), of(Kind::Opening, None));
+        assert_eq!(kind(|tcp| tcp.set_ack(true)), of(Kind::Other, alone(true)));
+        assert_eq!(kind(|tcp| tcp.set_rst(true)), of(Kind::Reset, None));
         let answer = |tcp: &mut TcpPacket<&mut [u8]>| {
             tcp.set_syn(true);
             tcp.set_ack(true);
         };
-        assert_eq!(kind(answer), of(Kind::Other));
+        assert_eq!(kind(answer), of(Kind::Other, None));
         let data = [&header(|tcp| tcp.set_ack(true))[..], b"x"].concat();
         let span = Span { start: 7, end: 8 };
         assert_eq!(
             classify(&frame(1, 0, false, &data)),
-            Content::Tcp(Segment { flow: flow(), kind: Kind::Data, span })
+            Content::Tcp(Segment { flow: flow(), kind: Kind::Data, span, ack: alone(false) })
         );
     }
 

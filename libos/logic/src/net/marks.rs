@@ -6,6 +6,7 @@
 //! other. So a segment without data never gets a number below the highest that the peer has acknowledged: that one is acceptable
 //! whatever the peer's window is.
 
+use super::flow::Span;
 use alloc::vec::Vec;
 use smoltcp::wire::{EthernetFrame, EthernetProtocol, IpProtocol, Ipv4Address, Ipv4Packet, TcpPacket, TcpSeqNumber};
 
@@ -77,9 +78,9 @@ impl Marks {
     }
 
     /// Looks at a frame that is about to be sent, and corrects it if it is an acknowledgement with an old number. Its checksum must
-    /// come later.
-    pub(super) fn correct(&mut self, frame: &mut [u8]) {
-        let Some((us, peer, mut tcp)) = segment(frame) else { return };
+    /// come later. Says what it is, if it is a segment.
+    pub(super) fn correct(&mut self, frame: &mut [u8]) -> Option<Span> {
+        let (us, peer, mut tcp) = segment(frame)?;
         let key = Key { us, peer, ports: (tcp.src_port(), tcp.dst_port()) };
         let seq = tcp.seq_number();
         let end = seq + tcp.segment_len();
@@ -98,6 +99,7 @@ impl Marks {
             _ if end != seq => *slot = Some(Mark { key, sent: end, heard: seq }),
             _ => {}
         }
+        Some(Span { start: seq.0 as u32, end: end.0 as u32 })
     }
 }
 

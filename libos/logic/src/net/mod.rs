@@ -24,6 +24,7 @@ mod options;
 mod outgoing;
 mod ports;
 mod reassembly;
+mod recovery;
 mod relay;
 mod service;
 mod stack;

@@ -2,6 +2,7 @@
 
 use super::checksum;
 use super::device::{Offloads, Orders, PartialChecksum, Segmentation, Transmitter};
+use super::flow::Span;
 use super::marks::{Marks, segment};
 use super::martian::leaks;
 use super::service::Service;
@@ -33,6 +34,8 @@ pub(super) struct Outgoing {
     pub(super) unkicked: bool,
     /// Frames that smoltcp has sent.
     pub(super) sent: u64,
+    /// The last of them, if it was a TCP segment.
+    pub(super) last: Option<Span>,
 }
 
 impl Outgoing {
@@ -48,6 +51,7 @@ impl Outgoing {
             marks: Marks::new(),
             unkicked: false,
             sent: 0,
+            last: None,
         }
     }
 
@@ -87,7 +91,7 @@ impl Outgoing {
 
     /// Sends a frame where it belongs: returns the orders for the card, if that is where.
     fn dispose(&mut self, frame: &mut [u8], size: Option<NonZeroU16>, service: Service) -> Option<Orders> {
-        self.marks.correct(frame);
+        self.last = self.marks.correct(frame);
         service.apply(frame);
         if EthernetFrame::new_checked(&*frame).is_ok_and(|header| header.dst_addr() == self.mac) {
             // Neither cut nor checked: it never leaves the memory.

@@ -95,7 +95,7 @@ fn smol(now: time::Instant) -> Instant {
     Instant::from_micros((now.as_nanos() / 1000) as i64)
 }
 
-fn instant(at: Instant) -> time::Instant {
+pub(super) fn instant(at: Instant) -> time::Instant {
     time::Instant::from_nanos(at.total_micros().max(0) as u64 * 1000)
 }
 
@@ -315,7 +315,7 @@ impl<P: Platform> Inner<P> {
         }
     }
 
-    fn take_segment(&mut self, now: Instant, id: ConnId, Segment { kind, span, .. }: Segment) {
+    fn take_segment(&mut self, now: Instant, id: ConnId, Segment { kind, span, ack, .. }: Segment) {
         // What acknowledges, ends or resets helps to get memory back; data would take it. It comes again.
         if kind == Kind::Data && P::memory() == Supply::Short {
             return;
@@ -340,7 +340,11 @@ impl<P: Platform> Inner<P> {
         if kind == Kind::Reset && socket.state() == tcp::State::Closed {
             conn.reset.get_or_insert(reset_error(before));
         }
+        let lost = ack.is_some_and(|ack| conn.recovery.heard(ack, time));
         self.table.touch(id);
+        if lost {
+            self.send_again(id, now);
+        }
         self.settle(id, time);
     }
 
@@ -357,14 +361,24 @@ impl<P: Platform> Inner<P> {
     fn serve(&mut self, now: Instant, id: ConnId) {
         let time = P::now();
         self.settle(id, time);
+        self.check_timeout(id, now);
         let Some(entry) = self.table.get_mut(id) else { return };
         let sent = self.wire.sent();
+        self.wire.take_last();
         self.iface.poll_egress(now, &mut self.wire, &mut entry.set);
         let due = self.iface.poll_at(now, &entry.set);
+        let (_, conn) = entry.both();
+        if let Some(span) = self.wire.take_last() {
+            conn.recovery.sent(span, time);
+        }
+        let late = conn.recovery.due();
         match due {
             Some(at) if at <= now && self.wire.sent() != sent => self.table.touch(id),
             Some(at) => self.table.arm(id, instant(at).max(time + RETRY)),
             None => self.table.disarm(id),
+        }
+        if let Some(late) = late {
+            self.table.arm(id, late.max(time + RETRY));
         }
         self.settle(id, time);
     }

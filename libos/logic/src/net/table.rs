@@ -39,6 +39,11 @@ impl Entry {
         self.set.get(self.handle)
     }
 
+    /// Both ends, unless it is over.
+    pub(super) fn flow(&self) -> Option<Flow> {
+        self.flow
+    }
+
     /// What smoltcp and what the stack knows.
     pub(super) fn both(&mut self) -> (&mut tcp::Socket<'static>, &mut Conn) {
         (self.set.get_mut(self.handle), &mut self.conn)

@@ -8,6 +8,7 @@
 //! else here, and not at all on the loopback.
 
 use super::device::{Counters, Integrity, NetDevice, Offloads};
+use super::flow::Span;
 use super::inspector;
 use super::martian::martian;
 use super::outgoing::{Outgoing, Sender};
@@ -95,6 +96,11 @@ impl Wire {
     /// Frames that smoltcp has sent.
     pub(super) fn sent(&self) -> u64 {
         self.out.sent
+    }
+
+    /// The last segment that was sent, once.
+    pub(super) fn take_last(&mut self) -> Option<Span> {
+        self.out.last.take()
     }
 
     /// What the card has done, and how many of its frames were refused.

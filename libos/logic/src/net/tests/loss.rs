@@ -98,3 +98,35 @@ fn a_mebibyte_survives_all_faults_at_once() {
         mebibyte_over(Faults { lost: 20, doubled: 20, late: 50, damaged: 20 }, seed);
     }
 }
+
+/// Virtual time that four mebibytes take one way while so many frames of a thousand are lost, both ways.
+fn one_way(lost: u64, seed: u64) -> Duration {
+    let net = Net::with(Faults { lost, ..Faults::default() }, seed);
+    let (client, server) = pair(&net);
+    let data = pattern(4 << 20);
+    let (mut sent, mut got) = (0, Vec::new());
+    let begun = Sim::now();
+    assert!(net.run(LONG, || {
+        while let Ok(n) = send(&*client, &data[sent..])
+            && n > 0
+        {
+            sent += n;
+        }
+        while let Ok(more) = recv(&*server, 10_000)
+            && !more.is_empty()
+        {
+            got.extend(more);
+        }
+        got.len() == data.len()
+    }));
+    assert!(got == data);
+    Sim::now() - begun
+}
+
+#[test]
+fn losses_do_not_cost_a_second_each() {
+    let mean = |lost| (0..8).map(|seed| one_way(lost, 20 + seed)).sum::<Duration>() / 8;
+    // By smoltcp alone 19 and 253 s, for 29 and 145 frames lost and as many acknowledgements.
+    assert!(mean(10) < Duration::from_millis(500), "{:?}", mean(10));
+    assert!(mean(50) < Duration::from_secs(6), "{:?}", mean(50));
+}
