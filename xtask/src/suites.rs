@@ -56,7 +56,7 @@ enum Verdict {
 }
 
 /// The outcomes of one suite, by group and case.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Outcomes {
     cases: BTreeMap<String, Outcome>,
     /// Whether every case has had its turn.
@@ -109,14 +109,19 @@ pub fn suites(options: &SuitesOptions) -> Result<u8> {
     for (application, suite) in
         wanted.iter().flat_map(|(application, suites)| suites.iter().map(move |suite| (application, suite)))
     {
-        let earlier = if options.resume { page.take(suite) } else { Comparison::default() };
+        let Comparison { linux, image } = if options.resume { page.take(suite) } else { Comparison::default() };
+        // What there is so far is kept with each case: a run may be ended at any time.
+        let mut keep = |linux: &Outcomes, image: &Outcomes| {
+            page.add(suite, Comparison { linux: linux.clone(), image: image.clone() })
+        };
         eprintln!("{suite}: on Linux");
-        let linux =
-            watch::watch(earlier.linux, patience, |last| OnLinux::start(&erts, &disk, application, suite, last))?;
+        let start = |last: Option<&str>| OnLinux::start(&erts, &disk, application, suite, last);
+        let linux = watch::watch(linux, patience, start, |linux| keep(linux, &image))?;
         eprintln!("{suite}: {}; in the image", report::counts(&linux));
-        let image = watch::watch(earlier.image, patience, |last| in_image(&machine, application, suite, last))?;
+        let start = |last: Option<&str>| in_image(&machine, application, suite, last);
+        let image = watch::watch(image, patience, start, |image| keep(&linux, image))?;
         eprintln!("{suite}: {}", report::counts(&image));
-        page.add(suite, Comparison { linux, image })?;
+        keep(&linux, &image)?;
     }
     println!("{}", page.write(&repository().join("tests/erts/reasons.toml"))?.display());
     Ok(0)

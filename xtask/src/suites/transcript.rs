@@ -3,7 +3,7 @@
 use super::{Outcome, Verdict};
 
 /// The lines of a suite, read.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Transcript {
     /// Results in the order in which they came.
     pub results: Vec<(String, Outcome)>,
