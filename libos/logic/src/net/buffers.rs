@@ -60,6 +60,11 @@ impl Buffers {
         Some(self.start?.wrapping_add(self.taken).wrapping_add(socket.recv_queue() as u32))
     }
 
+    /// Whether a segment that begins there lies in the receive window, as large as that can be (RFC 9293, 3.10.7.4).
+    pub(super) fn expects(&self, socket: &tcp::Socket, start: u32) -> bool {
+        self.next(socket).is_some_and(|next| start.wrapping_sub(next) <= TCP_BUFFER as u32)
+    }
+
     /// Whether there is nothing in either that anybody needs.
     fn are_empty(&self, socket: &tcp::Socket) -> bool {
         let queues = socket.recv_queue() == 0 && socket.send_queue() == 0;
@@ -114,6 +119,18 @@ mod tests {
         assert!(buffers.are_empty(&socket));
         buffers.came(span(0, 100));
         assert!(buffers.are_empty(&socket), "an old segment again");
+    }
+
+    #[test]
+    fn a_segment_is_expected_within_the_window_only() {
+        let (receive, send, mut buffers) = Buffers::new::<Fake>().unwrap();
+        let socket = tcp::Socket::new(receive, send);
+        assert!(!buffers.expects(&socket, 0));
+        buffers.begin(u32::MAX);
+        buffers.took(100);
+        let expected = |start: u32| buffers.expects(&socket, start);
+        assert!(expected(100) && expected(100 + TCP_BUFFER as u32));
+        assert!(!expected(99) && !expected(101 + TCP_BUFFER as u32));
     }
 
     #[test]

@@ -327,6 +327,9 @@ impl<P: Platform> Inner<P> {
         }
         self.wire.hear_staged();
         let Some(entry) = self.table.get_mut(id) else { return };
+        let (socket, conn) = entry.both();
+        // smoltcp listens to no other, and what is shown to it later must not say more than what it heard.
+        let ack = ack.filter(|_| conn.buffers.expects(socket, span.start));
         self.iface.poll_ingress_single(now, &mut self.wire, &mut entry.set);
         let (socket, conn) = entry.both();
         let time = P::now();
