@@ -26,7 +26,7 @@ mod outgoing;
 mod ports;
 mod reassembly;
 mod recovery;
-mod relay;
+pub mod relay;
 mod service;
 mod stack;
 mod table;
