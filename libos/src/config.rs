@@ -3,10 +3,11 @@
 use crate::counters::Counting;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::str::FromStr;
 use trapless_abi::structs::Winsize;
 use trapless_logic::cmdline::{self, CommandLine};
 use trapless_logic::futex::SEED_OPENS;
-use trapless_logic::net::{Addressing, Ipv4Address, Ipv4Cidr};
+use trapless_logic::net::{Addressing, Addressing6, Ipv4Address, Ipv4Cidr, Ipv6Address, Ipv6Cidr};
 use trapless_logic::vfs::tty::window;
 
 /// The host name if none is given. It has a dot: without one OTP looks it up at boot by an external program.
@@ -19,6 +20,8 @@ pub struct Config {
     pub futex_spin_opens: u32,
     /// `ip=`.
     pub addressing: Addressing,
+    /// `ip6=`.
+    pub ip6: Option<Addressing6>,
     /// `hostname=`.
     pub hostname: String,
     /// `trace=`: calls and areas to print.
@@ -53,6 +56,7 @@ pub struct Config {
 const SETTINGS: &[(&str, &str)] = &[
     ("futex", "block | seed | seed:OPENS  (boot policy of futex waits)"),
     ("ip", "dhcp | none | ADDRESS/PREFIX[,ROUTER]"),
+    ("ip6", "auto | none | ADDRESS/PREFIX[,ROUTER]  (auto, unless ip=none: what routers advertise)"),
     ("hostname", "NAME  (with a dot)"),
     ("trace", "CALL|AREA|all[,...]  (print system calls)"),
     ("counters", "on | off | summary  (count system calls for /proc/trapless/syscalls; a table at the end)"),
@@ -67,6 +71,12 @@ const SETTINGS: &[(&str, &str)] = &[
 ];
 
 impl Config {
+    /// Where the host's addresses of IPv6 come from. Who wants no network says so once.
+    pub fn addressing6(&self) -> Addressing6 {
+        let default = if self.addressing == Addressing::None { Addressing6::None } else { Addressing6::Auto };
+        self.ip6.unwrap_or(default)
+    }
+
     /// Decodes the command line.
     ///
     /// # Errors
@@ -76,6 +86,7 @@ impl Config {
         let mut config = Self {
             futex_spin_opens: 0,
             addressing: Addressing::Dhcp,
+            ip6: None,
             hostname: HOSTNAME.into(),
             trace: String::new(),
             counters: Counting::Off,
@@ -102,6 +113,7 @@ impl Config {
         match key {
             "futex" => self.futex_spin_opens = futex_policy(value)?,
             "ip" => self.addressing = addressing(value)?,
+            "ip6" => self.ip6 = Some(addressing6(value)?),
             "hostname" if value.contains('.') && value.len() <= 64 => self.hostname = value.into(),
             "trace" => self.trace = value.into(),
             "counters" => self.counters = counting(value)?,
@@ -168,13 +180,29 @@ fn addressing(value: &str) -> Option<Addressing> {
         "none" => return Some(Addressing::None),
         _ => {}
     }
+    let (address, prefix, router) = fixed::<Ipv4Address>(value, 32)?;
+    Some(Addressing::Static { address: Ipv4Cidr::new(address, prefix), router })
+}
+
+fn addressing6(value: &str) -> Option<Addressing6> {
+    match value {
+        "auto" => return Some(Addressing6::Auto),
+        "none" => return Some(Addressing6::None),
+        _ => {}
+    }
+    let (address, prefix, router) = fixed::<Ipv6Address>(value, 128)?;
+    let unicast = !address.is_multicast() && !address.is_unspecified();
+    unicast.then_some(Addressing6::Static { address: Ipv6Cidr::new(address, prefix), router })
+}
+
+/// `ADDRESS/PREFIX[,ROUTER]`.
+fn fixed<A: FromStr>(value: &str, bits: u8) -> Option<(A, u8, Option<A>)> {
     let (network, router) = match value.split_once(',') {
-        Some((network, router)) => (network, Some(router.parse::<Ipv4Address>().ok()?)),
+        Some((network, router)) => (network, Some(router.parse().ok()?)),
         None => (value, None),
     };
     let (address, prefix) = network.split_once('/')?;
-    let prefix = prefix.parse::<u8>().ok().filter(|p| *p <= 32)?;
-    Some(Addressing::Static { address: Ipv4Cidr::new(address.parse().ok()?, prefix), router })
+    Some((address.parse().ok()?, prefix.parse().ok().filter(|prefix| *prefix <= bits)?, router))
 }
 
 fn size(value: &str) -> Option<u64> {

@@ -8,7 +8,7 @@ use alloc::sync::Arc;
 use core::fmt::{self, Write};
 use spin::Once;
 use trapless_abi::flags::OpenFlags;
-use trapless_logic::net::{Addressing, Lease, NetDevice, NetStack};
+use trapless_logic::net::{Addresses, Addressing, NetDevice, NetStack};
 use trapless_logic::vfs::At;
 use trapless_platform::irq::{self, Softirq};
 use trapless_platform::virtio::net::VirtioNet;
@@ -29,24 +29,25 @@ pub fn start(card: Option<Box<VirtioNet>>, config: &Config) -> Arc<NetStack<X86>
         log::warn!("no network card: only loopback works");
     }
     let card = card.map(|card| card as Box<dyn NetDevice>);
-    let stack = STACK.call_once(|| NetStack::new(card, config.addressing)).clone();
-    stack.on_lease(|lease: Option<&Lease>| match lease {
-        Some(lease) => configured(lease),
-        None => log::info!("no network address"),
-    });
+    let stack = STACK.call_once(|| NetStack::new(card, config.addressing, config.addressing6())).clone();
+    stack.on_lease(configured);
     irq::set_softirq(Softirq::NET, on_softirq);
     irq::raise(Softirq::NET);
     stack
 }
 
 /// Tells the program's resolver about name servers.
-fn configured(lease: &Lease) {
-    log::info!("network address {}", lease.address);
-    if lease.dns.is_empty() {
+fn configured(Addresses { lease, ipv6, dns }: &Addresses) {
+    match lease {
+        Some(lease) => log::info!("network address {}", lease.address),
+        None => log::info!("no network address"),
+    }
+    ipv6.iter().for_each(|address| log::info!("network address {address}"));
+    if dns.is_empty() {
         return;
     }
     let mut text = String::new();
-    lease.dns.iter().for_each(|server| {
+    dns.iter().for_each(|server| {
         let _ = writeln!(text, "nameserver {server}");
     });
     let vfs = &kernel::kernel().vfs;

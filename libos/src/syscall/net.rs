@@ -15,6 +15,7 @@ use trapless_abi::table::types::*;
 use trapless_abi::{Errno, SysResult};
 use trapless_logic::data::{Sink, Source};
 use trapless_logic::file::{File, O_NONBLOCK, O_RDWR};
+use trapless_logic::net::Family;
 use trapless_logic::net::tcp::TcpSocket;
 use trapless_logic::net::udp::UdpSocket;
 use trapless_logic::platform::Platform;
@@ -74,34 +75,40 @@ fn style(kind: SockKind) -> SysResult<Style> {
     }
 }
 
-pub fn socket(domain: AddressFamily, kind: SockType, protocol: Protocol) -> SysResult {
+/// A socket of AF_INET or AF_INET6.
+fn internet(family: Family, kind: SockKind, protocol: Protocol) -> SysResult<Arc<dyn File<X86>>> {
     let net = kernel().net.clone();
-    match (domain, kind.kind, protocol) {
-        (AddressFamily::AF_INET, SockKind::SOCK_STREAM, Protocol::IPPROTO_IP | Protocol::IPPROTO_TCP) => {
-            publish(TcpSocket::<X86>::new(net), kind.flags)
-        }
-        (AddressFamily::AF_INET, SockKind::SOCK_DGRAM, Protocol::IPPROTO_IP | Protocol::IPPROTO_UDP) => {
-            publish(UdpSocket::<X86>::new(net), kind.flags)
-        }
-        (AddressFamily::AF_NETLINK, SockKind::SOCK_RAW | SockKind::SOCK_DGRAM, Protocol(NETLINK_ROUTE)) => {
-            publish(NetlinkSocket::new(kernel().netlink.clone(), kind.kind as i32), kind.flags)
+    match (kind, protocol) {
+        (SockKind::SOCK_STREAM, Protocol::IPPROTO_IP | Protocol::IPPROTO_TCP) => Ok(TcpSocket::new(net, family)),
+        (SockKind::SOCK_DGRAM, Protocol::IPPROTO_IP | Protocol::IPPROTO_UDP) => Ok(UdpSocket::new(net, family)),
+        (SockKind::SOCK_STREAM | SockKind::SOCK_DGRAM, _) => Err(Errno::EPROTONOSUPPORT),
+        _ => Err(Errno::ESOCKTNOSUPPORT),
+    }
+}
+
+pub fn socket(domain: AddressFamily, kind: SockType, protocol: Protocol) -> SysResult {
+    let socket: Arc<dyn File<X86>> = match (domain, kind.kind, protocol) {
+        (AddressFamily::AF_INET, kind, protocol) => internet(Family::Inet, kind, protocol)?,
+        (AddressFamily::AF_INET6, kind, protocol) => internet(Family::Inet6, kind, protocol)?,
+        (AddressFamily::AF_NETLINK, kind @ (SockKind::SOCK_RAW | SockKind::SOCK_DGRAM), Protocol(NETLINK_ROUTE)) => {
+            NetlinkSocket::new(kernel().netlink.clone(), kind as i32)
         }
         // Enough for what only needs some socket, such as if_nametoindex(3).
-        (AddressFamily::AF_UNIX, SockKind::SOCK_DGRAM, Protocol(0..=1)) => {
-            publish(UnixSocket::<X86>::lone_datagram(), kind.flags)
+        (AddressFamily::AF_UNIX, SockKind::SOCK_DGRAM, Protocol(0..=1)) => UnixSocket::<X86>::lone_datagram(),
+        (AddressFamily::AF_NETLINK, SockKind::SOCK_RAW | SockKind::SOCK_DGRAM, _) => {
+            return Err(Errno::EPROTONOSUPPORT);
         }
-        (AddressFamily::AF_INET, SockKind::SOCK_STREAM | SockKind::SOCK_DGRAM, _) => Err(Errno::EPROTONOSUPPORT),
-        (AddressFamily::AF_NETLINK, SockKind::SOCK_RAW | SockKind::SOCK_DGRAM, _) => Err(Errno::EPROTONOSUPPORT),
-        (AddressFamily::AF_INET | AddressFamily::AF_NETLINK, ..) => Err(Errno::ESOCKTNOSUPPORT),
-        _ => Err(Errno::EAFNOSUPPORT),
-    }
+        (AddressFamily::AF_NETLINK, ..) => return Err(Errno::ESOCKTNOSUPPORT),
+        _ => return Err(Errno::EAFNOSUPPORT),
+    };
+    publish(socket, kind.flags)
 }
 
 pub fn socketpair(domain: AddressFamily, kind: SockType, protocol: Protocol, sv: Out<[i32; 2]>) -> SysResult {
     match domain {
         AddressFamily::AF_UNIX if protocol.0 <= 1 => {}
         AddressFamily::AF_UNIX => return Err(Errno::EPROTONOSUPPORT),
-        AddressFamily::AF_INET => return Err(Errno::EOPNOTSUPP),
+        AddressFamily::AF_INET | AddressFamily::AF_INET6 => return Err(Errno::EOPNOTSUPP),
         _ => return Err(Errno::EAFNOSUPPORT),
     }
     let (a, b) = UnixSocket::<X86>::pair(style(kind.kind)?);

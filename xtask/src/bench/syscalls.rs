@@ -184,7 +184,7 @@ fn about(options: &SyscallsOptions, linux_guest: String) -> About {
         linux_guest,
         machine: options.machine.name().to_owned(),
         memory_mib: options.memory,
-        rounds: options.rounds.unwrap_or(if options.quick { 2 } else { 10 }),
+        rounds: options.rounds.unwrap_or(if options.quick { 1 } else { 10 }),
         quick: options.quick,
         seed: options.seed.unwrap_or_else(now),
         commit: commit(),

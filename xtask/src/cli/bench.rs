@@ -71,7 +71,7 @@ pub struct SyscallsOptions {
     /// Go on with an interrupted run of the same images, with its options
     #[arg(long, conflicts_with_all = ["quick", "rounds", "seed", "entry", "machine", "memory", "report_only"])]
     pub resume: bool,
-    /// How often every system is booted and measured [default: 10, with --quick 2]
+    /// How often every system is booted and measured [default: 10, with --quick 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub rounds: Option<u32>,
     /// Decides the order in which everything is measured [default: the time]

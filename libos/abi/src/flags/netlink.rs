@@ -34,5 +34,6 @@ consts! { u16 {
 consts! { u8 {
     IFA_F_PERMANENT = 0x80, "Flag of an address: it has no lifetime.";
     RT_SCOPE_UNIVERSE = 0, "Scope of an address: everywhere.";
+    RT_SCOPE_LINK = 253, "The link.";
     RT_SCOPE_HOST = 254, "This host.";
 } }

@@ -8,7 +8,7 @@ macro_rules! __net_rows {
         $crate::__process_rows! {
             [$($view)*] $($rows)*
             41 socket net::socket(domain: AddressFamily, kind: SockType, protocol: Protocol)
-                partial "AF_INET, streams and datagrams; AF_NETLINK: lists of interfaces and addresses; AF_UNIX: datagrams \
+                partial "AF_INET and AF_INET6, streams and datagrams; AF_NETLINK: lists of interfaces and addresses; AF_UNIX: datagrams \
                 without names";
             42 connect net::connect(sockfd: Fd, addr: In<Sockaddr>, addrlen: U32) full;
             43 accept net::accept(sockfd: Fd, addr: Out<Sockaddr>, addrlen: InOut<u32>) full;
@@ -19,7 +19,7 @@ macro_rules! __net_rows {
                 addrlen: InOut<u32>)
                 partial "no out-of-band data, no error queue";
             46 sendmsg net::sendmsg(sockfd: Fd, msg: In<Msghdr>, flags: MsgFlags)
-                partial "ancillary data: SCM_RIGHTS, IP_TOS and IP_TTL";
+                partial "ancillary data: SCM_RIGHTS, IP_TOS, IP_TTL, IPV6_TCLASS and IPV6_HOPLIMIT";
             47 recvmsg net::recvmsg(sockfd: Fd, msg: InOut<Msghdr>, flags: MsgFlags)
                 partial "ancillary data: SCM_RIGHTS and what was asked for of IP headers";
             48 shutdown net::shutdown(sockfd: Fd, how: ShutdownHow) full;

@@ -1,81 +1,261 @@
-//! IPv4 addresses between the socket calls and the engine.
+//! Addresses between the socket calls and the engine (ip(7), ipv6(7)).
+//!
+//! Inside the network an address of IPv4 is one, whatever the socket's family is; only towards the program a socket of AF_INET6 calls it
+//! `::ffff:10.0.0.1`.
 
+use super::lease::ETH0;
 use super::stack::Inner;
 use crate::platform::Platform;
 use crate::socket::SockAddr;
-use core::net::{SocketAddr, SocketAddrV4};
-use smoltcp::wire::{IpAddress, IpCidr, IpEndpoint, Ipv4Address, Ipv4Cidr};
+use core::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
+use smoltcp::wire::{IpAddress, IpCidr, IpEndpoint, Ipv4Address, Ipv6Address};
 use trapless_abi::{Errno, SysResult};
 
-/// The IPv4 address in a socket address. EAFNOSUPPORT for other families.
-pub(super) fn inet(address: &SockAddr) -> SysResult<SocketAddrV4> {
+/// What a socket calls its addresses, and which of them it can talk to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Family {
+    /// AF_INET.
+    Inet,
+    /// AF_INET6, and IPv4 by mapped addresses.
+    Inet6,
+    /// AF_INET6 with IPV6_V6ONLY.
+    Inet6Only,
+}
+
+impl Family {
+    /// The address family for SO_DOMAIN.
+    pub(super) const fn number(self) -> i32 {
+        match self {
+            Self::Inet => 2,
+            Self::Inet6 | Self::Inet6Only => 10,
+        }
+    }
+
+    /// Whether a socket talks to addresses of this kind.
+    pub(super) const fn speaks(self, address: IpAddress) -> bool {
+        match address {
+            IpAddress::Ipv4(_) => !matches!(self, Self::Inet6Only),
+            IpAddress::Ipv6(_) => !matches!(self, Self::Inet),
+        }
+    }
+
+    /// INADDR_ANY or `in6addr_any`, and no port.
+    pub(super) const fn anywhere(self) -> IpEndpoint {
+        let addr = match self {
+            Self::Inet => IpAddress::Ipv4(Ipv4Address::UNSPECIFIED),
+            Self::Inet6 | Self::Inet6Only => IpAddress::Ipv6(Ipv6Address::UNSPECIFIED),
+        };
+        IpEndpoint { addr, port: 0 }
+    }
+
+    /// What a program's address means. EAFNOSUPPORT for another family, ENETUNREACH for IPv4 without it; of an address that is of one
+    /// link only EINVAL if it does not say of which, ENODEV if there is none.
+    pub(super) fn decode(self, address: &SockAddr) -> SysResult<IpEndpoint> {
+        let (addr, port) = match address {
+            SockAddr::Inet(SocketAddr::V4(v4)) if self == Self::Inet => (IpAddress::Ipv4(*v4.ip()), v4.port()),
+            SockAddr::Inet(SocketAddr::V6(v6)) if self != Self::Inet => match v6.ip().to_ipv4_mapped() {
+                Some(mapped) => (IpAddress::Ipv4(mapped), v6.port()),
+                None if is_of_link(*v6.ip()) && v6.scope_id() != ETH0 => {
+                    return Err(if v6.scope_id() == 0 { Errno::EINVAL } else { Errno::ENODEV });
+                }
+                None => (IpAddress::Ipv6(*v6.ip()), v6.port()),
+            },
+            _ => return Err(Errno::EAFNOSUPPORT),
+        };
+        if self.speaks(addr) { Ok(IpEndpoint::new(addr, port)) } else { Err(Errno::ENETUNREACH) }
+    }
+
+    /// As [`Family::decode`], for bind(2): EINVAL for IPv4 without it.
+    pub(super) fn decode_own(self, address: &SockAddr) -> SysResult<IpEndpoint> {
+        self.decode(address).map_err(|error| if error == Errno::ENETUNREACH { Errno::EINVAL } else { error })
+    }
+
+    /// How the program sees an address.
+    pub(super) fn encode(self, IpEndpoint { addr, port }: IpEndpoint) -> SockAddr {
+        SockAddr::Inet(match addr {
+            IpAddress::Ipv4(v4) if self == Self::Inet => SocketAddrV4::new(v4, port).into(),
+            IpAddress::Ipv4(v4) => SocketAddrV6::new(v4.to_ipv6_mapped(), port, 0, 0).into(),
+            IpAddress::Ipv6(v6) => SocketAddrV6::new(v6, port, 0, if is_of_link(v6) { ETH0 } else { 0 }).into(),
+        })
+    }
+}
+
+/// Whether an address means something on one link only (RFC 4291, 2.5.6 and 2.7).
+const fn is_of_link(address: Ipv6Address) -> bool {
+    address.is_unicast_link_local() || (address.is_multicast() && address.octets()[1] & 15 == 2)
+}
+
+/// The addresses of this host that a socket is bound to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Local {
+    /// All that the family speaks to.
+    All(Family),
+    /// One.
+    One(IpAddress),
+}
+
+impl Local {
+    /// Whether an address is among them.
+    pub(super) fn covers(self, address: IpAddress) -> bool {
+        match self {
+            Self::All(family) => family.speaks(address),
+            Self::One(own) => own == address,
+        }
+    }
+
+    /// Whether both stand for some common address.
+    pub(super) fn overlaps(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::One(one), all) | (all, Self::One(one)) => all.covers(one),
+            (Self::All(one), Self::All(other)) => one == other || one == Family::Inet6 || other == Family::Inet6,
+        }
+    }
+
+    /// The address, if it is one.
+    pub(super) const fn one(self) -> Option<IpAddress> {
+        match self {
+            Self::All(_) => None,
+            Self::One(address) => Some(address),
+        }
+    }
+
+    /// As getsockname(2) of a socket of this family tells it.
+    pub(super) const fn named(self, family: Family) -> IpAddress {
+        match self {
+            // Bound to `::ffff:0.0.0.0`, for one.
+            Self::All(Family::Inet) => Family::Inet.anywhere().addr,
+            Self::All(_) => family.anywhere().addr,
+            Self::One(address) => address,
+        }
+    }
+}
+
+/// Whether an address is of this host, whatever its networks are.
+pub(super) fn is_loopback(address: IpAddress) -> bool {
     match address {
-        SockAddr::Inet(SocketAddr::V4(v4)) => Ok(*v4),
-        _ => Err(Errno::EAFNOSUPPORT),
+        IpAddress::Ipv4(v4) => v4.is_loopback(),
+        IpAddress::Ipv6(v6) => v6.is_loopback(),
     }
 }
 
-/// The socket address of an IPv4 address and port.
-pub(super) fn sock_addr(address: SocketAddrV4) -> SockAddr {
-    SockAddr::Inet(SocketAddr::V4(address))
-}
-
-pub(super) fn endpoint(address: SocketAddrV4) -> IpEndpoint {
-    IpEndpoint::new(IpAddress::Ipv4(*address.ip()), address.port())
-}
-
-pub(super) fn from_endpoint(endpoint: IpEndpoint) -> SocketAddrV4 {
-    match endpoint.addr {
-        IpAddress::Ipv4(address) => SocketAddrV4::new(address, endpoint.port),
-        // Cannot be: no frame of IPv6 comes past the wire.
-        IpAddress::Ipv6(_) => SocketAddrV4::new(Ipv4Address::UNSPECIFIED, endpoint.port),
-    }
-}
-
-/// Where a datagram or connection to `to` really goes. Linux takes 0.0.0.0 for "this host" (RFC 1122 3.2.1.3 forbids it on the wire),
-/// and all of 127.0.0.0/8 is this host; the engine knows one loopback address.
-pub(super) fn resolve(to: SocketAddrV4) -> SocketAddrV4 {
-    if to.ip().is_unspecified() || to.ip().is_loopback() {
-        return SocketAddrV4::new(Ipv4Address::LOCALHOST, to.port());
-    }
-    to
+/// Where a datagram or connection to `to` really goes. Linux takes 0.0.0.0 and :: for "this host" (RFC 1122 3.2.1.3 forbids it on the
+/// wire), and all of 127.0.0.0/8 is this host; the engine knows one loopback address.
+pub(super) fn resolve(to: IpEndpoint) -> IpEndpoint {
+    let addr = match to.addr {
+        IpAddress::Ipv4(v4) if v4.is_unspecified() || v4.is_loopback() => IpAddress::Ipv4(Ipv4Address::LOCALHOST),
+        IpAddress::Ipv6(Ipv6Address::UNSPECIFIED) => IpAddress::Ipv6(Ipv6Address::LOCALHOST),
+        other => other,
+    };
+    IpEndpoint { addr, port: to.port }
 }
 
 impl<P: Platform> Inner<P> {
     /// Whether the host has this address.
-    pub(super) fn is_own(&self, address: Ipv4Address) -> bool {
+    pub(super) fn is_own(&self, address: IpAddress) -> bool {
         self.iface.has_ip_addr(address)
     }
 
-    /// The address for bind(2): None for INADDR_ANY. EADDRNOTAVAIL unless the host has it.
-    pub(super) fn bindable(&self, address: Ipv4Address) -> SysResult<Option<Ipv4Address>> {
+    /// What bind(2) of a socket of this family means by an address. EADDRNOTAVAIL unless the host has it.
+    pub(super) fn bindable(&self, family: Family, address: IpAddress) -> SysResult<Local> {
         match address {
-            Ipv4Address::UNSPECIFIED => Ok(None),
-            own if self.is_own(own) => Ok(Some(own)),
+            IpAddress::Ipv4(Ipv4Address::UNSPECIFIED) => Ok(Local::All(Family::Inet)),
+            IpAddress::Ipv6(Ipv6Address::UNSPECIFIED) => Ok(Local::All(family)),
+            own if self.is_own(own) => Ok(Local::One(own)),
             _ => Err(Errno::EADDRNOTAVAIL),
         }
     }
 
-    /// The host's addresses with their networks.
-    fn networks(&self) -> impl Iterator<Item = &Ipv4Cidr> {
-        self.iface.ip_addrs().iter().filter_map(|address| match address {
-            IpCidr::Ipv4(cidr) => Some(cidr),
-            IpCidr::Ipv6(_) => None,
-        })
-    }
-
     /// Whether `to` means all hosts of a network.
-    pub(super) fn is_broadcast(&self, to: Ipv4Address) -> bool {
-        to.is_broadcast() || self.networks().any(|cidr| cidr.broadcast() == Some(to))
+    pub(super) fn is_broadcast(&self, to: IpAddress) -> bool {
+        let IpAddress::Ipv4(to) = to else { return false };
+        let of = |cidr: &IpCidr| matches!(cidr, IpCidr::Ipv4(cidr) if cidr.broadcast() == Some(to));
+        to.is_broadcast() || self.iface.ip_addrs().iter().any(of)
     }
 
     /// The source address for packets to the unicast address `to`. ENETUNREACH if no network of the host nor a router leads there.
-    pub(super) fn source_for(&self, to: Ipv4Address) -> SysResult<Ipv4Address> {
-        let reachable = self.networks().any(|cidr| cidr.contains_addr(&to))
-            || self.iface.routes().get_default_ipv4_route().is_some();
-        if !reachable {
+    pub(super) fn source_for(&self, to: IpAddress) -> SysResult<IpAddress> {
+        let routes = self.iface.routes();
+        let router = match to {
+            IpAddress::Ipv4(_) => routes.get_default_ipv4_route(),
+            IpAddress::Ipv6(_) => routes.get_default_ipv6_route(),
+        };
+        if router.is_none() && !self.iface.ip_addrs().iter().any(|network| network.contains_addr(&to)) {
             return Err(Errno::ENETUNREACH);
         }
-        self.iface.get_source_address_ipv4(&to).ok_or(Errno::ENETUNREACH)
+        match to {
+            IpAddress::Ipv4(to) => self.iface.get_source_address_ipv4(&to).map(IpAddress::Ipv4),
+            IpAddress::Ipv6(to) => self.source_v6(to).map(IpAddress::Ipv6),
+        }
+        .ok_or(Errno::ENETUNREACH)
+    }
+
+    /// The source address for `to` (RFC 6724, 5): itself, of the same scope, with the longest prefix in common.
+    pub(super) fn source_v6(&self, to: Ipv6Address) -> Option<Ipv6Address> {
+        let scope = |address: Ipv6Address| (address.is_loopback(), is_of_link(address));
+        let own = self.iface.ip_addrs().iter().filter_map(|cidr| match cidr {
+            IpCidr::Ipv6(cidr) => Some(cidr.address()),
+            IpCidr::Ipv4(_) => None,
+        });
+        let common = |own: &Ipv6Address| (own.to_bits() ^ to.to_bits()).leading_zeros();
+        own.filter(|&own| scope(own) == scope(to)).max_by_key(common)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    fn v6(text: &str) -> SockAddr {
+        SockAddr::Inet(SocketAddr::V6(text.parse().unwrap()))
+    }
+
+    fn v4(text: &str) -> SockAddr {
+        SockAddr::Inet(SocketAddr::V4(text.parse().unwrap()))
+    }
+
+    #[test]
+    fn families_see_the_same_address_in_their_own_way() {
+        let (plain, mapped) = (v4("10.0.0.1:80"), v6("[::ffff:10.0.0.1]:80"));
+        let address = Family::Inet.decode(&plain).unwrap();
+        assert_eq!(Family::Inet6.decode(&mapped), Ok(address));
+        assert_eq!((Family::Inet.encode(address), Family::Inet6.encode(address)), (plain.clone(), mapped.clone()));
+        assert_eq!(Family::Inet6Only.decode(&mapped), Err(Errno::ENETUNREACH));
+        for family in [Family::Inet6, Family::Inet6Only] {
+            assert_eq!(family.decode(&plain), Err(Errno::EAFNOSUPPORT));
+            let address = family.decode(&v6("[2001:db8::1]:80")).unwrap();
+            assert_eq!(family.encode(address), v6("[2001:db8::1]:80"));
+        }
+        assert_eq!(Family::Inet.decode(&mapped), Err(Errno::EAFNOSUPPORT));
+        assert_eq!(Family::Inet6.decode(&SockAddr::Unspecified), Err(Errno::EAFNOSUPPORT));
+    }
+
+    #[test]
+    fn addresses_of_a_link_say_of_which() {
+        for text in ["fe80::1", "ff02::fb"] {
+            let at = |scope| {
+                Family::Inet6.decode(&SockAddr::Inet(SocketAddrV6::new(text.parse().unwrap(), 1, 0, scope).into()))
+            };
+            assert_eq!((at(0), at(7)), (Err(Errno::EINVAL), Err(Errno::ENODEV)));
+            let SockAddr::Inet(SocketAddr::V6(seen)) = Family::Inet6.encode(at(ETH0).unwrap()) else {
+                panic!("{text}")
+            };
+            assert_eq!(seen.scope_id(), ETH0);
+        }
+    }
+
+    #[test]
+    fn bindings_overlap_where_they_have_an_address_in_common() {
+        let (v4, v6) = (Local::One(Ipv4Address::LOCALHOST.into()), Local::One(Ipv6Address::LOCALHOST.into()));
+        let all = [Local::All(Family::Inet), Local::All(Family::Inet6), Local::All(Family::Inet6Only), v4, v6];
+        let expected = [
+            [true, true, false, true, false],
+            [true, true, true, true, true],
+            [false, true, true, false, true],
+            [true, true, false, true, false],
+            [false, true, true, false, true],
+        ];
+        for (one, row) in all.iter().zip(expected) {
+            assert_eq!(all.map(|other| one.overlaps(other)), row, "{one:?}");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Incoming connections before accept(2): listeners, their backlogs, and sockets made when a SYN comes.
 
+use super::address::{Family, Local};
 use super::conn::{Conn, Owner, new_tcp_socket};
 use super::flow::{Flow, Kind, Segment};
 use super::ports::Binding;
@@ -10,7 +11,7 @@ use crate::time;
 use alloc::collections::{BTreeSet, VecDeque};
 use core::task::Waker;
 use smoltcp::socket::tcp;
-use smoltcp::wire::{IpAddress, IpListenEndpoint, Ipv4Address};
+use smoltcp::wire::{IpAddress, IpListenEndpoint};
 use trapless_abi::{Errno, SysResult};
 
 /// Half-open connections that a listener may have beside those that wait for accept(2), as in Linux (tcp(7), tcp_max_syn_backlog).
@@ -23,7 +24,7 @@ const MAX_BURST: usize = 64;
 const ALWAYS: usize = 64;
 
 /// What a listener listens on.
-pub(super) type ListenKey = (u16, Option<Ipv4Address>);
+pub(super) type ListenKey = (u16, Local);
 
 /// When a connection began to open, which tells its place among the half-open ones.
 pub(super) type Opened = time::Instant;
@@ -72,15 +73,15 @@ impl<P: Platform> Inner<P> {
         if kind != Kind::Opening {
             return Verdict::Nobody;
         }
-        let IpAddress::Ipv4(address) = flow.local.addr else { return Verdict::Drop };
-        let Some(key) = self.listener_for(flow.local.port, address) else { return Verdict::Nobody };
+        let Some(key) = self.listener_for(flow.local.port, flow.local.addr) else { return Verdict::Nobody };
         self.admit(key, flow).map_or(Verdict::Drop, Verdict::To)
     }
 
     /// What listens on a port of one of the host's addresses.
-    fn listener_for(&self, port: u16, address: Ipv4Address) -> Option<ListenKey> {
-        let keys = [(port, Some(address)), (port, None)];
-        keys.into_iter().find(|key| self.listeners.contains_key(key)).filter(|_| self.is_own(address))
+    fn listener_for(&self, port: u16, address: IpAddress) -> Option<ListenKey> {
+        let all = [Family::Inet, Family::Inet6, Family::Inet6Only].into_iter().filter(|family| family.speaks(address));
+        let locals = [Local::One(address)].into_iter().chain(all.map(Local::All));
+        locals.map(|local| (port, local)).find(|key| self.listeners.contains_key(key)).filter(|_| self.is_own(address))
     }
 
     fn admit(&mut self, key: ListenKey, flow: Flow) -> SysResult<ConnId> {
@@ -103,8 +104,7 @@ impl<P: Platform> Inner<P> {
         let (mut socket, buffers) = new_tcp_socket::<P>()?;
         let local = IpListenEndpoint { addr: Some(flow.local.addr), port: flow.local.port };
         socket.listen(local).map_err(|_| Errno::EINVAL)?;
-        let IpAddress::Ipv4(address) = flow.local.addr else { return Err(Errno::EINVAL) };
-        let binding = Binding { port: key.0, address: Some(address), shareable: listener.shareable };
+        let binding = Binding { port: key.0, local: Local::One(flow.local.addr), shareable: listener.shareable };
         let binding = self.tcp_ports.share(binding)?;
         let opened = P::now();
         let id = self.add_tcp((socket, buffers), flow, binding, Owner::Listener(key, opened));
@@ -146,17 +146,17 @@ impl<P: Platform> Inner<P> {
 
     /// listen(2) on a bound port. EADDRINUSE, EINVAL.
     pub(super) fn listen(&mut self, binding: Binding, listener: Listener) -> SysResult<()> {
-        if self.listened(binding.port, binding.address) {
+        if self.listened(binding.port, binding.local) {
             return Err(Errno::EADDRINUSE);
         }
-        self.listeners.insert((binding.port, binding.address), listener);
+        self.listeners.insert((binding.port, binding.local), listener);
         Ok(())
     }
 
-    /// Whether somebody listens where a socket with this port and address would.
-    pub(super) fn listened(&self, port: u16, address: Option<Ipv4Address>) -> bool {
-        let mut same_port = self.listeners.range((port, None)..=(port, Some(Ipv4Address::BROADCAST)));
-        same_port.any(|(key, _)| key.1.is_none() || address.is_none() || key.1 == address)
+    /// Whether somebody listens where a socket with this port and these addresses would.
+    pub(super) fn listened(&self, port: u16, local: Local) -> bool {
+        let from = self.listeners.range((port, Local::All(Family::Inet))..);
+        from.take_while(|(key, _)| key.0 == port).any(|(key, _)| key.1.overlaps(local))
     }
 
     /// A connection that is complete, for accept(2). EAGAIN, EINVAL if nobody listens there.

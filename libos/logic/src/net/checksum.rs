@@ -4,7 +4,7 @@
 //! pseudo header included, is [`RIGHT`].
 
 use super::device::PartialChecksum;
-use smoltcp::wire::{IpProtocol, Ipv4Address};
+use smoltcp::wire::{IpAddress, IpProtocol};
 
 /// The sum of what includes its own checksum.
 pub(super) const RIGHT: u16 = 0xffff;
@@ -42,9 +42,13 @@ fn fold(mut total: u64) -> u16 {
     total as u16
 }
 
-/// The sum of the pseudo header of a TCP segment or UDP datagram (RFC 9293, 3.1).
-pub(super) fn pseudo(from: Ipv4Address, to: Ipv4Address, protocol: IpProtocol, len: usize) -> u16 {
-    let addresses = add(sum(&from.octets()), sum(&to.octets()));
+/// The sum of the pseudo header of a TCP segment or UDP datagram (RFC 9293, 3.1; RFC 8200, 8.1).
+pub(super) fn pseudo(from: IpAddress, to: IpAddress, protocol: IpProtocol, len: usize) -> u16 {
+    let of = |address| match address {
+        IpAddress::Ipv4(v4) => sum(&v4.octets()),
+        IpAddress::Ipv6(v6) => sum(&v6.octets()),
+    };
+    let addresses = add(of(from), of(to));
     let rest = fold(u64::from(u8::from(protocol)) + len as u64);
     add(addresses, rest)
 }
@@ -67,6 +71,7 @@ pub(super) fn complete(frame: &mut [u8], checksum: PartialChecksum) -> bool {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use smoltcp::wire::Ipv4Address;
 
     #[test]
     fn sums_are_those_of_the_rfc() {
@@ -100,7 +105,7 @@ mod tests {
 
     #[test]
     fn a_completed_checksum_is_right() {
-        let (from, to) = (Ipv4Address::new(10, 0, 0, 1), Ipv4Address::new(10, 0, 0, 2));
+        let [from, to] = [1, 2].map(|host| IpAddress::Ipv4(Ipv4Address::new(10, 0, 0, host)));
         for len in [8, 9, 100] {
             let mut frame: alloc::vec::Vec<u8> = (0..len + 34).map(|i| i as u8 ^ 0x5a).collect();
             let pseudo = pseudo(from, to, IpProtocol::Udp, len);

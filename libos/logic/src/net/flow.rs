@@ -1,14 +1,15 @@
 //! Which connection a frame belongs to.
 
+use super::icmp;
+use super::packet::Packet;
 use super::recovery::Acknowledgement;
 use super::udp::Header;
 use core::hash::{Hash, Hasher};
-use core::net::SocketAddrV4;
 use core::ops::Range;
 use smoltcp::wire::{
-    EthernetFrame, EthernetProtocol, IPV4_HEADER_LEN, Icmpv4Message, Icmpv4Packet, IpAddress, IpEndpoint, IpProtocol,
-    Ipv4Packet, TCP_HEADER_LEN, TcpPacket, UdpPacket,
+    EthernetFrame, EthernetProtocol, IpAddress, IpEndpoint, IpProtocol, TCP_HEADER_LEN, TcpPacket, UdpPacket,
 };
+use trapless_abi::Errno;
 
 /// Both ends of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,15 +18,18 @@ pub(super) struct Flow {
     pub(super) remote: IpEndpoint,
 }
 
-// By hand because addresses of IPv6, of which there are none, make the derived one several times as long.
+// By hand because the derived one is several times as long.
 impl Hash for Flow {
     fn hash<H: Hasher>(&self, state: &mut H) {
         for end in [self.local, self.remote] {
             let address = match end.addr {
-                IpAddress::Ipv4(address) => address.to_bits(),
-                IpAddress::Ipv6(_) => 0,
+                IpAddress::Ipv4(address) => u64::from(address.to_bits()) << 16,
+                IpAddress::Ipv6(address) => {
+                    state.write_u128(address.to_bits());
+                    0
+                }
             };
-            state.write_u64(u64::from(address) << 16 | u64::from(end.port));
+            state.write_u64(address | u64::from(end.port));
         }
     }
 }
@@ -65,48 +69,45 @@ pub(super) enum Content {
     Tcp(Segment),
     /// A datagram, and where in the frame its data is.
     Udp(Header, Range<usize>),
-    /// A UDP datagram of this host's did not arrive; with the code of RFC 792.
+    /// A UDP datagram of this host's did not arrive.
     Unreachable {
-        from: SocketAddrV4,
-        to: SocketAddrV4,
-        code: u8,
+        from: IpEndpoint,
+        to: IpEndpoint,
+        error: Errno,
     },
-    Arp,
+    /// Somebody says which Ethernet address he has, or asks for ours: ARP, or neighbour discovery (RFC 4861).
+    Neighbor,
+    /// A router tells of itself (RFC 4861): where in the frame its ICMPv6 message is.
+    Router(Range<usize>),
     Other,
 }
 
-/// Tells frames apart. Fragments are put together before ([`super::reassembly`]).
-pub(super) fn classify(frame: &[u8]) -> Content {
-    parse(frame).unwrap_or(Content::Other)
-}
-
-fn parse(bytes: &[u8]) -> Option<Content> {
-    let frame = EthernetFrame::new_checked(bytes).ok()?;
-    match frame.ethertype() {
-        EthernetProtocol::Ipv4 => {}
-        EthernetProtocol::Arp => return Some(Content::Arp),
-        _ => return None,
-    }
-    let ip = Ipv4Packet::new_checked(frame.payload()).ok()?;
-    if ip.more_frags() || ip.frag_offset() != 0 {
-        return None;
-    }
-    match ip.next_header() {
-        IpProtocol::Tcp => segment(&ip),
-        IpProtocol::Udp => datagram(bytes, &ip),
-        IpProtocol::Icmp => unreachable(&ip),
-        _ => None,
-    }
-}
-
-fn segment(ip: &Ipv4Packet<&[u8]>) -> Option<Content> {
-    // Cut off options are for smoltcp to find.
-    let tcp = TcpPacket::new_unchecked(ip.payload().get(..).filter(|bytes| bytes.len() >= TCP_HEADER_LEN)?);
-    let flow = Flow {
-        local: IpEndpoint::new(ip.dst_addr().into(), tcp.dst_port()),
-        remote: IpEndpoint::new(ip.src_addr().into(), tcp.src_port()),
+/// Tells frames apart, by the packet in them. Fragments are put together before ([`super::reassembly`]).
+pub(super) fn classify(frame: &[u8], packet: Option<&Packet>) -> Content {
+    let Some(packet) = packet else {
+        let arp = EthernetFrame::new_checked(frame).is_ok_and(|frame| frame.ethertype() == EthernetProtocol::Arp);
+        return if arp { Content::Neighbor } else { Content::Other };
     };
-    let data = ip.payload().len().saturating_sub(tcp.header_len().into());
+    let payload = &frame[packet.payload.clone()];
+    let content = match packet.protocol {
+        _ if packet.part.is_some() => None,
+        IpProtocol::Tcp => segment(packet, payload),
+        IpProtocol::Udp => datagram(packet, frame),
+        IpProtocol::Icmp if packet.is_header_right(frame) => icmp::v4(payload),
+        IpProtocol::Icmpv6 => icmp::v6(packet, payload),
+        _ => None,
+    };
+    content.unwrap_or(Content::Other)
+}
+
+fn segment(packet: &Packet, payload: &[u8]) -> Option<Content> {
+    // Cut off options are for smoltcp to find.
+    let tcp = TcpPacket::new_unchecked(Some(payload).filter(|bytes| bytes.len() >= TCP_HEADER_LEN)?);
+    let flow = Flow {
+        local: IpEndpoint::new(packet.to, tcp.dst_port()),
+        remote: IpEndpoint::new(packet.from, tcp.src_port()),
+    };
+    let data = payload.len().saturating_sub(tcp.header_len().into());
     let kind = match (tcp.rst(), tcp.syn(), tcp.ack()) {
         (true, ..) => Kind::Reset,
         (_, true, false) => Kind::Opening,
@@ -122,48 +123,25 @@ fn segment(ip: &Ipv4Packet<&[u8]>) -> Option<Content> {
     Some(Content::Tcp(Segment { flow, kind, span: Span { start, end: start.wrapping_add(data as u32) }, ack }))
 }
 
-/// A UDP datagram whose checksums are right.
-fn datagram(frame: &[u8], ip: &Ipv4Packet<&[u8]>) -> Option<Content> {
-    let udp = UdpPacket::new_checked(ip.payload()).ok()?;
-    if !ip.verify_checksum() || !udp.verify_checksum(&ip.src_addr().into(), &ip.dst_addr().into()) {
+/// A UDP datagram whose checksums are right. Only with IPv4 it may have none (RFC 8200, 8.1).
+fn datagram(packet: &Packet, frame: &[u8]) -> Option<Content> {
+    let &Packet { from, to, hop_limit: ttl, tos, .. } = packet;
+    let udp = UdpPacket::new_checked(&frame[packet.payload.clone()]).ok()?;
+    let sealed = matches!(from, IpAddress::Ipv4(_)) || udp.checksum() != 0;
+    if !sealed || !packet.is_header_right(frame) || !udp.verify_checksum(&from, &to) {
         return None;
     }
-    let header = Header {
-        from: SocketAddrV4::new(ip.src_addr(), udp.src_port()),
-        to: SocketAddrV4::new(ip.dst_addr(), udp.dst_port()),
-        ttl: ip.hop_limit(),
-        tos: ip.dscp() << 2 | ip.ecn(),
-    };
+    let header =
+        Header { from: IpEndpoint::new(from, udp.src_port()), to: IpEndpoint::new(to, udp.dst_port()), ttl, tos };
     let start = udp.payload().as_ptr().addr() - frame.as_ptr().addr();
     Some(Content::Udp(header, start..start + udp.payload().len()))
-}
-
-/// Destination unreachable (RFC 792), about a UDP datagram. Of that it has the IP header and the ports.
-fn unreachable(ip: &Ipv4Packet<&[u8]>) -> Option<Content> {
-    let icmp = Icmpv4Packet::new_checked(ip.payload()).ok()?;
-    if icmp.msg_type() != Icmpv4Message::DstUnreachable || !ip.verify_checksum() || !icmp.verify_checksum() {
-        return None;
-    }
-    // Its length is that of the whole datagram.
-    let about = icmp.data();
-    let inner = Ipv4Packet::new_unchecked(about.get(..IPV4_HEADER_LEN)?);
-    let ports = about.get(usize::from(inner.header_len())..)?.first_chunk::<4>()?;
-    if inner.version() != 4 || inner.next_header() != IpProtocol::Udp || inner.frag_offset() != 0 {
-        return None;
-    }
-    let port = |at: usize| u16::from_be_bytes([ports[at], ports[at + 1]]);
-    Some(Content::Unreachable {
-        from: SocketAddrV4::new(inner.src_addr(), port(0)),
-        to: SocketAddrV4::new(inner.dst_addr(), port(2)),
-        code: icmp.msg_code(),
-    })
 }
 
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use alloc::vec::Vec;
-    use smoltcp::wire::{Ipv4Address, TcpSeqNumber};
+    use smoltcp::wire::{Ipv4Address, Ipv4Packet, TcpSeqNumber};
 
     const ENDS: (Ipv4Address, Ipv4Address) = (Ipv4Address::new(10, 0, 0, 1), Ipv4Address::new(10, 0, 0, 2));
 
@@ -197,6 +175,10 @@ mod tests {
         bytes
     }
 
+    fn told(frame: &[u8]) -> Content {
+        classify(frame, Packet::of(frame).as_ref())
+    }
+
     fn flow() -> Flow {
         Flow { local: IpEndpoint::new(ENDS.1.into(), 80), remote: IpEndpoint::new(ENDS.0.into(), 1000) }
     }
@@ -205,7 +187,7 @@ mod tests {
     fn segments_are_told_apart() {
         let of = |kind, ack| Content::Tcp(Segment { flow: flow(), kind, span: Span { start: 7, end: 7 }, ack });
         let alone = |alone| Some(Acknowledgement { number: 0, window: 0, alone });
-        let kind = |set| classify(&frame(1, 0, false, &header(set)));
+        let kind = |set| told(&frame(1, 0, false, &header(set)));
         assert_eq!(kind(|tcp| tcp.set_syn(true)), of(Kind::Opening, None));
         assert_eq!(kind(|tcp| tcp.set_ack(true)), of(Kind::Other, alone(true)));
         assert_eq!(kind(|tcp| tcp.set_rst(true)), of(Kind::Reset, None));
@@ -217,7 +199,7 @@ mod tests {
         let data = [&header(|tcp| tcp.set_ack(true))[..], b"x"].concat();
         let span = Span { start: 7, end: 8 };
         assert_eq!(
-            classify(&frame(1, 0, false, &data)),
+            told(&frame(1, 0, false, &data)),
             Content::Tcp(Segment { flow: flow(), kind: Kind::Data, span, ack: alone(false) })
         );
     }
@@ -226,7 +208,7 @@ mod tests {
     fn what_is_cut_off_is_something_else() {
         let whole = frame(1, 0, false, &header(|_| {}));
         for len in 0..whole.len() {
-            assert_eq!(classify(&whole[..len]), Content::Other);
+            assert_eq!(told(&whole[..len]), Content::Other);
         }
     }
 }

@@ -1,15 +1,19 @@
 //! The host's addresses: where they come from, and who wants to know.
 
+use super::router::{NETWORKS, link_local};
 use super::stack::{Inner, NetStack};
 use super::wire::MTU;
 use crate::platform::Platform;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use smoltcp::socket::dhcpv4;
-use smoltcp::wire::{IpCidr, Ipv4Address, Ipv4Cidr};
+use smoltcp::wire::{IpAddress, IpCidr, Ipv4Address, Ipv4Cidr, Ipv6Address, Ipv6Cidr};
 use trapless_abi::flags::{
     ARPHRD_ETHER, ARPHRD_LOOPBACK, IFF_BROADCAST, IFF_LOOPBACK, IFF_MULTICAST, IFF_RUNNING, IFF_UP,
 };
+
+/// The index of the card's interface.
+pub(super) const ETH0: u32 = 2;
 
 /// Where the host's address comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +31,33 @@ pub enum Addressing {
     None,
 }
 
+/// Where the host's addresses of IPv6 come from, beside that of the link, which a card has by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Addressing6 {
+    /// From the routers' advertisements (RFC 4862).
+    Auto,
+    /// Fixed.
+    Static {
+        /// Address and prefix.
+        address: Ipv6Cidr,
+        /// Default router.
+        router: Option<Ipv6Address>,
+    },
+    /// Loopback only.
+    None,
+}
+
+/// What the network has given to the host.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Addresses {
+    /// Address and router of IPv4.
+    pub lease: Option<Lease>,
+    /// The card's addresses of IPv6, but for that of the link.
+    pub ipv6: Vec<Ipv6Cidr>,
+    /// Name servers.
+    pub dns: Vec<IpAddress>,
+}
+
 /// The address, router and name servers in use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
@@ -39,7 +70,7 @@ pub struct Lease {
 }
 
 /// Who wants to know about changes: see [`NetStack::on_lease`].
-pub(super) type LeaseHook = Arc<dyn Fn(Option<&Lease>) + Send + Sync>;
+pub(super) type LeaseHook = Arc<dyn Fn(&Addresses) + Send + Sync>;
 
 /// A network interface (netdevice(7)).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +87,8 @@ pub struct InterfaceInfo {
     pub address: Option<Ipv4Address>,
     /// Bits of the network's part of the address.
     pub prefix: u8,
+    /// Addresses of IPv6, with their networks.
+    pub ipv6: Vec<Ipv6Cidr>,
     /// Bytes of the largest packet.
     pub mtu: u32,
 }
@@ -64,6 +97,7 @@ const LOOPBACK_FLAGS: u16 = IFF_UP | IFF_LOOPBACK | IFF_RUNNING;
 const ETHERNET_FLAGS: u16 = IFF_UP | IFF_BROADCAST | IFF_RUNNING | IFF_MULTICAST;
 /// As Linux says. Packets are cut as for the card, which programs do not see.
 const LOOPBACK_MTU: u32 = 65536;
+const LOOPBACK6: Ipv6Cidr = Ipv6Cidr::new(Ipv6Address::LOCALHOST, 128);
 
 impl InterfaceInfo {
     const fn is_loopback(&self) -> bool {
@@ -95,7 +129,7 @@ impl<P: Platform> NetStack<P> {
 
     /// Has `hook` called now, and again whenever the lease changes: from [`NetStack::poll`], without any lock held. It must not block.
     /// Replaces an earlier hook.
-    pub fn on_lease(&self, hook: impl Fn(Option<&Lease>) + Send + Sync + 'static) {
+    pub fn on_lease(&self, hook: impl Fn(&Addresses) + Send + Sync + 'static) {
         *self.hook.lock() = Some(Arc::new(hook));
         self.look(|inner| (inner.hooked, inner.news) = (true, true));
         self.announce_lease();
@@ -103,7 +137,10 @@ impl<P: Platform> NetStack<P> {
 
     /// The interfaces: `lo`, and `eth0` if there is a card.
     pub fn interfaces(&self) -> Vec<InterfaceInfo> {
-        let (nic, mac, lease) = self.look(|inner| (inner.wire.has_nic(), inner.wire.mac.0, inner.lease.clone()));
+        let (nic, mac, lease, ipv6) = self.look(|inner| {
+            let ipv6 = inner.link_local().into_iter().chain(inner.global6()).collect();
+            (inner.wire.has_nic(), inner.wire.mac.0, inner.lease.clone(), ipv6)
+        });
         let lo = InterfaceInfo {
             name: "lo",
             index: 1,
@@ -111,15 +148,17 @@ impl<P: Platform> NetStack<P> {
             mac: [0; 6],
             address: Some(Ipv4Address::LOCALHOST),
             prefix: 8,
+            ipv6: alloc::vec![LOOPBACK6],
             mtu: LOOPBACK_MTU,
         };
         let eth0 = nic.then(|| InterfaceInfo {
             name: "eth0",
-            index: 2,
+            index: ETH0,
             flags: ETHERNET_FLAGS.into(),
             mac,
             address: lease.as_ref().map(|l| l.address.address()),
             prefix: lease.as_ref().map_or(0, |l| l.address.prefix_len()),
+            ipv6,
             mtu: MTU as u32,
         });
         [lo].into_iter().chain(eth0).collect()
@@ -132,12 +171,12 @@ impl<P: Platform> NetStack<P> {
                 let due = inner.news && !inner.announcing;
                 inner.news &= !due;
                 inner.announcing |= due;
-                due.then(|| inner.lease.clone())
+                due.then(|| inner.addresses())
             });
-            let Some(lease) = news else { return };
+            let Some(addresses) = news else { return };
             let hook = self.hook.lock().clone();
             if let Some(hook) = hook {
-                hook(lease.as_ref());
+                hook(&addresses);
             }
             self.look(|inner| inner.announcing = false);
         }
@@ -145,44 +184,84 @@ impl<P: Platform> NetStack<P> {
 }
 
 impl<P: Platform> Inner<P> {
-    /// Starts with this kind of address.
+    /// Starts with this kind of addresses.
     pub(super) fn configure(&mut self, addressing: Addressing) {
-        self.set_address();
         match addressing {
             Addressing::Dhcp if self.wire.has_nic() => self.dhcp = Some(self.datagrams.set.add(dhcpv4::Socket::new())),
-            Addressing::Static { address, router } => self.set_lease(Some(Lease { address, router, dns: Vec::new() })),
+            Addressing::Static { address, router } => self.lease = Some(Lease { address, router, dns: Vec::new() }),
             _ => {}
         }
+        if self.fixed6 == Addressing6::Auto && self.wire.has_nic() {
+            self.routers.begin();
+        }
+        self.readdress();
     }
 
     /// Uses another lease. Connections of an address that is gone end.
     pub(super) fn set_lease(&mut self, lease: Option<Lease>) {
         if self.lease != lease {
             self.lease = lease;
-            self.set_address();
-            self.news = self.hooked;
+            self.readdress();
         }
     }
 
-    fn set_address(&mut self) {
+    /// What the network has given.
+    fn addresses(&self) -> Addresses {
+        let dns4 = self.lease.iter().flat_map(|lease| lease.dns.iter().map(|&server| IpAddress::Ipv4(server)));
+        let dns = dns4.chain(self.routers.servers().map(IpAddress::Ipv6)).collect();
+        Addresses { lease: self.lease.clone(), ipv6: self.global6().collect(), dns }
+    }
+
+    /// The card's address on its link.
+    fn link_local(&self) -> Option<Ipv6Cidr> {
+        link_local(self.wire.mac).filter(|_| self.wire.has_nic() && self.fixed6 != Addressing6::None)
+    }
+
+    /// The card's other addresses of IPv6.
+    fn global6(&self) -> impl Iterator<Item = Ipv6Cidr> {
+        let fixed = match self.fixed6 {
+            Addressing6::Static { address, .. } => Some(address),
+            _ => None,
+        };
+        fixed.into_iter().chain(self.routers.addresses())
+    }
+
+    /// Has smoltcp use the addresses and routers that there are now, and tells who wants to know.
+    pub(super) fn readdress(&mut self) {
         // smoltcp does not take others, and a server may say anything.
         let unicast = |a: Ipv4Address| !(a.is_broadcast() || a.is_multicast() || a.is_unspecified());
         let address = self.lease.as_ref().map(|l| l.address).filter(|cidr| unicast(cidr.address()));
         let router = self.lease.as_ref().and_then(|l| l.router).filter(|&router| unicast(router));
+        let v6: Vec<_> = self.link_local().into_iter().chain(self.global6()).collect();
         self.iface.update_ip_addrs(|addresses| {
             addresses.clear();
             // The first address is the source for everything that no other network matches.
-            for cidr in address.into_iter().chain([Ipv4Cidr::new(Ipv4Address::LOCALHOST, 8)]) {
-                // There is room for four.
-                let _ = addresses.push(IpCidr::Ipv4(cidr));
+            let v4 = address.into_iter().chain([Ipv4Cidr::new(Ipv4Address::LOCALHOST, 8)]).map(IpCidr::Ipv4);
+            for cidr in v4.chain([LOOPBACK6].iter().chain(&v6).map(|&cidr| IpCidr::Ipv6(cidr))) {
+                // There is room for all: see NETWORKS.
+                let _ = addresses.push(cidr);
             }
         });
-        self.iface.routes_mut().remove_default_ipv4_route();
+        let router6 = match self.fixed6 {
+            Addressing6::Static { router, .. } => router,
+            _ => self.routers.router(),
+        };
+        let routes = self.iface.routes_mut();
+        routes.remove_default_ipv4_route();
+        routes.remove_default_ipv6_route();
+        // There is room: the only routes were just removed.
         if let Some(router) = router {
-            // There is room: the only route was just removed.
-            let _ = self.iface.routes_mut().add_default_ipv4_route(router);
+            let _ = routes.add_default_ipv4_route(router);
         }
-        self.wire.own = address.map(|cidr| cidr.address());
+        if let Some(router) = router6 {
+            let _ = routes.add_default_ipv6_route(router);
+        }
+        let v4 = address.map(|cidr| IpAddress::Ipv4(cidr.address()));
+        self.wire.own = v4.into_iter().chain(v6.iter().map(|cidr| IpAddress::Ipv6(cidr.address()))).collect();
         self.announce_soon();
+        self.news = self.hooked;
     }
 }
+
+/// smoltcp holds eight addresses: both loopbacks, one of IPv4, and these.
+const _: () = assert!(3 + 1 + NETWORKS <= 8);

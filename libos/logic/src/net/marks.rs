@@ -7,23 +7,28 @@
 //! whatever the peer's window is.
 
 use super::flow::Span;
+use super::packet::Packet;
 use alloc::vec::Vec;
-use smoltcp::wire::{EthernetFrame, EthernetProtocol, IpProtocol, Ipv4Address, Ipv4Packet, TcpPacket, TcpSeqNumber};
+use smoltcp::wire::{IpAddress, IpProtocol, TcpPacket, TcpSeqNumber};
 
 /// Connections that can be remembered; a later one takes the place of an earlier one with the same hash.
 const MARKS: usize = 1024;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Key {
-    us: Ipv4Address,
-    peer: Ipv4Address,
+    us: IpAddress,
+    peer: IpAddress,
     ports: (u16, u16),
 }
 
 impl Key {
     fn slot(&self) -> usize {
         let ports = u32::from(self.ports.0) << 16 | u32::from(self.ports.1);
-        let mixed = (self.us.to_bits().rotate_left(7) ^ self.peer.to_bits() ^ ports).wrapping_mul(0x9e37_79b1);
+        let bits = |address| match address {
+            IpAddress::Ipv4(v4) => v4.to_bits(),
+            IpAddress::Ipv6(v6) => v6.to_bits() as u32 ^ (v6.to_bits() >> 64) as u32,
+        };
+        let mixed = (bits(self.us).rotate_left(7) ^ bits(self.peer) ^ ports).wrapping_mul(0x9e37_79b1);
         (mixed >> 16) as usize % MARKS
     }
 }
@@ -42,20 +47,10 @@ pub(super) struct Marks {
     slots: Vec<Option<Mark>>,
 }
 
-/// A TCP segment in one piece, with its source and destination.
-pub(super) fn segment(frame: &mut [u8]) -> Option<(Ipv4Address, Ipv4Address, TcpPacket<&mut [u8]>)> {
-    if EthernetFrame::new_checked(&*frame).ok()?.ethertype() != EthernetProtocol::Ipv4 {
-        return None;
-    }
-    let packet = frame.get_mut(EthernetFrame::<&[u8]>::header_len()..)?;
-    let ip = Ipv4Packet::new_checked(&*packet).ok()?;
-    if ip.next_header() != IpProtocol::Tcp || ip.frag_offset() != 0 || ip.more_frags() {
-        return None;
-    }
-    let (from, to, header, total) =
-        (ip.src_addr(), ip.dst_addr(), usize::from(ip.header_len()), usize::from(ip.total_len()));
-    let tcp = TcpPacket::new_checked(packet.get_mut(header..total)?).ok()?;
-    Some((from, to, tcp))
+/// A TCP segment in one piece.
+pub(super) fn segment<'a>(frame: &'a mut [u8], packet: &Packet) -> Option<TcpPacket<&'a mut [u8]>> {
+    let whole = packet.protocol == IpProtocol::Tcp && packet.part.is_none();
+    TcpPacket::new_checked(&mut frame[packet.payload.clone()]).ok().filter(|_| whole)
 }
 
 impl Marks {
@@ -64,12 +59,12 @@ impl Marks {
     }
 
     /// Looks at a frame that came undamaged.
-    pub(super) fn hear(&mut self, frame: &mut [u8]) {
-        let Some((peer, us, tcp)) = segment(frame) else { return };
+    pub(super) fn hear(&mut self, frame: &mut [u8], packet: &Packet) {
+        let Some(tcp) = segment(frame, packet) else { return };
         if !tcp.ack() || tcp.rst() || tcp.segment_len() > 0 {
             return;
         }
-        let key = Key { us, peer, ports: (tcp.dst_port(), tcp.src_port()) };
+        let key = Key { us: packet.to, peer: packet.from, ports: (tcp.dst_port(), tcp.src_port()) };
         let Some(mark) = &mut self.slots[key.slot()] else { return };
         let number = tcp.ack_number();
         if mark.key == key && mark.heard < number && number <= mark.sent {
@@ -79,9 +74,9 @@ impl Marks {
 
     /// Looks at a frame that is about to be sent, and corrects it if it is an acknowledgement with an old number. Its checksum must
     /// come later. Says what it is, if it is a segment.
-    pub(super) fn correct(&mut self, frame: &mut [u8]) -> Option<Span> {
-        let (us, peer, mut tcp) = segment(frame)?;
-        let key = Key { us, peer, ports: (tcp.src_port(), tcp.dst_port()) };
+    pub(super) fn correct(&mut self, frame: &mut [u8], packet: &Packet) -> Option<Span> {
+        let mut tcp = segment(frame, packet)?;
+        let key = Key { us: packet.from, peer: packet.to, ports: (tcp.src_port(), tcp.dst_port()) };
         let seq = tcp.seq_number();
         let end = seq + tcp.segment_len();
         let slot = &mut self.slots[key.slot()];
@@ -107,7 +102,9 @@ impl Marks {
 mod tests {
     use super::*;
     use smoltcp::phy::ChecksumCapabilities;
-    use smoltcp::wire::{EthernetAddress, EthernetRepr, IpAddress, IpRepr, TcpControl, TcpRepr};
+    use smoltcp::wire::{
+        EthernetAddress, EthernetFrame, EthernetProtocol, EthernetRepr, IpRepr, Ipv4Address, TcpControl, TcpRepr,
+    };
 
     const ENDS: (Ipv4Address, Ipv4Address) = (Ipv4Address::new(10, 0, 0, 1), Ipv4Address::new(10, 0, 0, 2));
 
@@ -144,12 +141,15 @@ mod tests {
     /// The number that a segment of ours leaves with.
     fn leaves(marks: &mut Marks, seq: i32, control: TcpControl, payload: &[u8]) -> i32 {
         let mut bytes = frame(false, seq, 7, control, payload);
-        marks.correct(&mut bytes);
+        let packet = Packet::of(&bytes).unwrap();
+        marks.correct(&mut bytes, &packet);
         TcpPacket::new_checked(&bytes[34..]).unwrap().seq_number().0
     }
 
     fn acknowledge(marks: &mut Marks, number: i32) {
-        marks.hear(&mut frame(true, 7, number, TcpControl::None, b""));
+        let mut bytes = frame(true, 7, number, TcpControl::None, b"");
+        let packet = Packet::of(&bytes).unwrap();
+        marks.hear(&mut bytes, &packet);
     }
 
     #[test]

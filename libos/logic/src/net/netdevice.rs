@@ -106,10 +106,20 @@ mod tests {
             mac: [0; 6],
             address: Some(Ipv4Addr::LOCALHOST),
             prefix: 8,
+            ipv6: Vec::new(),
             mtu: 65536,
         };
         let mac = [2, 0, 0, 0, 0, 7];
-        let eth0 = InterfaceInfo { name: "eth0", index: 2, flags: 0x1043, mac, address: None, prefix: 0, mtu: 1500 };
+        let eth0 = InterfaceInfo {
+            name: "eth0",
+            index: 2,
+            flags: 0x1043,
+            mac,
+            address: None,
+            prefix: 0,
+            ipv6: Vec::new(),
+            mtu: 1500,
+        };
         let address = Some([10, 1, 18, 5].into());
         let eth1 = InterfaceInfo { name: "eth1", index: 3, address, prefix: 20, ..eth0.clone() };
         vec![lo, eth0, eth1]

@@ -1,18 +1,23 @@
-//! Socket options that TCP and UDP sockets keep (socket(7), ip(7), tcp(7)).
+//! Socket options that TCP and UDP sockets keep (socket(7), ip(7), ipv6(7), tcp(7)).
 
 pub(super) use crate::socket::options::{SOL_SOCKET, so};
 
+use super::address::Family;
 use super::service::Service;
+use super::udp::Header;
 use crate::socket::Control;
 use crate::socket::options::{time_limit, time_limit_bytes};
 use alloc::vec::Vec;
 use core::time::Duration;
+use smoltcp::wire::IpAddress;
 use trapless_abi::{Errno, SysResult};
 
 /// IPPROTO_IP.
 pub(super) const IPPROTO_IP: i32 = 0;
 /// IPPROTO_TCP.
 pub(super) const IPPROTO_TCP: i32 = 6;
+/// IPPROTO_IPV6.
+pub(super) const IPPROTO_IPV6: i32 = 41;
 
 /// Names at IPPROTO_IP.
 mod ip {
@@ -22,6 +27,18 @@ mod ip {
     pub const RECVTOS: i32 = 13;
     pub const MULTICAST_TTL: i32 = 33;
     pub const MULTICAST_LOOP: i32 = 34;
+}
+
+/// Names at IPPROTO_IPV6.
+pub(super) mod ipv6 {
+    pub const UNICAST_HOPS: i32 = 16;
+    pub const MULTICAST_HOPS: i32 = 18;
+    pub const MULTICAST_LOOP: i32 = 19;
+    pub const V6ONLY: i32 = 26;
+    pub const RECVHOPLIMIT: i32 = 51;
+    pub const HOPLIMIT: i32 = 52;
+    pub const RECVTCLASS: i32 = 66;
+    pub const TCLASS: i32 = 67;
 }
 
 /// Names at IPPROTO_TCP.
@@ -35,9 +52,23 @@ pub(super) mod tcp_opt {
     pub const USER_TIMEOUT: i32 = 18;
 }
 
+/// How far packets go if nobody says anything else.
+const DEFAULT_HOPS: u8 = 64;
+
+/// The hop limit that a number at IPPROTO_IPV6 means: none is farther than the next host. EINVAL.
+fn hops(number: i32) -> SysResult<u8> {
+    match number {
+        -1 => Ok(DEFAULT_HOPS),
+        0..=255 => Ok((number as u8).max(1)),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
 /// The values.
 #[derive(Clone, Debug)]
 pub(super) struct Options {
+    /// With IPV6_V6ONLY.
+    pub(super) family: Family,
     pub(super) reuse: bool,
     pub(super) keepalive: bool,
     pub(super) nodelay: bool,
@@ -49,7 +80,9 @@ pub(super) struct Options {
     pub(super) keepcnt: i32,
     /// Datagrams may go to broadcast addresses.
     pub(super) broadcast: bool,
-    pub(super) ttl: u8,
+    ttl: u8,
+    /// IPV6_UNICAST_HOPS.
+    hops: u8,
     /// SO_LINGER in seconds.
     pub(super) linger: Option<i32>,
     pub(super) rcvtimeo: Option<Duration>,
@@ -63,9 +96,10 @@ pub(super) struct Options {
 }
 
 impl Options {
-    pub(super) fn new(buffer: usize) -> Self {
+    pub(super) fn new(family: Family, buffer: usize) -> Self {
         let buffer = buffer as i32;
-        Self {
+        let mut options = Self {
+            family,
             reuse: false,
             keepalive: false,
             nodelay: false,
@@ -73,7 +107,8 @@ impl Options {
             keepintvl: 75,
             keepcnt: 9,
             broadcast: false,
-            ttl: 64,
+            ttl: DEFAULT_HOPS,
+            hops: DEFAULT_HOPS,
             linger: None,
             rcvtimeo: None,
             sndtimeo: None,
@@ -94,7 +129,17 @@ impl Options {
                 ((IPPROTO_IP, ip::MULTICAST_TTL), 1),
                 ((IPPROTO_IP, ip::MULTICAST_LOOP), 1),
             ],
+        };
+        if family != Family::Inet {
+            options.kept.extend([
+                ((IPPROTO_IPV6, ipv6::MULTICAST_HOPS), 1),
+                ((IPPROTO_IPV6, ipv6::MULTICAST_LOOP), 1),
+                ((IPPROTO_IPV6, ipv6::RECVHOPLIMIT), 0),
+                ((IPPROTO_IPV6, ipv6::RECVTCLASS), 0),
+                ((IPPROTO_IPV6, ipv6::TCLASS), 0),
+            ]);
         }
+        options
     }
 
     /// The options that only a TCP socket has.
@@ -133,6 +178,14 @@ impl Options {
     fn set_int(&mut self, level: i32, name: i32, number: i32) -> SysResult<()> {
         match (level, name) {
             (IPPROTO_TCP, _) if !self.tcp => return Err(Errno::ENOPROTOOPT),
+            (IPPROTO_IPV6, _) if self.family == Family::Inet => return Err(Errno::ENOPROTOOPT),
+            (IPPROTO_IPV6, ipv6::V6ONLY) => {
+                self.family = if number != 0 { Family::Inet6Only } else { Family::Inet6 };
+            }
+            (IPPROTO_IPV6, ipv6::UNICAST_HOPS) => self.hops = hops(number)?,
+            (IPPROTO_IPV6, ipv6::MULTICAST_HOPS | ipv6::TCLASS) if !(-1..=255).contains(&number) => {
+                return Err(Errno::EINVAL);
+            }
             (SOL_SOCKET, so::REUSEADDR) => self.reuse = number != 0,
             (SOL_SOCKET, so::KEEPALIVE) => self.keepalive = number != 0,
             (SOL_SOCKET, so::BROADCAST) => self.broadcast = number != 0,
@@ -145,7 +198,7 @@ impl Options {
                 return Err(Errno::EINVAL);
             }
             (IPPROTO_IP, ip::TTL) => match number {
-                -1 => self.ttl = 64,
+                -1 => self.ttl = DEFAULT_HOPS,
                 1..=255 => self.ttl = number as u8,
                 _ => return Err(Errno::EINVAL),
             },
@@ -166,9 +219,22 @@ impl Options {
         self.kept.iter().find(|(key, _)| *key == (level, name)).map_or(0, |(_, value)| *value)
     }
 
+    /// How far packets to an address go.
+    pub(super) const fn hop_limit(&self, to: IpAddress) -> u8 {
+        match to {
+            IpAddress::Ipv4(_) => self.ttl,
+            IpAddress::Ipv6(_) => self.hops,
+        }
+    }
+
     /// What a datagram asks for, by its own ancillary data or by the socket's options. EINVAL.
-    pub(super) fn asked(&self, control: &[Control]) -> SysResult<Service> {
-        let mut service = Service { tos: self.kept(IPPROTO_IP, ip::TOS) as u8, ttl: None };
+    pub(super) fn asked(&self, control: &[Control], to: IpAddress) -> SysResult<Service> {
+        let (tos, farthest) = match to {
+            IpAddress::Ipv4(_) => ((IPPROTO_IP, ip::TOS), (IPPROTO_IP, ip::MULTICAST_TTL)),
+            IpAddress::Ipv6(_) => ((IPPROTO_IPV6, ipv6::TCLASS), (IPPROTO_IPV6, ipv6::MULTICAST_HOPS)),
+        };
+        let ttl = if to.is_multicast() { self.kept(farthest.0, farthest.1) as u8 } else { self.hop_limit(to) };
+        let mut service = Service { tos: self.kept(tos.0, tos.1).max(0) as u8, ttl: Some(ttl.max(1)) };
         for Control { level, kind, data } in control {
             let word = data.first_chunk().map(|bytes| i32::from_ne_bytes(*bytes));
             match (*level, *kind) {
@@ -180,22 +246,34 @@ impl Options {
                     let ttl = word.and_then(|ttl| u8::try_from(ttl).ok()).filter(|&ttl| ttl > 0);
                     service.ttl = Some(ttl.ok_or(Errno::EINVAL)?);
                 }
+                (IPPROTO_IPV6, ipv6::TCLASS) if self.family != Family::Inet => match word {
+                    Some(-1) => {}
+                    Some(class @ 0..=255) => service.tos = class as u8,
+                    _ => return Err(Errno::EINVAL),
+                },
+                (IPPROTO_IPV6, ipv6::HOPLIMIT) if self.family != Family::Inet => {
+                    service.ttl = Some(hops(word.ok_or(Errno::EINVAL)?)?);
+                }
                 _ => return Err(Errno::EINVAL),
             }
         }
         Ok(service)
     }
 
-    /// Ancillary data of a datagram that came, as asked for (ip(7)).
-    pub(super) fn told(&self, ttl: u8, tos: u8) -> Vec<Control> {
-        let mut told = Vec::new();
-        if self.kept(IPPROTO_IP, ip::RECVTTL) != 0 {
-            told.push(Control { level: IPPROTO_IP, kind: ip::TTL, data: i32::from(ttl).to_ne_bytes().to_vec() });
-        }
-        if self.kept(IPPROTO_IP, ip::RECVTOS) != 0 {
-            told.push(Control { level: IPPROTO_IP, kind: ip::TOS, data: alloc::vec![tos] });
-        }
-        told
+    /// Ancillary data of a datagram that came, as asked for (ip(7), ipv6(7)).
+    pub(super) fn told(&self, &Header { from, ttl, tos, .. }: &Header) -> Vec<Control> {
+        let word = |number: u8| i32::from(number).to_ne_bytes().to_vec();
+        let known = match from.addr {
+            IpAddress::Ipv4(_) => {
+                [(IPPROTO_IP, ip::RECVTTL, ip::TTL, word(ttl)), (IPPROTO_IP, ip::RECVTOS, ip::TOS, alloc::vec![tos])]
+            }
+            IpAddress::Ipv6(_) => [
+                (IPPROTO_IPV6, ipv6::RECVHOPLIMIT, ipv6::HOPLIMIT, word(ttl)),
+                (IPPROTO_IPV6, ipv6::RECVTCLASS, ipv6::TCLASS, word(tos)),
+            ],
+        };
+        let asked = known.into_iter().filter(|(level, wanted, ..)| self.kept(*level, *wanted) != 0);
+        asked.map(|(level, _, kind, data)| Control { level, kind, data }).collect()
     }
 
     /// getsockopt(2) for what is kept here. ENOPROTOOPT.
@@ -212,6 +290,8 @@ impl Options {
             (SOL_SOCKET, so::BROADCAST) => self.broadcast.into(),
             (SOL_SOCKET, so::SNDLOWAT) => 1,
             (IPPROTO_IP, ip::TTL) => self.ttl.into(),
+            (IPPROTO_IPV6, ipv6::V6ONLY) if self.family != Family::Inet => (self.family == Family::Inet6Only).into(),
+            (IPPROTO_IPV6, ipv6::UNICAST_HOPS) if self.family != Family::Inet => self.hops.into(),
             (IPPROTO_TCP, _) if !self.tcp => return Err(Errno::ENOPROTOOPT),
             (IPPROTO_TCP, tcp_opt::NODELAY) => self.nodelay.into(),
             (IPPROTO_TCP, tcp_opt::KEEPIDLE) => self.keepidle,
@@ -231,7 +311,7 @@ mod tests {
 
     #[test]
     fn integers_are_remembered_and_unknown_options_refused() {
-        let mut o = Options::new(65536).with_tcp();
+        let mut o = Options::new(Family::Inet, 65536).with_tcp();
         o.set(SOL_SOCKET, so::PRIORITY, &3i32.to_ne_bytes()).unwrap();
         assert_eq!(o.get(SOL_SOCKET, so::PRIORITY).unwrap(), 3i32.to_ne_bytes());
         assert_eq!(o.set(SOL_SOCKET, 9999, &[0; 4]), Err(Errno::ENOPROTOOPT));
@@ -240,7 +320,7 @@ mod tests {
 
     #[test]
     fn linger_and_timeouts_have_structures() {
-        let mut o = Options::new(65536);
+        let mut o = Options::new(Family::Inet, 65536);
         o.set(SOL_SOCKET, so::LINGER, &[1, 0, 0, 0, 5, 0, 0, 0]).unwrap();
         assert_eq!(o.linger, Some(5));
         let limit = Some(Duration::from_micros(1_500_000));
@@ -251,14 +331,14 @@ mod tests {
 
     #[test]
     fn buffer_sizes_are_doubled_as_linux_does() {
-        let mut o = Options::new(65536);
+        let mut o = Options::new(Family::Inet, 65536);
         o.set(SOL_SOCKET, so::RCVBUF, &4096i32.to_ne_bytes()).unwrap();
         assert_eq!(o.get(SOL_SOCKET, so::RCVBUF).unwrap(), 8192i32.to_ne_bytes());
     }
 
     #[test]
     fn a_bad_ttl_is_einval() {
-        let mut o = Options::new(65536);
+        let mut o = Options::new(Family::Inet, 65536);
         assert_eq!(o.set(IPPROTO_IP, 2, &0i32.to_ne_bytes()), Err(Errno::EINVAL));
         o.set(IPPROTO_IP, 2, &[7]).unwrap();
         assert_eq!(o.ttl, 7);

@@ -3,15 +3,17 @@
 use super::checksum;
 use super::device::{Offloads, Orders, PartialChecksum, Segmentation, Transmitter};
 use super::flow::Span;
+use super::fragments;
 use super::marks::{Marks, segment};
-use super::martian::leaks;
-use super::service::Service;
+use super::martian::martian;
+use super::packet::Packet;
+use super::udp::{Envelope, Outbox};
 use super::wire::{LONGEST_FRAME, MAX_FRAME};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::num::NonZeroU16;
 use smoltcp::phy::{PacketMeta, TxToken};
-use smoltcp::wire::{EthernetAddress, EthernetFrame, IpProtocol};
+use smoltcp::wire::{EthernetAddress, EthernetFrame, IPV6_HEADER_LEN, IpProtocol};
 
 /// Frames, and bytes in them, that wait in the loopback before more are refused, as a full ring would.
 const LOOPBACK_DEPTH: usize = 256;
@@ -27,9 +29,12 @@ pub(super) struct Outgoing {
     looped_bytes: usize,
     /// Frame buffers to use again.
     spare: Vec<Vec<u8>>,
-    /// For a frame that the card has no buffer for.
+    /// For a frame that the card has no buffer for, and for datagrams.
     scratch: Vec<u8>,
+    /// The number of the next packet that is cut.
+    ident: u32,
     pub(super) marks: Marks,
+    pub(super) outbox: Outbox,
     /// The card took frames since the last kick.
     pub(super) unkicked: bool,
     /// Frames that smoltcp has sent.
@@ -39,16 +44,17 @@ pub(super) struct Outgoing {
 }
 
 impl Outgoing {
-    pub(super) fn new(mac: EthernetAddress, offloads: Offloads) -> Self {
-        let longest = if offloads.segmentation.is_some() { LONGEST_FRAME } else { MAX_FRAME };
+    pub(super) fn new(mac: EthernetAddress, offloads: Offloads, ident: u32) -> Self {
         Self {
             mac,
             offloads,
             looped: VecDeque::new(),
             looped_bytes: 0,
             spare: Vec::new(),
-            scratch: alloc::vec![0; longest],
+            scratch: alloc::vec![0; LONGEST_FRAME + IPV6_HEADER_LEN],
+            ident,
             marks: Marks::new(),
+            outbox: Outbox::new(),
             unkicked: false,
             sent: 0,
             last: None,
@@ -89,36 +95,89 @@ impl Outgoing {
         }
     }
 
-    /// Sends a frame where it belongs: returns the orders for the card, if that is where.
-    fn dispose(&mut self, frame: &mut [u8], size: Option<NonZeroU16>, service: Service) -> Option<Orders> {
-        self.last = self.marks.correct(frame);
-        service.apply(frame);
-        if EthernetFrame::new_checked(&*frame).is_ok_and(|header| header.dst_addr() == self.mac) {
+    /// Sees to a frame of smoltcp's: says what becomes of it.
+    fn dispose(&mut self, frame: &mut [u8], size: Option<NonZeroU16>) -> Fate {
+        let packet = Packet::of(frame);
+        if let Some(envelope) = packet.as_ref().and_then(|packet| Envelope::of(frame, packet)) {
+            return Fate::Envelope(envelope);
+        }
+        self.last = packet.as_ref().and_then(|packet| self.marks.correct(frame, packet));
+        if self.keeps(frame, packet.as_ref()) {
+            return Fate::Done;
+        }
+        let sealed = packet.as_ref().and_then(|packet| seal(frame, packet, size, self.offloads));
+        Fate::Card(sealed.unwrap_or_default())
+    }
+
+    /// Whether a frame is not for the card: it comes back, or goes nowhere.
+    fn keeps(&mut self, frame: &[u8], packet: Option<&Packet>) -> bool {
+        if EthernetFrame::new_checked(frame).is_ok_and(|header| header.dst_addr() == self.mac) {
             // Neither cut nor checked: it never leaves the memory.
             self.loop_back(frame);
-            return None;
+            return true;
         }
-        if leaks(frame) {
-            return None;
+        martian(frame, packet, &[])
+    }
+
+    /// Sends the letter that belongs into an envelope. Without a card, or room in it, it may still be for the loopback.
+    fn post(&mut self, envelope: &Envelope, card: Option<&mut dyn Transmitter>) {
+        let Some(letter) = self.outbox.take(envelope.carried) else { return };
+        let mut scratch = core::mem::take(&mut self.scratch);
+        if let Some(len) = envelope.fill(&letter, &mut scratch) {
+            let frame = &scratch[..len];
+            let packet = Packet::of(frame);
+            match (card, packet) {
+                (Some(card), Some(packet)) if !self.keeps(frame, Some(&packet)) => self.transmit(frame, &packet, card),
+                (None, packet) => drop(self.keeps(frame, packet.as_ref())),
+                _ => {}
+            }
         }
-        self.unkicked = true;
-        Some(seal(frame, size, self.offloads))
+        self.scratch = scratch;
+    }
+
+    /// Sends a frame that is complete, in fragments if it is too long.
+    fn transmit(&mut self, frame: &[u8], packet: &Packet, card: &mut dyn Transmitter) {
+        let mut put = |headers: &[u8], data: &[u8]| {
+            card.transmit(headers.len() + data.len(), &mut |to| {
+                let (front, rest) = to.split_at_mut(headers.len());
+                front.copy_from_slice(headers);
+                rest.copy_from_slice(data);
+                Some(Orders::default())
+            })
+        };
+        if frame.len() <= MAX_FRAME {
+            self.unkicked |= put(&[], frame);
+            return;
+        }
+        self.ident = self.ident.wrapping_add(1);
+        for fragment in fragments::cut(frame, packet, self.ident) {
+            self.unkicked |= put(fragment.headers(), &frame[fragment.data.clone()]);
+        }
     }
 }
 
-/// Sees to a frame's TCP checksum, which smoltcp has left out, and to the size of its pieces.
-fn seal(frame: &mut [u8], size: Option<NonZeroU16>, offloads: Offloads) -> Orders {
-    let whole = frame.len();
-    let Some((from, to, mut tcp)) = segment(frame) else { return Orders::default() };
-    let (header, len) = (u16::from(tcp.header_len()), usize::from(tcp.header_len()) + tcp.payload_mut().len());
-    tcp.set_checksum(checksum::pseudo(from, to, IpProtocol::Tcp, len));
-    let partial = PartialChecksum { start: (whole - len) as u16, offset: TCP_CHECKSUM };
+/// What becomes of a frame of smoltcp's.
+enum Fate {
+    /// The card sends it.
+    Card(Orders),
+    /// A letter goes in its place.
+    Envelope(Envelope),
+    /// It has come back, or is gone.
+    Done,
+}
+
+/// Sees to a frame's TCP checksum, which smoltcp has left out, and to the size of its pieces. None if it is no segment.
+fn seal(frame: &mut [u8], packet: &Packet, size: Option<NonZeroU16>, offloads: Offloads) -> Option<Orders> {
+    let mut tcp = segment(frame, packet)?;
+    let header = u16::from(tcp.header_len());
+    tcp.set_checksum(checksum::pseudo(packet.from, packet.to, IpProtocol::Tcp, packet.payload.len()));
+    let partial = PartialChecksum { start: packet.payload.start as u16, offset: TCP_CHECKSUM };
     if !offloads.checksum {
         checksum::complete(frame, partial);
-        return Orders::default();
+        return Some(Orders::default());
     }
     let segmentation = size.map(|size| Segmentation { headers: partial.start + header, size });
-    Orders { checksum: Some(partial), segmentation }
+    Some(Orders { checksum: Some(partial), segmentation })
 }
 
 /// smoltcp's permission to send one frame.
@@ -127,38 +186,39 @@ pub(super) struct Sender<'a> {
     pub(super) card: Option<&'a mut dyn Transmitter>,
     /// The most payload of a piece, when the segment is to be cut.
     pub(super) size: Option<NonZeroU16>,
-    pub(super) service: Service,
 }
 
 impl TxToken for Sender<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
-        let Sender { out, card, size, service } = self;
+        let Sender { out, mut card, size } = self;
         out.sent += 1;
-        let (mut write, mut result) = (Some(f), None);
-        if let Some(card) = card {
+        let (mut write, mut result, mut fate) = (Some(f), None, Fate::Done);
+        if let Some(card) = &mut card {
             card.transmit(len, &mut |frame| {
                 result = write.take().map(|write| write(frame));
-                out.dispose(frame, size, service)
+                fate = out.dispose(frame, size);
+                match fate {
+                    Fate::Card(orders) => Some(orders),
+                    _ => None,
+                }
             });
+            out.unkicked |= matches!(fate, Fate::Card(_));
         }
-        match (result, write) {
-            (Some(result), _) => result,
+        if let Some(write) = write {
             // No card, or no room in it: the frame may still be for the loopback.
-            (None, Some(write)) => {
-                let mut scratch = core::mem::take(&mut out.scratch);
-                let result = write(&mut scratch[..len]);
-                let unkicked = out.unkicked;
-                out.dispose(&mut scratch[..len], size, service);
-                out.unkicked = unkicked;
-                out.scratch = scratch;
-                result
-            }
-            (None, None) => unreachable!("a frame is written once"),
+            let mut scratch = core::mem::take(&mut out.scratch);
+            result = Some(write(&mut scratch[..len]));
+            fate = out.dispose(&mut scratch[..len], size);
+            out.scratch = scratch;
         }
+        if let Fate::Envelope(envelope) = fate {
+            out.post(&envelope, card);
+        }
+        let Some(result) = result else { unreachable!("a frame is written once") };
+        result
     }
 
     fn set_meta(&mut self, meta: PacketMeta) {
         self.size = meta.segmentation_offload_size;
-        self.service = Service::from_id(meta.id);
     }
 }

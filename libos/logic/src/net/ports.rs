@@ -1,9 +1,9 @@
 //! Which local ports are taken, and by whom (ip(7), SO_REUSEADDR in socket(7)).
 
+use super::address::Local;
 use crate::platform::Platform;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use smoltcp::wire::Ipv4Address;
 use trapless_abi::{Errno, SysResult};
 
 /// The range of ports for sockets that did not ask for one (ip(7), ip_local_port_range).
@@ -14,17 +14,10 @@ const EPHEMERAL: core::ops::RangeInclusive<u16> = 32768..=60999;
 pub(super) struct Binding {
     /// The port, never 0.
     pub(super) port: u16,
-    /// The address; None for all of them (INADDR_ANY).
-    pub(super) address: Option<Ipv4Address>,
+    /// The addresses.
+    pub(super) local: Local,
     /// SO_REUSEADDR was set when the socket was bound.
     pub(super) shareable: bool,
-}
-
-impl Binding {
-    /// Whether both stand for some common address.
-    pub(super) fn overlaps(&self, port: u16, address: Option<Ipv4Address>) -> bool {
-        self.port == port && (self.address.is_none() || address.is_none() || self.address == address)
-    }
 }
 
 /// The ports of one protocol.
@@ -44,14 +37,14 @@ impl Ports {
         Self { taken: BTreeMap::new(), next: EPHEMERAL.start() + u16::from_ne_bytes(start) % count }
     }
 
-    /// Takes a port for an address, or a free port for 0. EADDRINUSE, ENOBUFS.
-    pub(super) fn take(&mut self, port: u16, address: Option<Ipv4Address>, shareable: bool) -> SysResult<Binding> {
+    /// Takes a port for some addresses, or a free port for 0. EADDRINUSE, ENOBUFS.
+    pub(super) fn take(&mut self, port: u16, local: Local, shareable: bool) -> SysResult<Binding> {
         let port = if port == 0 { self.free_port()? } else { port };
-        let conflict = |held: &Binding| held.overlaps(port, address) && !(held.shareable && shareable);
+        let conflict = |held: &Binding| held.local.overlaps(local) && !(held.shareable && shareable);
         if self.taken.get(&port).is_some_and(|held| held.iter().any(conflict)) {
             return Err(Errno::EADDRINUSE);
         }
-        self.share(Binding { port, address, shareable })
+        self.share(Binding { port, local, shareable })
     }
 
     /// Adds a claim without asking: a connection that a listening socket accepted has the listener's port. ENOBUFS.
@@ -89,38 +82,42 @@ impl Ports {
 
 #[cfg(test)]
 mod tests {
+    use super::super::address::Family;
     use super::*;
+    use smoltcp::wire::Ipv4Address;
+
+    const ALL: Local = Local::All(Family::Inet);
 
     #[test]
     fn a_port_is_shared_only_if_all_agree() {
         let mut ports = Ports::default();
-        let first = ports.take(80, None, true).unwrap();
-        let second = ports.take(80, None, true).unwrap();
-        assert_eq!(ports.take(80, None, false), Err(Errno::EADDRINUSE));
+        let first = ports.take(80, ALL, true).unwrap();
+        let second = ports.take(80, ALL, true).unwrap();
+        assert_eq!(ports.take(80, ALL, false), Err(Errno::EADDRINUSE));
         ports.give(first);
         ports.give(second);
-        assert!(ports.take(80, None, false).is_ok());
-        assert_eq!(ports.take(80, None, true), Err(Errno::EADDRINUSE));
+        assert!(ports.take(80, ALL, false).is_ok());
+        assert_eq!(ports.take(80, ALL, true), Err(Errno::EADDRINUSE));
     }
 
     #[test]
     fn different_addresses_do_not_conflict() {
         let mut ports = Ports::default();
-        let (a, b) = (Some(Ipv4Address::new(127, 0, 0, 1)), Some(Ipv4Address::new(10, 0, 0, 1)));
+        let [a, b] = [[127, 0, 0, 1], [10, 0, 0, 1]].map(|octets| Local::One(Ipv4Address::from(octets).into()));
         ports.take(80, a, false).unwrap();
         ports.take(80, b, false).unwrap();
         assert_eq!(ports.take(80, a, false), Err(Errno::EADDRINUSE));
-        assert_eq!(ports.take(80, None, false), Err(Errno::EADDRINUSE));
+        assert_eq!(ports.take(80, ALL, false), Err(Errno::EADDRINUSE));
     }
 
     #[test]
     fn free_ports_differ_until_all_are_taken() {
         let mut ports = Ports::default();
-        let first = ports.take(0, None, true).unwrap().port;
-        assert_ne!(ports.take(0, None, true).unwrap().port, first);
+        let first = ports.take(0, ALL, true).unwrap().port;
+        assert_ne!(ports.take(0, ALL, true).unwrap().port, first);
         for _ in 2..EPHEMERAL.count() {
-            ports.take(0, None, true).unwrap();
+            ports.take(0, ALL, true).unwrap();
         }
-        assert_eq!(ports.take(0, None, true), Err(Errno::EADDRINUSE));
+        assert_eq!(ports.take(0, ALL, true), Err(Errno::EADDRINUSE));
     }
 }

@@ -1,13 +1,14 @@
-//! IP packets that come in fragments (RFC 791, 3.2), put together before anybody else looks at them.
+//! IP packets that come in fragments (RFC 791, 3.2; RFC 8200, 4.5), put together before anybody else looks at them.
 //!
 //! smoltcp would do it, with buffers of one size for every packet. Here a packet takes what it needs, up to the 64 KiB that IP allows, and
 //! what comes out looks like any other frame.
 
+use super::packet::{ETHERNET, Packet as Header, Part};
 use crate::time::Instant;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::time::Duration;
-use smoltcp::wire::{EthernetFrame, EthernetProtocol, IpProtocol, Ipv4Address, Ipv4Packet};
+use smoltcp::wire::{IPV6_HEADER_LEN, IpAddress, IpProtocol, Ipv4Packet, Ipv6Packet};
 
 /// Packets that are put together at the same time, and the bytes that they may take; of more the oldest is forgotten.
 const PACKETS: usize = 16;
@@ -16,8 +17,6 @@ const BYTES: usize = 256 * 1024;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The longest packet.
 const LONGEST: usize = 65_535;
-/// Bytes of an Ethernet header.
-const ETHERNET: usize = 14;
 
 /// What a frame is.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,7 +30,7 @@ pub(super) enum Piece {
 }
 
 /// The fragments of one packet have this in common.
-type Id = (Ipv4Address, Ipv4Address, u16, IpProtocol);
+type Id = (IpAddress, IpAddress, u32, IpProtocol);
 
 struct Packet {
     id: Id,
@@ -55,11 +54,11 @@ impl Reassembly {
         Self { packets: VecDeque::new() }
     }
 
-    /// Looks at a frame.
-    pub(super) fn take(&mut self, frame: &[u8], now: Instant) -> Piece {
-        let Some(ip) = fragment(frame) else { return Piece::Whole };
+    /// Looks at a frame with this packet in it.
+    pub(super) fn take(&mut self, frame: &[u8], header: &Header, now: Instant) -> Piece {
+        let Some(part) = header.part.filter(|_| header.is_header_right(frame)) else { return Piece::Whole };
         self.packets.retain(|packet| now.saturating_since(packet.since) < PATIENCE);
-        let id = (ip.src_addr(), ip.dst_addr(), ip.ident(), ip.next_header());
+        let id = (header.from, header.to, part.ident, header.protocol);
         let at = match self.packets.iter().position(|packet| packet.id == id) {
             Some(at) => at,
             None => match self.begin(id, now) {
@@ -67,8 +66,11 @@ impl Reassembly {
                 None => return Piece::Taken,
             },
         };
-        let headers = &frame[..ETHERNET + usize::from(ip.header_len())];
-        match self.packets[at].add(&ip, headers) {
+        let headers = match header.from {
+            IpAddress::Ipv4(_) => &frame[..header.payload.start],
+            IpAddress::Ipv6(_) => &frame[..ETHERNET + IPV6_HEADER_LEN],
+        };
+        match self.packets[at].add(part, headers, &frame[header.payload.clone()]) {
             Ok(false) => {
                 self.limit(id);
                 Piece::Taken
@@ -100,29 +102,23 @@ impl Reassembly {
     }
 }
 
-/// The IP packet in a frame, if it is a fragment with a right checksum.
-fn fragment(frame: &[u8]) -> Option<Ipv4Packet<&[u8]>> {
-    let frame = EthernetFrame::new_checked(frame).ok()?;
-    if frame.ethertype() != EthernetProtocol::Ipv4 {
-        return None;
-    }
-    let ip = Ipv4Packet::new_checked(frame.payload()).ok()?;
-    ((ip.more_frags() || ip.frag_offset() != 0) && ip.verify_checksum()).then_some(ip)
-}
-
 /// Fragments that contradict each other, or one that there is no memory for: the packet is lost.
 struct Bad;
 
 impl Packet {
+    fn is_v6(&self) -> bool {
+        matches!(self.id.0, IpAddress::Ipv6(_))
+    }
+
     /// Puts a fragment in its place; true once the packet is complete.
-    fn add(&mut self, ip: &Ipv4Packet<&[u8]>, headers: &[u8]) -> Result<bool, Bad> {
-        let payload = ip.payload();
-        let start = usize::from(ip.frag_offset());
+    fn add(&mut self, Part { offset: start, more, .. }: Part, headers: &[u8], payload: &[u8]) -> Result<bool, Bad> {
         let end = start + payload.len();
-        if headers.len() - ETHERNET + end > LONGEST || self.end.is_some_and(|known| end > known) {
+        // The length of IPv6 does not count its own header.
+        let counted = if self.is_v6() { end } else { headers.len() - ETHERNET + end };
+        if counted > LONGEST || self.end.is_some_and(|known| end > known) {
             return Err(Bad);
         }
-        if !ip.more_frags() {
+        if !more {
             if self.end.is_some_and(|known| end != known) || self.parts.last().is_some_and(|last| last.1 > end) {
                 return Err(Bad);
             }
@@ -159,11 +155,20 @@ impl Packet {
         let mut frame = self.headers;
         frame.try_reserve_exact(self.data.len()).ok()?;
         frame.extend_from_slice(&self.data);
-        let mut ip = Ipv4Packet::new_unchecked(&mut frame[ETHERNET..]);
-        ip.set_total_len(u16::try_from(len).ok()?);
-        ip.set_more_frags(false);
-        ip.set_frag_offset(0);
-        ip.fill_checksum();
+        match self.id {
+            (IpAddress::Ipv4(_), ..) => {
+                let mut ip = Ipv4Packet::new_unchecked(&mut frame[ETHERNET..]);
+                ip.set_total_len(u16::try_from(len).ok()?);
+                ip.set_more_frags(false);
+                ip.set_frag_offset(0);
+                ip.fill_checksum();
+            }
+            (IpAddress::Ipv6(_), .., protocol) => {
+                let mut ip = Ipv6Packet::new_unchecked(&mut frame[ETHERNET..]);
+                ip.set_payload_len(u16::try_from(len - IPV6_HEADER_LEN).ok()?);
+                ip.set_next_header(protocol);
+            }
+        }
         Some(frame)
     }
 }
@@ -172,6 +177,7 @@ impl Packet {
 mod tests {
     use super::*;
     use alloc::vec;
+    use smoltcp::wire::{EthernetFrame, EthernetProtocol, Ipv4Address};
 
     const AT: Instant = Instant::ZERO;
 
@@ -195,6 +201,10 @@ mod tests {
         bytes
     }
 
+    fn take(reassembly: &mut Reassembly, frame: &[u8], now: Instant) -> Piece {
+        reassembly.take(frame, &Header::of(frame).unwrap(), now)
+    }
+
     fn bytes(len: usize) -> Vec<u8> {
         (0..len).map(|i| (i ^ (i >> 8)) as u8).collect()
     }
@@ -214,14 +224,14 @@ mod tests {
             let mut reassembly = Reassembly::new();
             let (last, others) = order.split_last().unwrap();
             for one in others {
-                assert_eq!(reassembly.take(one, AT), Piece::Taken);
-                assert_eq!(reassembly.take(one, AT), Piece::Taken, "the same again");
+                assert_eq!(take(&mut reassembly, one, AT), Piece::Taken);
+                assert_eq!(take(&mut reassembly, one, AT), Piece::Taken, "the same again");
             }
-            assert_eq!(reassembly.take(last, AT), Piece::Complete(whole.clone()));
+            assert_eq!(take(&mut reassembly, last, AT), Piece::Complete(whole.clone()));
             assert!(reassembly.packets.is_empty());
             if turn == 0 { order.reverse() } else { order.rotate_left(13) }
         }
-        assert_eq!(Reassembly::new().take(&whole, AT), Piece::Whole);
+        assert_eq!(take(&mut Reassembly::new(), &whole, AT), Piece::Whole);
     }
 
     #[test]
@@ -230,10 +240,10 @@ mod tests {
         let mut reassembly = Reassembly::new();
         let (first, second) = (cut(1, &one, 1480), cut(2, &two, 1480));
         for (a, b) in first.iter().zip(&second).take(2) {
-            assert_eq!((reassembly.take(a, AT), reassembly.take(b, AT)), (Piece::Taken, Piece::Taken));
+            assert_eq!((take(&mut reassembly, a, AT), take(&mut reassembly, b, AT)), (Piece::Taken, Piece::Taken));
         }
-        assert_eq!(reassembly.take(&second[2], AT), Piece::Complete(frame(2, 0, false, &two)));
-        assert_eq!(reassembly.take(&first[2], AT), Piece::Complete(frame(1, 0, false, &one)));
+        assert_eq!(take(&mut reassembly, &second[2], AT), Piece::Complete(frame(2, 0, false, &two)));
+        assert_eq!(take(&mut reassembly, &first[2], AT), Piece::Complete(frame(1, 0, false, &one)));
     }
 
     #[test]
@@ -248,8 +258,8 @@ mod tests {
         ];
         for piece in bad {
             let mut reassembly = Reassembly::new();
-            reassembly.take(&frame(1, 0, true, &[0; 16]), AT);
-            assert_eq!(reassembly.take(&piece, AT), Piece::Taken);
+            take(&mut reassembly, &frame(1, 0, true, &[0; 16]), AT);
+            assert_eq!(take(&mut reassembly, &piece, AT), Piece::Taken);
             assert!(reassembly.packets.is_empty(), "{piece:x?}");
         }
     }
@@ -258,15 +268,15 @@ mod tests {
     fn what_is_not_completed_does_not_stay() {
         let mut reassembly = Reassembly::new();
         for ident in 0..100 {
-            reassembly.take(&frame(ident, 0, true, &[0; 40_000]), AT);
+            take(&mut reassembly, &frame(ident, 0, true, &[0; 40_000]), AT);
         }
         assert!(reassembly.packets.len() <= BYTES / 40_000, "{}", reassembly.packets.len());
         for ident in 100..200 {
-            reassembly.take(&frame(ident, 0, true, &[0; 8]), AT);
+            take(&mut reassembly, &frame(ident, 0, true, &[0; 8]), AT);
         }
         assert_eq!(reassembly.packets.len(), PACKETS);
         let late = AT + PATIENCE;
-        reassembly.take(&frame(999, 0, true, &[0; 8]), late);
+        take(&mut reassembly, &frame(999, 0, true, &[0; 8]), late);
         assert_eq!(reassembly.packets.len(), 1);
     }
 
@@ -274,6 +284,6 @@ mod tests {
     fn a_wrong_checksum_is_left_to_who_counts_them() {
         let mut broken = frame(1, 8, true, &[0; 8]);
         broken[ETHERNET + 8] ^= 1;
-        assert_eq!(Reassembly::new().take(&broken, AT), Piece::Whole);
+        assert_eq!(take(&mut Reassembly::new(), &broken, AT), Piece::Whole);
     }
 }

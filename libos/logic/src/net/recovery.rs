@@ -211,7 +211,11 @@ fn frame(
     tcp: &TcpRepr<'_>,
 ) -> alloc::vec::Vec<u8> {
     let ip = IpRepr::new(*from, *to, IpProtocol::Tcp, tcp.buffer_len(), 64);
-    let header = EthernetRepr { src_addr: mac, dst_addr: mac, ethertype: EthernetProtocol::Ipv4 };
+    let ethertype = match ip {
+        IpRepr::Ipv4(_) => EthernetProtocol::Ipv4,
+        IpRepr::Ipv6(_) => EthernetProtocol::Ipv6,
+    };
+    let header = EthernetRepr { src_addr: mac, dst_addr: mac, ethertype };
     let mut bytes = alloc::vec![0; header.buffer_len() + ip.buffer_len()];
     let mut frame = EthernetFrame::new_unchecked(&mut bytes[..]);
     header.emit(&mut frame);

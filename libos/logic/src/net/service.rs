@@ -1,9 +1,7 @@
-//! What one packet asks of the network: type of service and time to live (ip(7)).
-//!
-//! smoltcp sends all packets of a socket alike. It hands a number through from the datagram to the card, though, and that says what is to
-//! be put into the packet on its way out.
+//! What one packet asks of the network: type of service and time to live (ip(7)), or traffic class and hop
+//! limit (ipv6(7)).
 
-use smoltcp::wire::{EthernetFrame, EthernetProtocol, Ipv4Packet};
+use smoltcp::wire::{EthernetFrame, EthernetProtocol, Ipv4Packet, Ipv6Packet};
 
 /// What is asked for; zero and None leave what smoltcp has written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,31 +13,30 @@ pub(super) struct Service {
 }
 
 impl Service {
-    /// As the number of a packet.
-    pub(super) fn id(self) -> u32 {
-        u32::from_le_bytes([self.tos, self.ttl.unwrap_or(0), 0, 0])
-    }
-
-    pub(super) fn from_id(id: u32) -> Self {
-        let [tos, ttl, ..] = id.to_le_bytes();
-        Self { tos, ttl: (ttl != 0).then_some(ttl) }
-    }
-
     /// Puts it into a frame.
     pub(super) fn apply(self, frame: &mut [u8]) {
         if self == Self::default() {
             return;
         }
         let mut frame = EthernetFrame::new_unchecked(frame);
-        if frame.ethertype() != EthernetProtocol::Ipv4 {
-            return;
+        match frame.ethertype() {
+            EthernetProtocol::Ipv4 => {
+                let mut ip = Ipv4Packet::new_unchecked(frame.payload_mut());
+                ip.set_dscp(self.tos >> 2);
+                ip.set_ecn(self.tos & 3);
+                if let Some(ttl) = self.ttl {
+                    ip.set_hop_limit(ttl);
+                }
+                ip.fill_checksum();
+            }
+            EthernetProtocol::Ipv6 => {
+                let mut ip = Ipv6Packet::new_unchecked(frame.payload_mut());
+                ip.set_traffic_class(self.tos);
+                if let Some(ttl) = self.ttl {
+                    ip.set_hop_limit(ttl);
+                }
+            }
+            _ => {}
         }
-        let mut ip = Ipv4Packet::new_unchecked(frame.payload_mut());
-        ip.set_dscp(self.tos >> 2);
-        ip.set_ecn(self.tos & 3);
-        if let Some(ttl) = self.ttl {
-            ip.set_hop_limit(ttl);
-        }
-        ip.fill_checksum();
     }
 }

@@ -3,12 +3,13 @@
 use super::admission::{ListenKey, Listener, Verdict, reset_error};
 use super::device::{Counters, NetDevice};
 use super::flow::{Content, Kind, Segment, classify};
-use super::lease::{Addressing, Lease, LeaseHook};
+use super::lease::{Addressing, Addressing6, Lease, LeaseHook};
 use super::ports::Ports;
 use super::reassembly::{Piece, Reassembly};
 use super::relay::Relay;
+use super::router::Routers;
 use super::table::{ConnId, Entry, Table};
-use super::udp::{Receivers, UdpDying, unreachable_error};
+use super::udp::{Receivers, UdpDying};
 use super::wire::{Staged, Wire};
 use crate::platform::{Platform, Supply, TimerId};
 use crate::sync::Lock;
@@ -56,6 +57,9 @@ pub(super) struct Inner<P: Platform> {
     pub(super) udp_ports: Ports,
     pub(super) dhcp: Option<SocketHandle>,
     pub(super) lease: Option<Lease>,
+    pub(super) routers: Routers,
+    /// What is fixed of IPv6.
+    pub(super) fixed6: Addressing6,
     /// There is a hook for changes of the lease.
     pub(super) hooked: bool,
     /// The lease has changed since the hook was last called.
@@ -101,13 +105,15 @@ pub(super) fn instant(at: Instant) -> time::Instant {
 
 impl<P: Platform> NetStack<P> {
     /// A stack on `nic`, or with loopback only. The card's interrupts are turned on by the first [`NetStack::poll`].
-    pub fn new(nic: Option<Box<dyn NetDevice>>, addressing: Addressing) -> Arc<Self> {
-        let mut wire = Wire::new(nic);
+    pub fn new(nic: Option<Box<dyn NetDevice>>, addressing: Addressing, addressing6: Addressing6) -> Arc<Self> {
         let mut seed = [0; 8];
+        P::random(&mut seed);
+        let mut wire = Wire::new(nic, u64::from_ne_bytes(seed) as u32);
         P::random(&mut seed);
         let mut config = Config::new(HardwareAddress::Ethernet(wire.mac));
         config.random_seed = u64::from_ne_bytes(seed);
         let iface = Interface::new(config, &mut wire, smol(P::now()));
+        let routers = Routers::new(wire.mac);
         let mut inner = Inner {
             platform: PhantomData,
             iface,
@@ -124,6 +130,8 @@ impl<P: Platform> NetStack<P> {
             udp_ports: Ports::new::<P>(),
             dhcp: None,
             lease: None,
+            routers,
+            fixed6: addressing6,
             hooked: false,
             news: false,
             announcing: false,
@@ -198,7 +206,7 @@ impl<P: Platform> NetStack<P> {
     fn rearm_timer(&self, inner: &mut Inner<P>) {
         let now = P::now();
         let blocked = inner.table.has_touched().then_some(now);
-        let others = [blocked, inner.datagrams.due, inner.next_death()];
+        let others = [blocked, inner.datagrams.due, inner.next_death(), inner.routers.due()];
         let Some(at) = inner.table.next_timer().into_iter().chain(others.into_iter().flatten()).min() else { return };
         let at = at.max(now + RETRY);
         match inner.timer {
@@ -249,6 +257,7 @@ impl<P: Platform> Inner<P> {
         self.iface.poll_maintenance(now);
         self.table.expire(time);
         self.economise(time);
+        self.discover(time);
         let mut left = BUDGET;
         loop {
             self.ingress(now, from_nic, &mut left);
@@ -278,7 +287,8 @@ impl<P: Platform> Inner<P> {
 
     /// Hands the staged frame to smoltcp, with the sockets that it may be for.
     fn take_staged(&mut self, now: Instant) {
-        match self.reassembly.take(self.wire.staged(), P::now()) {
+        let (frame, packet) = self.wire.staged();
+        match packet.map_or(Piece::Whole, |packet| self.reassembly.take(frame, packet, P::now())) {
             Piece::Whole => {}
             Piece::Taken => return,
             Piece::Complete(frame) => {
@@ -287,7 +297,8 @@ impl<P: Platform> Inner<P> {
                 }
             }
         }
-        match classify(self.wire.staged()) {
+        let (frame, packet) = self.wire.staged();
+        match classify(frame, packet) {
             Content::Tcp(segment) => match self.judge(segment) {
                 Verdict::Drop => {}
                 Verdict::Nobody => {
@@ -302,12 +313,13 @@ impl<P: Platform> Inner<P> {
                 }
             }
             content => {
-                if let Content::Unreachable { from, to, code } = content {
-                    self.receivers.fail(from, to, unreachable_error(code));
+                if let Content::Unreachable { from, to, error } = content {
+                    self.receivers.fail(from, to, error);
                 }
+                self.hear_router(&content, P::now());
                 self.iface.poll_ingress_single(now, &mut self.wire, &mut self.datagrams.set);
                 self.datagrams.touched = true;
-                if content == Content::Arp {
+                if content == Content::Neighbor {
                     // Who waits for an Ethernet address does so for a second, and then asks again.
                     self.table.expire(P::now() + NEIGHBOR_SILENCE);
                 }

@@ -208,6 +208,7 @@ impl Table {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
+    use super::super::address::{Family, Local};
     use super::super::conn::{Owner, new_tcp_socket};
     use super::super::ports::Binding;
     use super::*;
@@ -232,7 +233,7 @@ mod tests {
     }
 
     fn add(table: &mut Table, port: u16) -> ConnId {
-        let binding = Binding { port: 80, address: None, shareable: false };
+        let binding = Binding { port: 80, local: Local::All(Family::Inet), shareable: false };
         table.reserve().unwrap();
         let (socket, buffers) = new_tcp_socket::<Fake>().unwrap();
         table.insert(socket, Conn::new(binding, Owner::Program, buffers, at(0)), flow(port))

@@ -1,8 +1,8 @@
 //! What smoltcp takes for its network card: the real one, if any, and the loopback.
 //!
 //! Frames that this host sends to its own Ethernet address never reach the card: they come back as received. To make smoltcp send to
-//! that address, it gets ARP replies for the host's own IP addresses from here ([`Wire::announce`]). What comes from the card must
-//! not pretend to come from this host (RFC 1122 3.2.1.3): [`martian`].
+//! that address, it gets advertisements of the host's own IP addresses from here ([`Wire::announce`]). What comes from the card must not
+//! pretend to come from this host (RFC 1122 3.2.1.3): [`martian`].
 //!
 //! smoltcp neither computes nor verifies the checksums of TCP: that is done behind its back (decision 16), by the card where it can,
 //! else here, and not at all on the loopback.
@@ -11,25 +11,23 @@ use super::device::{Counters, Integrity, NetDevice, Offloads};
 use super::flow::Span;
 use super::inspector;
 use super::martian::martian;
+use super::neighbor;
 use super::outgoing::{Outgoing, Sender};
-use super::service::Service;
+use super::packet::{ETHERNET, Packet};
+use super::udp::Outbox;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::num::NonZeroUsize;
-use smoltcp::phy::{Checksum, Device, DeviceCapabilities, Medium, RxToken};
+use smoltcp::phy::{Checksum, Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::time::Instant;
-use smoltcp::wire::{
-    ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol, EthernetRepr, Ipv4Address,
-};
+use smoltcp::wire::{EthernetAddress, IpAddress, Ipv4Address, Ipv6Address};
 
 /// Bytes of an IP packet on the wire.
 pub(super) const MTU: usize = 1500;
-/// Bytes of an Ethernet header.
-const HEADER: usize = 14;
 /// Ethernet header and a packet.
-pub(super) const MAX_FRAME: usize = HEADER + MTU;
-/// Ethernet header and the longest packet of IPv4: a segment that is to be cut, or never leaves this host.
-pub(super) const LONGEST_FRAME: usize = HEADER + 65535;
+pub(super) const MAX_FRAME: usize = ETHERNET + MTU;
+/// Ethernet header and the longest packet of IPv4: what is to be cut, or never leaves this host.
+pub(super) const LONGEST_FRAME: usize = ETHERNET + 65535;
 
 /// What [`Wire::stage`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,10 +53,11 @@ pub(super) struct Wire {
     nic: Option<Box<dyn NetDevice>>,
     offloads: Offloads,
     pub(super) mac: EthernetAddress,
-    /// The address on the card's network.
-    pub(super) own: Option<Ipv4Address>,
-    /// The frame that the next `receive` hands over.
+    /// The addresses on the card's network.
+    pub(super) own: Vec<IpAddress>,
+    /// The frame that the next `receive` hands over, and the packet in it.
     staged: Place,
+    packet: Option<Packet>,
     /// smoltcp has not had it yet.
     fresh: bool,
     out: Outgoing,
@@ -67,7 +66,8 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    pub(super) fn new(nic: Option<Box<dyn NetDevice>>) -> Self {
+    /// The wire of `nic`. Fragments are numbered from `ident` on.
+    pub(super) fn new(nic: Option<Box<dyn NetDevice>>, ident: u32) -> Self {
         // Without a card any locally administered address does.
         let mac = EthernetAddress(nic.as_ref().map_or([2, 0, 0, 0, 0, 1], |nic| nic.mac()));
         // The loopback alone takes what a packet can hold.
@@ -81,10 +81,11 @@ impl Wire {
             nic,
             offloads,
             mac,
-            own: None,
+            own: Vec::new(),
             staged: Place::Nowhere,
+            packet: None,
             fresh: false,
-            out: Outgoing::new(mac, offloads),
+            out: Outgoing::new(mac, offloads, ident),
             refused: 0,
         }
     }
@@ -117,13 +118,16 @@ impl Wire {
     pub(super) fn stage(&mut self, from_nic: bool) -> Staged {
         self.drop_staged();
         if let Some(frame) = self.out.take_looped() {
+            self.packet = Packet::of(&frame);
             (self.staged, self.fresh) = (Place::Looped(frame), true);
             return Staged::Frame;
         }
         let Some(nic) = self.nic.as_mut().filter(|_| from_nic) else { return Staged::Nothing };
         let Some(integrity) = nic.receive() else { return Staged::Nothing };
         let frame = nic.parts().0;
-        if martian(frame, self.own) || !inspector::admits(frame, integrity) {
+        self.packet = Packet::of(frame);
+        let packet = self.packet.as_ref();
+        if martian(frame, packet, &self.own) || !inspector::admits(frame, packet, integrity) {
             self.refused += 1;
             nic.release();
             return Staged::Dropped;
@@ -134,25 +138,29 @@ impl Wire {
 
     /// Remembers what the staged frame acknowledges.
     pub(super) fn hear_staged(&mut self) {
+        let Some(packet) = &self.packet else { return };
         match (&mut self.staged, &mut self.nic) {
-            (Place::Looped(frame), _) => self.out.marks.hear(frame),
-            (Place::Card, Some(nic)) => self.out.marks.hear(nic.parts().0),
+            (Place::Looped(frame), _) => self.out.marks.hear(frame, packet),
+            (Place::Card, Some(nic)) => self.out.marks.hear(nic.parts().0, packet),
             _ => {}
         }
     }
 
-    pub(super) fn staged(&mut self) -> &[u8] {
-        match (&self.staged, &mut self.nic) {
+    /// The staged frame, and the packet in it.
+    pub(super) fn staged(&mut self) -> (&[u8], Option<&Packet>) {
+        let frame: &[u8] = match (&self.staged, &mut self.nic) {
             (Place::Looped(frame), _) => frame,
             (Place::Card, Some(nic)) => nic.parts().0,
             _ => &[],
-        }
+        };
+        (frame, self.packet.as_ref())
     }
 
     /// Puts another frame in the place of the staged one, unless there is something wrong with it.
     pub(super) fn restage(&mut self, mut frame: Vec<u8>) -> bool {
         self.drop_staged();
-        let good = inspector::admits(&mut frame, Integrity::Unknown);
+        self.packet = Packet::of(&frame);
+        let good = inspector::admits(&mut frame, self.packet.as_ref(), Integrity::Unknown);
         if good {
             (self.staged, self.fresh) = (Place::Looped(frame), true);
         } else {
@@ -169,6 +177,11 @@ impl Wire {
             (Place::Card, Some(nic)) => nic.release(),
             _ => {}
         }
+    }
+
+    /// What UDP sockets send.
+    pub(super) fn outbox(&mut self) -> &mut Outbox {
+        &mut self.out.outbox
     }
 
     /// Tells the card about what was sent.
@@ -191,24 +204,19 @@ impl Wire {
         self.out.has_room() && self.nic.as_mut().is_none_or(|nic| nic.parts().1.can_transmit())
     }
 
-    /// Lets smoltcp find this host at its own addresses: queues ARP replies that say so.
+    /// Lets smoltcp find this host at its own addresses: queues advertisements that say so.
     pub(super) fn announce(&mut self) {
-        for own in [Some(Ipv4Address::LOCALHOST), self.own].into_iter().flatten() {
-            let reply = ArpRepr::EthernetIpv4 {
-                operation: ArpOperation::Reply,
-                source_hardware_addr: self.mac,
-                source_protocol_addr: own,
-                target_hardware_addr: self.mac,
-                target_protocol_addr: own,
-            };
-            let header = EthernetRepr { src_addr: self.mac, dst_addr: self.mac, ethertype: EthernetProtocol::Arp };
-            let mut bytes = [0; 64];
-            let len = header.buffer_len() + reply.buffer_len();
-            let mut frame = EthernetFrame::new_unchecked(&mut bytes[..len]);
-            header.emit(&mut frame);
-            reply.emit(&mut ArpPacket::new_unchecked(frame.payload_mut()));
-            self.out.loop_back(&bytes[..len]);
+        let loopback = [IpAddress::Ipv4(Ipv4Address::LOCALHOST), IpAddress::Ipv6(Ipv6Address::LOCALHOST)];
+        for &own in loopback.iter().chain(&self.own) {
+            self.out.loop_back(&neighbor::advertisement(self.mac, own));
         }
+    }
+
+    /// Sends a frame that is not smoltcp's; false if there is no room for it.
+    pub(super) fn send(&mut self, frame: &[u8]) -> bool {
+        let Some(sender) = self.transmit(Instant::ZERO) else { return false };
+        sender.consume(frame.len(), |to| to.copy_from_slice(frame));
+        true
     }
 }
 
@@ -235,7 +243,7 @@ impl Device for Wire {
             Place::Card => held?,
             Place::Nowhere => return None,
         };
-        fresh.then_some((Received(frame), Sender { out: &mut self.out, card, size: None, service: Service::default() }))
+        fresh.then_some((Received(frame), Sender { out: &mut self.out, card, size: None }))
     }
 
     fn transmit(&mut self, _: Instant) -> Option<Sender<'_>> {
@@ -243,7 +251,7 @@ impl Device for Wire {
             return None;
         }
         let card = self.nic.as_mut().map(|nic| nic.parts().1);
-        Some(Sender { out: &mut self.out, card, size: None, service: Service::default() })
+        Some(Sender { out: &mut self.out, card, size: None })
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
@@ -251,6 +259,7 @@ impl Device for Wire {
         caps.medium = Medium::Ethernet;
         caps.max_transmission_unit = MAX_FRAME;
         caps.checksum.tcp = Checksum::None;
+        // Over IPv6 smoltcp would lose what it gave to be cut.
         caps.segmentation.tcpv4 = self.offloads.segmentation.and_then(NonZeroUsize::new);
         caps
     }

@@ -14,7 +14,9 @@ bitflags! {
         const MAC = 1 << 5;
         /// The driver takes TCP segments over IPv4 that are longer than a packet on the wire.
         const GUEST_TSO4 = 1 << 7;
-        /// The same with explicit congestion notification.
+        /// The same over IPv6.
+        const GUEST_TSO6 = 1 << 8;
+        /// Both with explicit congestion notification.
         const GUEST_ECN = 1 << 9;
         /// The device cuts TCP segments over IPv4.
         const HOST_TSO4 = 1 << 11;
@@ -30,9 +32,11 @@ bitflags! {
 }
 
 /// What needs what else (5.1.3.1). That long frames need merged buffers is our own rule: else each buffer had to hold 64 KiB.
-const NEEDS: [(Features, Features); 4] = [
+const NEEDS: [(Features, Features); 6] = [
     (Features::GUEST_TSO4, Features::GUEST_CSUM),
     (Features::GUEST_TSO4, Features::MRG_RXBUF),
+    (Features::GUEST_TSO6, Features::GUEST_CSUM),
+    (Features::GUEST_TSO6, Features::MRG_RXBUF),
     (Features::GUEST_ECN, Features::GUEST_TSO4),
     (Features::HOST_TSO4, Features::CSUM),
 ];
@@ -63,11 +67,12 @@ mod tests {
     fn features_are_taken_with_what_they_need() {
         assert_eq!(choose(Features::all()), Features::all());
         let without = |missing: Features| Features::all().difference(choose(Features::all().difference(missing)));
-        let long = Features::GUEST_TSO4 | Features::GUEST_ECN;
+        let long = Features::GUEST_TSO4 | Features::GUEST_TSO6 | Features::GUEST_ECN;
         assert_eq!(without(Features::CSUM), Features::CSUM | Features::HOST_TSO4);
         assert_eq!(without(Features::GUEST_CSUM), Features::GUEST_CSUM | long);
         assert_eq!(without(Features::MRG_RXBUF), Features::MRG_RXBUF | long);
-        assert_eq!(without(Features::GUEST_TSO4), long);
+        assert_eq!(without(Features::GUEST_TSO4), Features::GUEST_TSO4 | Features::GUEST_ECN);
+        assert_eq!(without(Features::GUEST_TSO6), Features::GUEST_TSO6);
         assert_eq!(without(Features::EVENT_IDX), Features::EVENT_IDX);
         assert_eq!(choose(Features::empty()), Features::empty());
     }

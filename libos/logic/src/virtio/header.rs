@@ -9,6 +9,7 @@ const DATA_VALID: u8 = 2;
 /// How the frame is to be cut, or was put together.
 const GSO_NONE: u8 = 0;
 const GSO_TCPV4: u8 = 1;
+const GSO_TCPV6: u8 = 4;
 const GSO_ECN: u8 = 0x80;
 
 /// Bytes of the whole header.
@@ -34,6 +35,7 @@ impl Header {
         let long = match kind & !GSO_ECN {
             GSO_NONE => false,
             GSO_TCPV4 if agreed.contains(Features::GUEST_TSO4) => true,
+            GSO_TCPV6 if agreed.contains(Features::GUEST_TSO6) => true,
             _ => return None,
         };
         // Without the feature the device must not set the flags (5.1.6.4.1): then it is not believed.
@@ -48,8 +50,8 @@ impl Header {
 
     /// What the device says about a frame of `len` bytes; `None` when that makes no sense for it.
     pub fn integrity(&self, len: usize) -> Option<Integrity> {
-        // Ethernet, a VLAN tag, and a packet; or the longest packet of IPv4.
-        let longest = if self.long { 14 + 65535 } else { 18 + 1500 };
+        // Ethernet, a VLAN tag, and a packet; or the longest packet of IPv6.
+        let longest = if self.long { 14 + 40 + 65535 } else { 18 + 1500 };
         let sound = len > 0
             && len <= longest
             && match self.integrity {
@@ -103,6 +105,7 @@ mod tests {
         assert_eq!(told(1, 0, all, 60), Some(Integrity::Partial(PARTIAL)));
         assert_eq!(told(3, 0, all, 60), Some(Integrity::Partial(PARTIAL)));
         assert_eq!(told(1, 1, all, 65_000), Some(Integrity::Partial(PARTIAL)));
+        assert_eq!(told(1, 4, all, 65_000), Some(Integrity::Partial(PARTIAL)));
         assert_eq!(told(1, 0x81, all, 65_000), Some(Integrity::Partial(PARTIAL)));
     }
 
@@ -111,7 +114,7 @@ mod tests {
         let none = Features::VERSION_1;
         assert_eq!(told(1, 0, none, 60), Some(Integrity::Unknown));
         assert_eq!(told(2, 0, none, 60), Some(Integrity::Unknown));
-        assert_eq!(told(1, 1, none, 60), None);
+        assert_eq!((told(1, 1, none, 60), told(1, 4, none, 60)), (None, None));
         assert_eq!(Header::parse(&header(0, 0, 9), none).unwrap().buffers, 1);
         assert_eq!(Header::parse(&header(0, 0, 9), Features::all()).unwrap().buffers, 9);
     }
@@ -119,12 +122,12 @@ mod tests {
     #[test]
     fn nonsense_is_noticed() {
         let all = Features::all();
-        // UDP, IPv6, and kinds that do not exist.
-        assert!([2, 3, 4, 5, 0x7f, 0x83].into_iter().all(|kind| told(1, kind, all, 60).is_none()));
+        // UDP, and kinds that do not exist.
+        assert!([2, 3, 5, 0x7f, 0x83].into_iter().all(|kind| told(1, kind, all, 60).is_none()));
         assert_eq!(told(0, 0, all, 0), None);
         assert_eq!(told(0, 0, all, 1518), Some(Integrity::Unknown));
         assert_eq!(told(0, 0, all, 1519), None);
-        assert_eq!(told(0, 1, all, 65_550), None);
+        assert_eq!(told(0, 1, all, 65_590), None);
         assert_eq!(told(1, 0, all, 51), None);
         assert_eq!(told(1, 0, all, 52), Some(Integrity::Partial(PARTIAL)));
         assert_eq!(Header::parse(&header(0, 0, 0), all), None);

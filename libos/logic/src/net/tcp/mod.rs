@@ -7,11 +7,11 @@ mod open;
 mod status;
 mod transfer;
 
-use super::address::sock_addr;
+use super::address::Family;
 use super::admission::ListenKey;
 use super::buffers::TCP_BUFFER;
 use super::events::Events;
-use super::options::{IPPROTO_TCP, Options, SOL_SOCKET, so};
+use super::options::{IPPROTO_IPV6, IPPROTO_TCP, Options, SOL_SOCKET, ipv6, so};
 use super::ports::Binding;
 use super::stack::NetStack;
 use super::table::ConnId;
@@ -25,20 +25,20 @@ use crate::wait::{Ready, WaitQueue};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
-use core::net::{Ipv4Addr, SocketAddrV4};
 use core::task::Waker;
 use core::time::Duration;
+use smoltcp::wire::IpEndpoint;
 use trapless_abi::structs::Stat;
 use trapless_abi::{Errno, SysResult};
 
-/// AF_INET, SOCK_STREAM.
-const KIND: (i32, i32, i32) = (2, 1, IPPROTO_TCP);
+/// SOCK_STREAM.
+const STREAM: i32 = 1;
 
 /// A connection, from connect(2) or accept(2) to close(2).
 struct Open {
     id: ConnId,
-    local: SocketAddrV4,
-    peer: SocketAddrV4,
+    local: IpEndpoint,
+    peer: IpEndpoint,
     /// The handshake goes on.
     connecting: bool,
     /// connect(2) has reported success (the second success is EISCONN).
@@ -68,7 +68,7 @@ struct Core {
     shut_write: bool,
 }
 
-/// A TCP socket over IPv4.
+/// A TCP socket.
 pub struct TcpSocket<P: Platform> {
     stack: Arc<NetStack<P>>,
     core: Lock<P, Core>,
@@ -78,8 +78,8 @@ pub struct TcpSocket<P: Platform> {
 
 impl<P: Platform> TcpSocket<P> {
     /// socket(2).
-    pub fn new(stack: Arc<NetStack<P>>) -> Arc<Self> {
-        Self::with(stack, Phase::Idle, Options::new(TCP_BUFFER).with_tcp())
+    pub fn new(stack: Arc<NetStack<P>>, family: Family) -> Arc<Self> {
+        Self::with(stack, Phase::Idle, Options::new(family, TCP_BUFFER).with_tcp())
     }
 
     fn with(stack: Arc<NetStack<P>>, phase: Phase, options: Options) -> Arc<Self> {
@@ -91,7 +91,7 @@ impl<P: Platform> TcpSocket<P> {
 
 impl<P: Platform> Socket<P> for TcpSocket<P> {
     fn kind(&self) -> (i32, i32, i32) {
-        KIND
+        (self.core.lock().options.family.number(), STREAM, IPPROTO_TCP)
     }
 
     fn bind(&self, address: &SockAddr) -> SysResult<()> {
@@ -104,7 +104,7 @@ impl<P: Platform> Socket<P> for TcpSocket<P> {
 
     fn accept(&self) -> SysResult<(Arc<dyn Socket<P>>, SockAddr)> {
         let (socket, peer) = self.do_accept()?;
-        Ok((socket, sock_addr(peer)))
+        Ok((socket, peer))
     }
 
     fn connect(&self, address: &SockAddr) -> SysResult<()> {
@@ -113,17 +113,18 @@ impl<P: Platform> Socket<P> for TcpSocket<P> {
 
     fn local(&self) -> SysResult<SockAddr> {
         let core = self.core.lock();
+        let family = core.options.family;
         let local = match (&core.phase, core.binding) {
             (Phase::Open(open), _) => open.local,
-            (_, Some(b)) => SocketAddrV4::new(b.address.unwrap_or(Ipv4Addr::UNSPECIFIED), b.port),
-            (_, None) => SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0),
+            (_, Some(b)) => IpEndpoint::new(b.local.named(family), b.port),
+            (_, None) => family.anywhere(),
         };
-        Ok(sock_addr(local))
+        Ok(family.encode(local))
     }
 
     fn peer(&self) -> SysResult<SockAddr> {
         self.settled(|core, _| match &core.phase {
-            Phase::Open(open) if !open.connecting && !open.over => Ok(sock_addr(open.peer)),
+            Phase::Open(open) if !open.connecting && !open.over => Ok(core.options.family.encode(open.peer)),
             _ => Err(Errno::ENOTCONN),
         })
     }
@@ -159,6 +160,11 @@ impl<P: Platform> Socket<P> for TcpSocket<P> {
 
     fn set_option(&self, level: i32, name: i32, value: &[u8]) -> SysResult<()> {
         let mut core = self.core.lock();
+        if (level, name) == (IPPROTO_IPV6, ipv6::V6ONLY)
+            && (core.binding.is_some() || !matches!(core.phase, Phase::Idle))
+        {
+            return Err(Errno::EINVAL);
+        }
         core.options.set(level, name, value)?;
         if let Phase::Open(open) = &core.phase {
             self.stack.with(|inner| inner.apply(open.id, &core.options));
@@ -168,9 +174,9 @@ impl<P: Platform> Socket<P> for TcpSocket<P> {
 
     fn option(&self, level: i32, name: i32) -> SysResult<Vec<u8>> {
         let value = match (level, name) {
-            (SOL_SOCKET, so::DOMAIN) => KIND.0,
-            (SOL_SOCKET, so::TYPE) => KIND.1,
-            (SOL_SOCKET, so::PROTOCOL) => KIND.2,
+            (SOL_SOCKET, so::DOMAIN) => self.kind().0,
+            (SOL_SOCKET, so::TYPE) => STREAM,
+            (SOL_SOCKET, so::PROTOCOL) => IPPROTO_TCP,
             (SOL_SOCKET, so::ERROR) => {
                 self.settled(|core, _| core.error.take()).map_or(0, |error| i32::from(error.code()))
             }

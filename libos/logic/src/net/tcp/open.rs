@@ -1,7 +1,7 @@
 //! How a TCP socket gets a name and a connection: bind(2), listen(2), accept(2), connect(2).
 
 use super::{Core, Open, Phase, TcpSocket};
-use crate::net::address::{endpoint, from_endpoint, inet, resolve};
+use crate::net::address::{Local, resolve};
 use crate::net::admission::Listener;
 use crate::net::conn::{Owner, new_tcp_socket};
 use crate::net::flow::Flow;
@@ -13,29 +13,28 @@ use crate::socket::SockAddr;
 use crate::wait::Ready;
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::sync::Arc;
-use core::net::SocketAddrV4;
-use smoltcp::wire::{IpAddress, IpListenEndpoint, Ipv4Address};
+use smoltcp::wire::{IpEndpoint, IpListenEndpoint};
 use trapless_abi::{Errno, SysResult};
 
 /// Connections that may wait for accept(2), at most (listen(2), somaxconn).
 const MAX_BACKLOG: usize = 4096;
 
 impl<P: Platform> Inner<P> {
-    fn bind_tcp(&mut self, port: u16, address: Option<Ipv4Address>, shareable: bool) -> SysResult<Binding> {
-        if self.listened(port, address) {
+    fn bind_tcp(&mut self, port: u16, local: Local, shareable: bool) -> SysResult<Binding> {
+        if self.listened(port, local) {
             return Err(Errno::EADDRINUSE);
         }
-        self.tcp_ports.take(port, address, shareable)
+        self.tcp_ports.take(port, local, shareable)
     }
 
     /// Starts a connection from the binding, which it takes over, or from a free port.
-    fn connect_tcp(&mut self, to: SocketAddrV4, bound: &mut Option<Binding>, options: &Options) -> SysResult<Open> {
+    fn connect_tcp(&mut self, to: IpEndpoint, bound: &mut Option<Binding>, options: &Options) -> SysResult<Open> {
         let peer = resolve(to);
-        let source = self.source_for(*peer.ip())?;
-        if peer.ip().is_multicast() || self.is_broadcast(*peer.ip()) {
+        let source = self.source_for(peer.addr)?;
+        if peer.addr.is_multicast() || self.is_broadcast(peer.addr) {
             return Err(Errno::ENETUNREACH);
         }
-        if peer.port() == 0 {
+        if peer.port == 0 {
             return Err(Errno::ECONNREFUSED);
         }
         self.room_for_one()?;
@@ -43,16 +42,19 @@ impl<P: Platform> Inner<P> {
             return Err(Errno::ENOBUFS);
         }
         let (mut socket, buffers) = new_tcp_socket::<P>()?;
-        let address = bound.and_then(|b| b.address).unwrap_or(source);
+        let address = bound.and_then(|b| b.local.one()).unwrap_or(source);
+        if address.version() != peer.addr.version() {
+            return Err(Errno::EINVAL);
+        }
         let binding = match *bound {
             Some(binding) => binding,
-            None => self.tcp_ports.take(0, None, options.reuse)?,
+            None => self.tcp_ports.take(0, Local::All(options.family), options.reuse)?,
         };
-        let local = SocketAddrV4::new(address, binding.port);
-        let from = IpListenEndpoint { addr: Some(IpAddress::Ipv4(address)), port: binding.port };
-        let flow = Flow { local: endpoint(local), remote: endpoint(peer) };
+        let local = IpEndpoint::new(address, binding.port);
+        let from = IpListenEndpoint { addr: Some(address), port: binding.port };
+        let flow = Flow { local, remote: peer };
         let fresh = self.table.find(&flow).is_none();
-        if !fresh || socket.connect(self.iface.context(), endpoint(peer), from).is_err() {
+        if !fresh || socket.connect(self.iface.context(), peer, from).is_err() {
             if bound.is_none() {
                 self.tcp_ports.give(binding);
             }
@@ -68,15 +70,15 @@ impl<P: Platform> Inner<P> {
 impl<P: Platform> TcpSocket<P> {
     /// EINVAL if it has a port already, EADDRNOTAVAIL, EADDRINUSE, EAFNOSUPPORT.
     pub(super) fn do_bind(&self, address: &SockAddr) -> SysResult<()> {
-        let address = inet(address)?;
         let mut core = self.core.lock();
+        let at = core.options.family.decode_own(address)?;
         if core.binding.is_some() || !matches!(core.phase, Phase::Idle | Phase::Failed) {
             return Err(Errno::EINVAL);
         }
-        let shareable = core.options.reuse;
+        let (family, shareable) = (core.options.family, core.options.reuse);
         let binding = self.stack.look(|inner| {
-            let own = inner.bindable(*address.ip())?;
-            inner.bind_tcp(address.port(), own, shareable)
+            let local = inner.bindable(family, at.addr)?;
+            inner.bind_tcp(at.port, local, shareable)
         })?;
         core.binding = Some(binding);
         Ok(())
@@ -95,11 +97,11 @@ impl<P: Platform> TcpSocket<P> {
         if !matches!(core.phase, Phase::Idle | Phase::Failed) {
             return Err(Errno::EINVAL);
         }
-        let (bound, shareable) = (core.binding, core.options.reuse);
+        let (bound, family, shareable) = (core.binding, core.options.family, core.options.reuse);
         let binding = self.stack.look(|inner| {
             let binding = match bound {
                 Some(binding) => binding,
-                None => inner.bind_tcp(0, None, shareable)?,
+                None => inner.bind_tcp(0, Local::All(family), shareable)?,
             };
             let (half_open, complete) = (BTreeSet::new(), VecDeque::new());
             let listener = Listener { backlog, half_open, complete, shareable, waker: self.waker.clone() };
@@ -111,14 +113,14 @@ impl<P: Platform> TcpSocket<P> {
         })?;
         core.binding = Some(binding);
         core.error = None;
-        core.phase = Phase::Listening((binding.port, binding.address));
+        core.phase = Phase::Listening((binding.port, binding.local));
         drop(core);
         self.events.queue.notify(Ready::all());
         Ok(())
     }
 
     /// EAGAIN, EINVAL unless it listens.
-    pub(super) fn do_accept(&self) -> SysResult<(Arc<Self>, SocketAddrV4)> {
+    pub(super) fn do_accept(&self) -> SysResult<(Arc<Self>, SockAddr)> {
         let core = self.core.lock();
         let Phase::Listening(key) = core.phase else { return Err(Errno::EINVAL) };
         let mut options = core.options.clone();
@@ -131,10 +133,9 @@ impl<P: Platform> TcpSocket<P> {
             // A complete connection has both ends.
             let local = socket.local_endpoint().ok_or(Errno::ECONNABORTED)?;
             let peer = socket.remote_endpoint().ok_or(Errno::ECONNABORTED)?;
-            let (local, peer) = (from_endpoint(local), from_endpoint(peer));
             Ok(Open { id, local, peer, connecting: false, reported: true, over: false })
         })?;
-        let peer = open.peer;
+        let peer = options.family.encode(open.peer);
         Ok((Self::with(self.stack.clone(), Phase::Open(open), options), peer))
     }
 
@@ -143,8 +144,8 @@ impl<P: Platform> TcpSocket<P> {
         if let SockAddr::Unspecified = address {
             return self.dissolve();
         }
-        let to = inet(address)?;
         let mut core = self.core.lock();
+        let to = core.options.family.decode(address)?;
         if let Phase::Idle | Phase::Failed = core.phase {
             if let Some(error) = core.error.take() {
                 return Err(error);

@@ -38,7 +38,8 @@ impl<P: Platform> Inner<P> {
     pub(in crate::net) fn apply(&mut self, id: ConnId, options: &Options) {
         let Some((socket, conn)) = self.both(id) else { return };
         socket.set_nagle_enabled(!options.nodelay);
-        socket.set_hop_limit(Some(options.ttl));
+        let peer = socket.remote_endpoint().map_or(options.family.anywhere().addr, |peer| peer.addr);
+        socket.set_hop_limit(Some(options.hop_limit(peer)));
         // smoltcp has one interval for the first probe and those that follow. The shorter one finds a dead peer in the time that the
         // options ask for, at the cost of some probes to a living one.
         let interval = options.keepidle.min(options.keepintvl) as u64;

@@ -78,8 +78,8 @@ fn a_writer_is_told_once_there_is_room() {
 /// Real threads that sleep in blocking calls, real time, one host without a card.
 #[test]
 fn sleeping_threads_are_woken() {
-    let stack: Arc<NetStack<Fake>> = NetStack::new(None, Addressing::None);
-    let server = TcpSocket::new(stack.clone());
+    let stack: Arc<NetStack<Fake>> = NetStack::new(None, Addressing::None, Addressing6::None);
+    let server = TcpSocket::new(stack.clone(), Family::Inet);
     server.bind(&addr("127.0.0.1:80")).unwrap();
     server.listen(8).unwrap();
     let total = 300_000;
@@ -87,7 +87,7 @@ fn sleeping_threads_are_woken() {
         .map(|_| {
             let stack = stack.clone();
             std::thread::spawn(move || {
-                let socket = TcpSocket::new(stack);
+                let socket = TcpSocket::new(stack, Family::Inet);
                 socket.connect(&addr("127.0.0.1:80")).unwrap();
                 let file = OpenFile::new(socket, 2);
                 assert_eq!(file.write_blocking(&mut &pattern(total)[..], None), Ok(total));

@@ -18,7 +18,7 @@ fn samples(net: &Net) -> Vec<Vec<u8>> {
     net.cable.lock().unwrap().tap = Some(Vec::new());
     let (client, server) = pair(net);
     send(&*client, &pattern(3000)).unwrap();
-    let udp = UdpSocket::new(net.a.clone());
+    let udp = UdpSocket::new(net.a.clone(), Family::Inet);
     udp.connect(&addr("10.0.0.2:9")).unwrap();
     udp.write(&mut &pattern(4000)[..]).unwrap();
     net.sleep(Duration::from_secs(1));
@@ -44,7 +44,7 @@ fn malformed_frames_that_nobody_verifies_do_no_harm() {
 fn malformed_frames(net: &Net) {
     let frames = samples(net);
     let _listener = listener(&net.b, 81, 16);
-    let udp = UdpSocket::new(net.b.clone());
+    let udp = UdpSocket::new(net.b.clone(), Family::Inet);
     udp.bind(&addr("0.0.0.0:9")).unwrap();
     let mut rng = Rng::new(77);
     for round in 0..30_000 {
@@ -209,7 +209,7 @@ fn a_neighbour_cannot_take_over_the_loopback() {
     net.sleep(Duration::from_millis(1));
     let _server = listener(&net.b, 80, 8);
     for own in ["127.0.0.1:80", "10.0.0.2:80"] {
-        assert_eq!(TcpSocket::new(net.b.clone()).connect(&addr(own)), Ok(()));
+        assert_eq!(TcpSocket::new(net.b.clone(), Family::Inet).connect(&addr(own)), Ok(()));
     }
     assert_eq!(net.cable.lock().unwrap().frames, 0);
 }

@@ -3,7 +3,7 @@
 use super::sim::{Cable, Nic};
 use super::*;
 use crate::net::device::Offloads;
-use crate::net::{Addressing, Lease, NetStack};
+use crate::net::{Addresses, Addressing, NetStack};
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::{
     DhcpMessageType, DhcpPacket, DhcpRepr, EthernetAddress, EthernetFrame, EthernetProtocol, EthernetRepr, IpAddress,
@@ -65,15 +65,15 @@ fn a_lease_is_taken_used_and_lost() {
     (cable.ring, cable.tap) = (1000, Some(Vec::new()));
     let cable = Arc::new(Mutex::new(cable));
     let nic = Box::new(Nic::new(&cable, 0, Offloads::default()));
-    let stack: Stack = NetStack::new(Some(nic), Addressing::Dhcp);
+    let stack: Stack = NetStack::new(Some(nic), Addressing::Dhcp, Addressing6::None);
     let news = Arc::new(Mutex::new(Vec::new()));
     stack.on_lease({
         let news = news.clone();
         let stack = Arc::downgrade(&stack);
-        move |lease: Option<&Lease>| {
+        move |addresses: &Addresses| {
             // No lock is held: the hook may ask the stack.
-            assert_eq!(stack.upgrade().unwrap().lease().as_ref(), lease);
-            news.lock().unwrap().push(lease.cloned());
+            assert_eq!(stack.upgrade().unwrap().lease(), addresses.lease);
+            news.lock().unwrap().push(addresses.lease.clone());
         }
     });
     stack.poll();
@@ -87,12 +87,12 @@ fn a_lease_is_taken_used_and_lost() {
             sim::pass(Duration::from_millis(100));
         }
     };
-    assert_eq!(TcpSocket::new(stack.clone()).connect(&addr("192.0.2.1:80")), Err(Errno::ENETUNREACH));
+    assert_eq!(TcpSocket::new(stack.clone(), Family::Inet).connect(&addr("192.0.2.1:80")), Err(Errno::ENETUNREACH));
     serve(30, 15);
     let lease = stack.lease().unwrap();
     assert_eq!((lease.address.to_string(), lease.router), ("10.0.0.15/24".into(), Some(ROUTER)));
     assert_eq!(lease.dns, [Ipv4Address::new(9, 9, 9, 9)]);
-    let socket = TcpSocket::new(stack.clone());
+    let socket = TcpSocket::new(stack.clone(), Family::Inet);
     assert_eq!(socket.connect(&addr("192.0.2.1:80")), Err(Errno::EINPROGRESS));
     assert!(matches!(socket.local(), Ok(SockAddr::Inet(a)) if a.ip().to_string() == "10.0.0.15"));
     // Renewals are no news; another address is; and so is its loss.

@@ -6,10 +6,10 @@ use crate::net::{Addressing, InterfaceInfo, NetStack};
 
 /// Connects, sends 200 kB and checks them, inside one stack: nobody but the caller and timers drives it.
 fn talk(stack: &Stack, listen_on: &str, to: &str) {
-    let server = TcpSocket::new(stack.clone());
+    let server = TcpSocket::new(stack.clone(), Family::Inet);
     server.bind(&addr(listen_on)).unwrap();
     server.listen(1).unwrap();
-    let client = TcpSocket::new(stack.clone());
+    let client = TcpSocket::new(stack.clone(), Family::Inet);
     assert_eq!(client.connect(&addr(to)), Ok(()));
     let (end, peer) = server.accept().unwrap();
     assert_eq!(Ok(peer), client.local());
@@ -27,13 +27,13 @@ fn talk(stack: &Stack, listen_on: &str, to: &str) {
 
 #[test]
 fn a_host_without_a_card_reaches_itself() {
-    let stack: Stack = NetStack::new(None, Addressing::None);
+    let stack: Stack = NetStack::new(None, Addressing::None, Addressing6::None);
     talk(&stack, "127.0.0.1:80", "127.0.0.1:80");
     talk(&stack, "0.0.0.0:81", "127.0.0.1:81");
     talk(&stack, "0.0.0.0:82", "0.0.0.0:82");
     talk(&stack, "0.0.0.0:83", "127.1.2.3:83");
-    assert_eq!(TcpSocket::new(stack.clone()).connect(&addr("10.0.0.1:80")), Err(Errno::ENETUNREACH));
-    assert_eq!(TcpSocket::new(stack).connect(&addr("127.0.0.1:99")), Err(Errno::ECONNREFUSED));
+    assert_eq!(TcpSocket::new(stack.clone(), Family::Inet).connect(&addr("10.0.0.1:80")), Err(Errno::ENETUNREACH));
+    assert_eq!(TcpSocket::new(stack, Family::Inet).connect(&addr("127.0.0.1:99")), Err(Errno::ECONNREFUSED));
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn a_host_reaches_itself_by_its_address_without_the_wire() {
 #[test]
 fn services_on_the_loopback_are_not_seen_from_outside() {
     let net = Net::new();
-    let server = TcpSocket::new(net.b.clone());
+    let server = TcpSocket::new(net.b.clone(), Family::Inet);
     server.bind(&addr("127.0.0.1:80")).unwrap();
     server.listen(1).unwrap();
     let client = connecting(&net.a, "10.0.0.2:80");
@@ -61,13 +61,13 @@ fn services_on_the_loopback_are_not_seen_from_outside() {
 fn listeners_on_different_addresses_share_a_port() {
     let net = Net::new();
     let listen = |on: &str| {
-        let server = TcpSocket::new(net.a.clone());
+        let server = TcpSocket::new(net.a.clone(), Family::Inet);
         server.bind(&addr(on)).unwrap();
         server.listen(1).unwrap();
         server
     };
     let (inside, outside) = (listen("127.0.0.1:80"), listen("10.0.0.1:80"));
-    let client = TcpSocket::new(net.a.clone());
+    let client = TcpSocket::new(net.a.clone(), Family::Inet);
     client.connect(&addr("10.0.0.1:80")).unwrap();
     assert!(inside.accept().is_err() && outside.accept().is_ok());
 }

@@ -40,7 +40,7 @@ fn when_memory_is_short_data_waits_and_nothing_is_lost() {
     net.sleep(Duration::from_secs(3));
     assert_eq!(recv(&*server, 99), Err(Errno::EAGAIN));
     assert_eq!(send(&*server, b"no room"), Err(Errno::ENOBUFS));
-    assert_eq!(TcpSocket::new(net.b.clone()).connect(&addr("10.0.0.1:9")), Err(Errno::ENOBUFS));
+    assert_eq!(TcpSocket::new(net.b.clone(), Family::Inet).connect(&addr("10.0.0.1:9")), Err(Errno::ENOBUFS));
     // The end of a connection needs no memory, and frees some.
     server.close();
     MEMORY.set(Supply::Ample);

@@ -3,6 +3,7 @@
 mod backlog;
 mod epoll;
 mod hostile;
+mod ipv6;
 mod lease;
 mod loopback;
 mod loss;
@@ -13,6 +14,7 @@ mod tcp;
 mod udp;
 
 use super::tcp::TcpSocket;
+use super::{Addressing6, Family};
 use crate::data::Sink;
 use crate::file::File;
 use crate::platform::Platform;
@@ -33,7 +35,7 @@ fn addr(text: &str) -> SockAddr {
 
 /// A listening socket.
 fn listener(stack: &Stack, port: u16, backlog: usize) -> Tcp {
-    let socket = TcpSocket::new(stack.clone());
+    let socket = TcpSocket::new(stack.clone(), Family::Inet);
     socket.bind(&addr(&format!("0.0.0.0:{port}"))).unwrap();
     socket.listen(backlog).unwrap();
     socket
@@ -41,7 +43,7 @@ fn listener(stack: &Stack, port: u16, backlog: usize) -> Tcp {
 
 /// A socket that has begun to connect.
 fn connecting(stack: &Stack, to: &str) -> Tcp {
-    let socket = TcpSocket::new(stack.clone());
+    let socket = TcpSocket::new(stack.clone(), Family::Inet);
     assert_eq!(socket.connect(&addr(to)), Err(Errno::EINPROGRESS));
     socket
 }

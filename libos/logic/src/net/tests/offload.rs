@@ -88,9 +88,9 @@ fn what_is_sent_again_is_one_segment_of_the_wire() {
 fn datagrams_are_cut_as_before() {
     use crate::net::udp::UdpSocket;
     let net = Net::between([ALL, ALL], Faults::default(), 1);
-    let receiver = UdpSocket::new(net.b.clone());
+    let receiver = UdpSocket::new(net.b.clone(), Family::Inet);
     receiver.bind(&addr("0.0.0.0:9")).unwrap();
-    let sender = UdpSocket::new(net.a.clone());
+    let sender = UdpSocket::new(net.a.clone(), Family::Inet);
     sender.connect(&addr("10.0.0.2:9")).unwrap();
     net.cable.lock().unwrap().tap = Some(Vec::new());
     assert_eq!(sender.write(&mut &pattern(4000)[..]), Ok(4000));
@@ -126,7 +126,7 @@ fn a_small_window_is_not_overrun() {
 fn the_loopback_carries_long_segments() {
     for net in [Net::new(), Net::between([ALL, ALL], Faults::default(), 1)] {
         let server = listener(&net.a, 80, 8);
-        let client = TcpSocket::new(net.a.clone());
+        let client = TcpSocket::new(net.a.clone(), Family::Inet);
         assert_eq!(client.connect(&addr("127.0.0.1:80")), Ok(()));
         let (accepted, _) = server.accept().unwrap();
         echo(&net, &*client, &*accepted, &pattern(1 << 20));

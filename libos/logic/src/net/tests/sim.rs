@@ -3,11 +3,11 @@
 //! Everything runs on the test's own thread: a test is the same in each run, and minutes of retransmissions take no time.
 
 use crate::net::device::{Counters, Integrity, NetDevice, Offloads, Orders, PartialChecksum, Transmitter};
-use crate::net::{Addressing, NetStack};
+use crate::net::{Addressing, Addressing6, NetStack};
 use crate::platform::{Platform, SparseName, Supply, TimerId};
 use crate::time::Instant;
 use crate::wait::{Observer, Ready};
-use smoltcp::wire::{Ipv4Address, Ipv4Cidr, Ipv4Packet, TcpPacket};
+use smoltcp::wire::{IpAddress, Ipv4Address, Ipv4Cidr, Ipv4Packet, Ipv6Address, Ipv6Cidr, Ipv6Packet, TcpPacket};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -240,31 +240,51 @@ impl Port {
     }
 }
 
+/// The ends of a packet behind an Ethernet header, and the bytes of its own header.
+fn ends(frame: &[u8]) -> (IpAddress, IpAddress, usize) {
+    if frame[14] >> 4 == 4 {
+        let ip = Ipv4Packet::new_unchecked(&frame[14..]);
+        return (ip.src_addr().into(), ip.dst_addr().into(), ip.header_len().into());
+    }
+    let ip = Ipv6Packet::new_unchecked(&frame[14..]);
+    (ip.src_addr().into(), ip.dst_addr().into(), 40)
+}
+
 /// Completes a checksum as smoltcp knows how, after a look at what was left of it.
 fn finish(frame: &mut [u8], partial: PartialChecksum) {
-    let mut ip = Ipv4Packet::new_checked(&mut frame[14..]).unwrap();
-    assert_eq!((usize::from(partial.start), partial.offset), (14 + usize::from(ip.header_len()), 16));
-    let (from, to) = (ip.src_addr(), ip.dst_addr());
-    let mut tcp = TcpPacket::new_checked(ip.payload_mut()).unwrap();
+    let (from, to, header) = ends(frame);
+    assert_eq!((usize::from(partial.start), partial.offset), (14 + header, 16));
+    let mut tcp = TcpPacket::new_checked(&mut frame[14 + header..]).unwrap();
     let len = u32::from(tcp.header_len()) + tcp.payload_mut().len() as u32;
-    let words = [from.to_bits() >> 16, from.to_bits() & 0xffff, to.to_bits() >> 16, to.to_bits() & 0xffff, 6, len];
-    assert_eq!(u32::from(tcp.checksum()) % 0xffff, words.iter().sum::<u32>() % 0xffff);
-    tcp.fill_checksum(&from.into(), &to.into());
+    let octets: Vec<u8> = [from, to]
+        .iter()
+        .flat_map(|address| match address {
+            IpAddress::Ipv4(v4) => v4.octets().to_vec(),
+            IpAddress::Ipv6(v6) => v6.octets().to_vec(),
+        })
+        .collect();
+    let words = octets.chunks(2).map(|word| u32::from(word[0]) << 8 | u32::from(word[1]));
+    assert_eq!(u32::from(tcp.checksum()) % 0xffff, (words.sum::<u32>() + 6 + len) % 0xffff);
+    tcp.fill_checksum(&from, &to);
 }
 
 /// A piece of a segment, with headers of its own.
 fn cut_out(headers: &[u8], piece: &[u8], offset: u32, last: bool) -> Vec<u8> {
     let mut frame = [headers, piece].concat();
-    let len = frame.len() - 14;
-    let mut ip = Ipv4Packet::new_unchecked(&mut frame[14..]);
-    ip.set_total_len(len as u16);
-    ip.fill_checksum();
-    let (from, to) = (ip.src_addr(), ip.dst_addr());
-    let mut tcp = TcpPacket::new_checked(ip.payload_mut()).unwrap();
+    let len = (frame.len() - 14) as u16;
+    let (from, to, header) = ends(&frame);
+    if let IpAddress::Ipv4(_) = from {
+        let mut ip = Ipv4Packet::new_unchecked(&mut frame[14..]);
+        ip.set_total_len(len);
+        ip.fill_checksum();
+    } else {
+        Ipv6Packet::new_unchecked(&mut frame[14..]).set_payload_len(len - 40);
+    }
+    let mut tcp = TcpPacket::new_checked(&mut frame[14 + header..]).unwrap();
     tcp.set_seq_number(tcp.seq_number() + offset as usize);
     tcp.set_psh(last && tcp.psh());
     tcp.set_fin(last && tcp.fin());
-    tcp.fill_checksum(&from.into(), &to.into());
+    tcp.fill_checksum(&from, &to);
     frame
 }
 
@@ -337,7 +357,13 @@ impl Transmitter for Port {
 
 pub type Stack = Arc<NetStack<Sim>>;
 
-/// Two hosts, 10.0.0.1 and 10.0.0.2, on one cable.
+/// The address fd00::`host`.
+fn fixed6(host: u8) -> Addressing6 {
+    let address = Ipv6Cidr::new(Ipv6Address::new(0xfd00, 0, 0, 0, 0, 0, 0, host.into()), 64);
+    Addressing6::Static { address, router: None }
+}
+
+/// Two hosts, 10.0.0.1 and fd00::1, 10.0.0.2 and fd00::2, on one cable.
 pub struct Net {
     pub a: Stack,
     pub b: Stack,
@@ -362,7 +388,7 @@ impl Net {
         let host = |end: usize| {
             let address = Ipv4Cidr::new(Ipv4Address::new(10, 0, 0, 1 + end as u8), 24);
             let nic = Box::new(Nic::new(&cable, end, offloads[end]));
-            let stack = NetStack::new(Some(nic), Addressing::Static { address, router: None });
+            let stack = NetStack::new(Some(nic), Addressing::Static { address, router: None }, fixed6(1 + end as u8));
             stack.poll();
             stack
         };

@@ -197,7 +197,7 @@ fn keep_alive_does_not_disturb_a_living_connection() {
 #[test]
 fn connecting_fails_with_the_right_error() {
     let net = Net::new();
-    let to = |text| TcpSocket::new(net.a.clone()).connect(&addr(text));
+    let to = |text| TcpSocket::new(net.a.clone(), Family::Inet).connect(&addr(text));
     assert_eq!(to("192.0.2.1:80"), Err(Errno::ENETUNREACH));
     assert_eq!(to("224.0.0.1:80"), Err(Errno::ENETUNREACH));
     assert_eq!(to("10.0.0.255:80"), Err(Errno::ENETUNREACH));
@@ -212,7 +212,7 @@ fn connecting_fails_with_the_right_error() {
 #[test]
 fn names_are_given_by_the_rules() {
     let net = Net::new();
-    let socket = || TcpSocket::new(net.a.clone());
+    let socket = || TcpSocket::new(net.a.clone(), Family::Inet);
     let s = socket();
     assert_eq!(s.local(), Ok(addr("0.0.0.0:0")));
     assert_eq!(s.bind(&addr("10.0.0.9:80")), Err(Errno::EADDRNOTAVAIL));
@@ -235,13 +235,13 @@ fn names_are_given_by_the_rules() {
 fn a_listeners_port_is_free_for_its_successor() {
     let net = Net::new();
     let server = listener(&net.b, 80, 5);
-    let other = TcpSocket::new(net.b.clone());
+    let other = TcpSocket::new(net.b.clone(), Family::Inet);
     set(&*other, 1, 2, 1);
     assert_eq!(other.bind(&addr("0.0.0.0:80")), Err(Errno::EADDRINUSE));
     server.close();
     // With connections left over, only if both set SO_REUSEADDR.
     for reuse in [false, true] {
-        let server = TcpSocket::new(net.b.clone());
+        let server = TcpSocket::new(net.b.clone(), Family::Inet);
         set(&*server, 1, 2, reuse.into());
         server.bind(&addr("0.0.0.0:80")).unwrap();
         server.listen(5).unwrap();
@@ -252,7 +252,7 @@ fn a_listeners_port_is_free_for_its_successor() {
             accepted.is_ok()
         });
         server.close();
-        let next = TcpSocket::new(net.b.clone());
+        let next = TcpSocket::new(net.b.clone(), Family::Inet);
         set(&*next, 1, 2, 1);
         assert_eq!(next.bind(&addr("0.0.0.0:80")), if reuse { Ok(()) } else { Err(Errno::EADDRINUSE) });
         drop((accepted, client, next));
@@ -329,7 +329,7 @@ fn queued_bytes_can_be_counted_and_looked_at() {
 #[test]
 fn calls_that_need_a_connection_say_so() {
     let net = Net::new();
-    let s = TcpSocket::new(net.a.clone());
+    let s = TcpSocket::new(net.a.clone(), Family::Inet);
     assert_eq!(s.ready(), Ready::WRITABLE | Ready::HUP);
     assert_eq!(recv(&*s, 1), Err(Errno::ENOTCONN));
     assert_eq!(send(&*s, b"x"), Err(Errno::EPIPE));

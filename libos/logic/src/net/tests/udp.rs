@@ -6,19 +6,21 @@ use crate::net::udp::UdpSocket;
 use crate::socket::Control;
 use crate::wait::Ready;
 
-type Udp = Arc<UdpSocket<Sim>>;
+pub type Udp = Arc<UdpSocket<Sim>>;
 
-fn bound(stack: &Stack, to: &str) -> Udp {
-    let socket = UdpSocket::new(stack.clone());
+/// A socket of the address's family, bound to it.
+pub fn bound(stack: &Stack, to: &str) -> Udp {
+    let family = if to.starts_with('[') { Family::Inet6 } else { Family::Inet };
+    let socket = UdpSocket::new(stack.clone(), family);
     socket.bind(&addr(to)).unwrap();
     socket
 }
 
-fn send_to(socket: &Udp, data: &[u8], to: &str) -> Result<usize, Errno> {
+pub fn send_to(socket: &Udp, data: &[u8], to: &str) -> Result<usize, Errno> {
     socket.send(&mut &data[..], Some(&addr(to)), &mut Vec::new(), &[], MsgFlags::empty())
 }
 
-fn recv_from(socket: &Udp, room: usize) -> Result<(Vec<u8>, SockAddr), Errno> {
+pub fn recv_from(socket: &Udp, room: usize) -> Result<(Vec<u8>, SockAddr), Errno> {
     let mut buf = Vec::with_capacity(room);
     let received = socket.recv(&mut buf, MsgFlags::empty())?;
     Ok((buf, received.from.unwrap()))
@@ -27,7 +29,7 @@ fn recv_from(socket: &Udp, room: usize) -> Result<(Vec<u8>, SockAddr), Errno> {
 #[test]
 fn datagrams_are_echoed() {
     let net = Net::new();
-    let (client, server) = (UdpSocket::new(net.a.clone()), bound(&net.b, "0.0.0.0:53"));
+    let (client, server) = (UdpSocket::new(net.a.clone(), Family::Inet), bound(&net.b, "0.0.0.0:53"));
     assert_eq!((client.ready(), server.ready()), (Ready::WRITABLE, Ready::WRITABLE));
     assert_eq!(send_to(&client, b"who?", "10.0.0.2:53"), Ok(4));
     net.sleep(Duration::from_secs(1));
@@ -78,16 +80,22 @@ fn a_connected_socket_hears_only_its_peer() {
 }
 
 #[test]
-fn large_datagrams_travel_in_fragments_up_to_a_limit() {
+fn the_longest_datagrams_arrive() {
     let net = Net::new();
-    let (a, b) = (bound(&net.a, "0.0.0.0:1"), bound(&net.b, "0.0.0.0:2"));
-    for len in [1472, 1473, 8164] {
-        let data = pattern(len);
-        assert_eq!(send_to(&a, &data, "10.0.0.2:2"), Ok(len));
-        net.sleep(Duration::from_secs(1));
-        assert!(recv_from(&b, 9000).unwrap().0 == data);
+    for (any, to, own, here) in
+        [("0.0.0.0:1", "10.0.0.2:1", "0.0.0.0:2", "127.0.0.1:2"), ("[::]:3", "[fd00::2]:3", "[::]:4", "[::1]:4")]
+    {
+        let (a, b, own) = (bound(&net.a, any), bound(&net.b, any), bound(&net.a, own));
+        for len in [1452, 1453, 1472, 1473, 8164, 8165, 65_507] {
+            let data = pattern(len);
+            assert_eq!(send_to(&a, &data, to), Ok(len), "{to} {len}");
+            net.sleep(Duration::from_secs(1));
+            assert!(recv_from(&b, 65_536).is_ok_and(|(got, _)| got == data), "{to} {len}");
+        }
+        assert_eq!(send_to(&a, &pattern(65_508), to), Err(Errno::EMSGSIZE));
+        assert_eq!(send_to(&a, &pattern(65_507), here), Ok(65_507));
+        assert!(recv_from(&own, 65_536).is_ok_and(|(got, _)| got == pattern(65_507)));
     }
-    assert_eq!(send_to(&a, &pattern(8165), "10.0.0.2:2"), Err(Errno::EMSGSIZE));
 }
 
 #[test]
@@ -109,7 +117,7 @@ fn broadcasts_need_permission() {
 #[test]
 fn a_closed_sockets_last_datagram_still_leaves() {
     let net = Net::new();
-    let (a, b) = (UdpSocket::new(net.a.clone()), bound(&net.b, "0.0.0.0:2"));
+    let (a, b) = (UdpSocket::new(net.a.clone(), Family::Inet), bound(&net.b, "0.0.0.0:2"));
     // It waits for the answer to ARP.
     send_to(&a, b"bye", "10.0.0.2:2").unwrap();
     a.close();
@@ -137,7 +145,7 @@ fn a_receiver_that_does_not_read_costs_only_datagrams() {
 #[test]
 fn nobody_there_is_told_to_who_is_connected() {
     let net = Net::new();
-    let (a, stranger) = (UdpSocket::new(net.a.clone()), bound(&net.a, "0.0.0.0:9"));
+    let (a, stranger) = (UdpSocket::new(net.a.clone(), Family::Inet), bound(&net.a, "0.0.0.0:9"));
     for to in ["10.0.0.2:7", "127.0.0.1:7"] {
         a.connect(&addr(to)).unwrap();
         send_to(&stranger, b"anyone?", to).unwrap();
@@ -197,7 +205,7 @@ fn type_of_service_and_time_to_live_travel() {
 fn who_asked_most_closely_has_the_datagram() {
     let net = Net::new();
     let shared = |to: &str| {
-        let socket = UdpSocket::new(net.b.clone());
+        let socket = UdpSocket::new(net.b.clone(), Family::Inet);
         set(&*socket, 1, 2, 1);
         socket.bind(&addr(to)).unwrap();
         socket

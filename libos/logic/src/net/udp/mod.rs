@@ -1,14 +1,18 @@
 //! UDP sockets (udp(7)).
 
+mod envelope;
+mod outbox;
 mod receivers;
 mod transfer;
 
+pub(super) use envelope::Envelope;
+pub(super) use outbox::Outbox;
 pub(super) use receivers::{Header, Receivers};
-pub(super) use transfer::{UdpDying, unreachable_error};
+pub(super) use transfer::UdpDying;
 
-use super::address::{inet, resolve, sock_addr};
+use super::address::{Family, resolve};
 use super::events::Events;
-use super::options::{Options, SOL_SOCKET, so};
+use super::options::{IPPROTO_IPV6, Options, SOL_SOCKET, ipv6, so};
 use super::ports::Binding;
 use super::stack::{Inner, NetStack};
 use crate::data::{Sink, Source};
@@ -21,28 +25,27 @@ use crate::wait::{Ready, WaitQueue};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
-use core::net::{Ipv4Addr, SocketAddrV4};
 use core::task::Waker;
 use core::time::Duration;
+use outbox::{ENVELOPE, SEND};
 use receivers::{RECEIVE, UdpId};
 use smoltcp::iface::{SocketHandle, SocketStorage};
 use smoltcp::socket::udp::{PacketBuffer, PacketMetadata, Socket as Engine};
-use smoltcp::wire::{IpAddress, IpListenEndpoint};
+use smoltcp::wire::{IpAddress, IpEndpoint, IpListenEndpoint};
 use trapless_abi::structs::Stat;
 use trapless_abi::{Errno, SysResult};
 
-/// AF_INET, SOCK_DGRAM, IPPROTO_UDP.
-const KIND: (i32, i32, i32) = (2, 2, 17);
-/// Bytes and datagrams that wait to be sent, for the receiver's Ethernet address or for room in the ring.
-const SEND: (usize, usize) = (32 * 1024, 64);
+/// SOCK_DGRAM and IPPROTO_UDP.
+const KIND: (i32, i32) = (2, 17);
 /// ioctl: bytes of the next datagram (udp(7)).
 const FIONREAD: u32 = 0x541b;
 
 /// What a socket has in the stack once it has a port.
 #[derive(Clone, Copy)]
 struct Bound {
-    /// The engine's socket, for what is sent.
+    /// The engine's socket, for envelopes of what is sent, and the box with that.
     engine: SocketHandle,
+    outbox: usize,
     receiver: UdpId,
     binding: Binding,
 }
@@ -51,15 +54,15 @@ struct Core {
     /// None until bind(2), connect(2) or the first datagram.
     bound: Option<Bound>,
     /// From connect(2): where datagrams go.
-    peer: Option<SocketAddrV4>,
+    peer: Option<IpEndpoint>,
     /// The source address of datagrams to the peer.
-    source: Ipv4Addr,
+    source: IpAddress,
     options: Options,
     shut_read: bool,
     shut_write: bool,
 }
 
-/// A UDP socket over IPv4.
+/// A UDP socket.
 pub struct UdpSocket<P: Platform> {
     stack: Arc<NetStack<P>>,
     core: Lock<P, Core>,
@@ -67,23 +70,21 @@ pub struct UdpSocket<P: Platform> {
     waker: Waker,
 }
 
-/// An engine's socket with its buffers. ENOBUFS.
+/// An engine's socket with its buffers, for envelopes only. ENOBUFS.
 fn new_engine() -> SysResult<Engine<'static>> {
-    let buffer = |(bytes, packets): (usize, usize)| {
-        let (mut payload, mut metadata) = (Vec::new(), Vec::new());
-        payload.try_reserve_exact(bytes).map_err(|_| Errno::ENOBUFS)?;
-        metadata.try_reserve_exact(packets).map_err(|_| Errno::ENOBUFS)?;
-        payload.resize(bytes, 0);
-        metadata.resize(packets, PacketMetadata::EMPTY);
-        Ok(PacketBuffer::new(metadata, payload))
-    };
+    let (mut payload, mut metadata) = (Vec::new(), Vec::new());
+    payload.try_reserve_exact(SEND.1 * ENVELOPE).map_err(|_| Errno::ENOBUFS)?;
+    metadata.try_reserve_exact(SEND.1).map_err(|_| Errno::ENOBUFS)?;
+    payload.resize(SEND.1 * ENVELOPE, 0);
+    metadata.resize(SEND.1, PacketMetadata::EMPTY);
     // What comes does not reach it.
-    Ok(Engine::new(buffer((0, 0))?, buffer(SEND)?))
+    let nothing = PacketBuffer::new(Vec::new(), Vec::new());
+    Ok(Engine::new(nothing, PacketBuffer::new(metadata, payload)))
 }
 
 impl<P: Platform> Inner<P> {
     /// Makes an engine's socket that holds `binding`.
-    fn open_udp(&mut self, binding: Binding, ttl: u8) -> SysResult<SocketHandle> {
+    fn open_udp(&mut self, binding: Binding) -> SysResult<SocketHandle> {
         self.room_for_one()?;
         let count = self.datagrams.set.iter().count() + 1;
         let mut probe = Vec::<SocketStorage>::new();
@@ -91,8 +92,7 @@ impl<P: Platform> Inner<P> {
         // Later every socket may have to move there.
         self.udp_dying.try_reserve(count).map_err(|_| Errno::ENOBUFS)?;
         let mut engine = new_engine()?;
-        engine.set_hop_limit(Some(ttl));
-        let at = IpListenEndpoint { addr: binding.address.map(IpAddress::Ipv4), port: binding.port };
+        let at = IpListenEndpoint { addr: binding.local.one(), port: binding.port };
         engine.bind(at).map_err(|_| Errno::EINVAL)?;
         Ok(self.datagrams.set.add(engine))
     }
@@ -100,13 +100,13 @@ impl<P: Platform> Inner<P> {
 
 impl<P: Platform> UdpSocket<P> {
     /// socket(2).
-    pub fn new(stack: Arc<NetStack<P>>) -> Arc<Self> {
+    pub fn new(stack: Arc<NetStack<P>>, family: Family) -> Arc<Self> {
         let (events, waker) = Events::new();
         let core = Core {
             bound: None,
             peer: None,
-            source: Ipv4Addr::UNSPECIFIED,
-            options: Options::new(RECEIVE.0),
+            source: family.anywhere().addr,
+            options: Options::new(family, RECEIVE.0),
             shut_read: false,
             shut_write: false,
         };
@@ -114,32 +114,30 @@ impl<P: Platform> UdpSocket<P> {
     }
 
     /// What the socket has in the stack, made now if need be, with the port `at` asks for. EADDRINUSE, EADDRNOTAVAIL, ENOBUFS.
-    fn ensure(&self, core: &mut Core, inner: &mut Inner<P>, at: SocketAddrV4) -> SysResult<Bound> {
+    fn ensure(&self, core: &mut Core, inner: &mut Inner<P>, at: IpEndpoint) -> SysResult<Bound> {
         if let Some(bound) = core.bound {
             return Ok(bound);
         }
-        let address = inner.bindable(*at.ip())?;
-        let binding = inner.udp_ports.take(at.port(), address, core.options.reuse)?;
+        let local = inner.bindable(core.options.family, at.addr)?;
+        let binding = inner.udp_ports.take(at.port, local, core.options.reuse)?;
         let opened = inner.receivers.add(binding, self.waker.clone()).and_then(|receiver| {
-            let engine = inner.open_udp(binding, core.options.ttl).inspect_err(|_| inner.receivers.remove(receiver))?;
-            Ok(Bound { engine, receiver, binding })
+            let engine = inner.open_udp(binding).inspect_err(|_| inner.receivers.remove(receiver))?;
+            let outbox = inner.wire.outbox().open(self.waker.clone());
+            Ok(Bound { engine, outbox, receiver, binding })
         });
         core.bound = Some(opened.inspect_err(|_| inner.udp_ports.give(binding))?);
         opened
     }
 }
 
-/// INADDR_ANY and a free port.
-const ANYWHERE: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
-
 impl<P: Platform> Socket<P> for UdpSocket<P> {
     fn kind(&self) -> (i32, i32, i32) {
-        KIND
+        (self.core.lock().options.family.number(), KIND.0, KIND.1)
     }
 
     fn bind(&self, address: &SockAddr) -> SysResult<()> {
-        let at = inet(address)?;
         let mut core = self.core.lock();
+        let at = core.options.family.decode_own(address)?;
         if core.bound.is_some() {
             return Err(Errno::EINVAL);
         }
@@ -155,11 +153,12 @@ impl<P: Platform> Socket<P> for UdpSocket<P> {
             }
             return Ok(());
         }
-        let peer = resolve(inet(address)?);
+        let peer = resolve(core.options.family.decode(address)?);
         let broadcast = core.options.broadcast;
         self.stack.look(|inner| {
-            let source = inner.route_datagram(*peer.ip(), broadcast)?;
-            let bound = self.ensure(&mut core, inner, ANYWHERE)?;
+            let source = inner.route_datagram(peer.addr, broadcast)?;
+            let anywhere = core.options.family.anywhere();
+            let bound = self.ensure(&mut core, inner, anywhere)?;
             core.source = source;
             self.set_peer(&mut core, inner, bound, Some(peer));
             Ok(())
@@ -168,13 +167,15 @@ impl<P: Platform> Socket<P> for UdpSocket<P> {
 
     fn local(&self) -> SysResult<SockAddr> {
         let core = self.core.lock();
-        let Some(Bound { binding, .. }) = core.bound else { return Ok(sock_addr(ANYWHERE)) };
-        let unbound = if core.peer.is_some() { core.source } else { Ipv4Addr::UNSPECIFIED };
-        Ok(sock_addr(SocketAddrV4::new(binding.address.unwrap_or(unbound), binding.port)))
+        let family = core.options.family;
+        let Some(Bound { binding, .. }) = core.bound else { return Ok(family.encode(family.anywhere())) };
+        let unbound = if core.peer.is_some() { core.source } else { binding.local.named(family) };
+        Ok(family.encode(IpEndpoint::new(binding.local.one().unwrap_or(unbound), binding.port)))
     }
 
     fn peer(&self) -> SysResult<SockAddr> {
-        self.core.lock().peer.map(sock_addr).ok_or(Errno::ENOTCONN)
+        let core = self.core.lock();
+        core.peer.map(|peer| core.options.family.encode(peer)).ok_or(Errno::ENOTCONN)
     }
 
     fn send(
@@ -213,19 +214,17 @@ impl<P: Platform> Socket<P> for UdpSocket<P> {
 
     fn set_option(&self, level: i32, name: i32, value: &[u8]) -> SysResult<()> {
         let mut core = self.core.lock();
-        core.options.set(level, name, value)?;
-        if let Some(Bound { engine, .. }) = core.bound {
-            let ttl = core.options.ttl;
-            self.stack.look(|inner| inner.datagrams.set.get_mut::<Engine>(engine).set_hop_limit(Some(ttl)));
+        if (level, name) == (IPPROTO_IPV6, ipv6::V6ONLY) && core.bound.is_some() {
+            return Err(Errno::EINVAL);
         }
-        Ok(())
+        core.options.set(level, name, value)
     }
 
     fn option(&self, level: i32, name: i32) -> SysResult<Vec<u8>> {
         let value = match (level, name) {
-            (SOL_SOCKET, so::DOMAIN) => KIND.0,
-            (SOL_SOCKET, so::TYPE) => KIND.1,
-            (SOL_SOCKET, so::PROTOCOL) => KIND.2,
+            (SOL_SOCKET, so::DOMAIN) => self.kind().0,
+            (SOL_SOCKET, so::TYPE) => KIND.0,
+            (SOL_SOCKET, so::PROTOCOL) => KIND.1,
             (SOL_SOCKET, so::ERROR) => self.take_error().map_or(0, |error| error as i32),
             (SOL_SOCKET, so::ACCEPTCONN) => 0,
             _ => return self.core.lock().options.get(level, name),

@@ -4,9 +4,9 @@ use super::super::ports::Binding;
 use crate::platform::{Platform, Supply};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
-use core::net::SocketAddrV4;
 use core::task::Waker;
 use slab::Slab;
+use smoltcp::wire::IpEndpoint;
 use trapless_abi::{Errno, SysResult};
 
 /// Bytes and datagrams that wait to be received. One always may, however long it is.
@@ -18,8 +18,8 @@ pub(super) type UdpId = usize;
 /// What the header of a datagram says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::net) struct Header {
-    pub(in crate::net) from: SocketAddrV4,
-    pub(in crate::net) to: SocketAddrV4,
+    pub(in crate::net) from: IpEndpoint,
+    pub(in crate::net) to: IpEndpoint,
     pub(in crate::net) ttl: u8,
     /// The type of service (RFC 791), or DSCP and ECN (RFC 2474, RFC 3168).
     pub(in crate::net) tos: u8,
@@ -35,7 +35,7 @@ pub(super) struct Arrived {
 pub(super) struct Receiver {
     binding: Binding,
     /// From connect(2): nobody else is heard.
-    pub(super) peer: Option<SocketAddrV4>,
+    pub(super) peer: Option<IpEndpoint>,
     queue: VecDeque<Arrived>,
     bytes: usize,
     /// What ICMP said about datagrams to the peer (udp(7)).
@@ -60,7 +60,10 @@ impl Receiver {
             Some(false) => None,
             wanted => Some(u32::from(wanted.is_some())),
         };
-        let address = fits(self.binding.address.map(|address| address == *header.to.ip()))?;
+        if !self.binding.local.covers(header.to.addr) {
+            return None;
+        }
+        let address = u32::from(self.binding.local.one().is_some());
         Some(address + fits(self.peer.map(|peer| peer == header.from))?)
     }
 
@@ -121,7 +124,7 @@ impl Receivers {
     /// Hands a datagram to the socket that it fits best, or to all that it fits if `all`; of several that fit alike the latest has it.
     /// False if there is none. A socket without room, or a machine without memory, loses it.
     pub(in crate::net) fn deliver<P: Platform>(&mut self, header: Header, data: &[u8], all: bool) -> bool {
-        let Some(port) = self.ports.get(&header.to.port()) else { return false };
+        let Some(port) = self.ports.get(&header.to.port) else { return false };
         let fitting = port.iter().filter_map(|&id| Some((self.all[id].fit(&header)?, id)));
         if P::memory() == Supply::Short {
             return fitting.count() > 0;
@@ -144,11 +147,10 @@ impl Receivers {
     }
 
     /// A datagram from here to there has met an error on its way: who is connected to there is told.
-    pub(in crate::net) fn fail(&mut self, from: SocketAddrV4, to: SocketAddrV4, error: Errno) {
-        for id in self.ports.get(&from.port()).into_iter().flatten() {
+    pub(in crate::net) fn fail(&mut self, from: IpEndpoint, to: IpEndpoint, error: Errno) {
+        for id in self.ports.get(&from.port).into_iter().flatten() {
             let receiver = &mut self.all[*id];
-            let own = receiver.binding.address.is_none_or(|address| address == *from.ip());
-            if own && receiver.peer == Some(to) {
+            if receiver.binding.local.covers(from.addr) && receiver.peer == Some(to) {
                 receiver.error = Some(error);
                 receiver.waker.wake_by_ref();
             }

@@ -1,9 +1,10 @@
 //! Datagrams through a UDP socket.
 
+use super::outbox::{Letter, SEND};
 use super::receivers::{Arrived, Header};
-use super::{ANYWHERE, Bound, Core, UdpSocket};
+use super::{Bound, Core, UdpSocket};
 use crate::data::{Sink, Source};
-use crate::net::address::{endpoint, inet, resolve, sock_addr};
+use crate::net::address::resolve;
 use crate::net::ports::Binding;
 use crate::net::service::Service;
 use crate::net::stack::Inner;
@@ -12,71 +13,79 @@ use crate::socket::{Control, MsgFlags, Received, SockAddr};
 use crate::time;
 use crate::wait::Ready;
 use alloc::vec::Vec;
-use core::net::SocketAddrV4;
 use core::ops::Range;
 use core::time::Duration;
 use smoltcp::iface::SocketHandle;
 use smoltcp::phy::PacketMeta;
 use smoltcp::socket::udp::{Socket as Engine, UdpMetadata};
-use smoltcp::wire::{IpAddress, Ipv4Address};
+use smoltcp::wire::{IpAddress, IpEndpoint, Ipv6Address};
 use trapless_abi::{Errno, SysResult};
 
-/// The longest datagram: smoltcp's fragmentation buffer of 8192 bytes without the IP and UDP headers.
-const MAX_DATAGRAM: usize = 8192 - 20 - 8;
+/// The longest datagram (udp(7)): what IP's length can say, without the headers.
+const MAX_DATAGRAM: usize = 65535 - 20 - 8;
+/// Bytes for which there is room when poll(2) says that there is.
+const ROOM: usize = SEND.0 / 2;
+/// Some address of the link.
+const LINK: Ipv6Address = Ipv6Address::new(0xfe80, 0, 0, 0, 0, 0, 0, 0);
 /// The port of DHCP clients (RFC 2131, 4.1).
 const DHCP_CLIENT: u16 = 68;
 /// How long datagrams of a closed socket may wait for the receiver's Ethernet address, about as long as Linux asks for it.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 
-/// What destination unreachable means, by its code (RFC 792, RFC 1122 3.2.2.1).
-pub(in crate::net) fn unreachable_error(code: u8) -> Errno {
-    match code {
-        2 => Errno::ENOPROTOOPT,
-        3 => Errno::ECONNREFUSED,
-        4 => Errno::EMSGSIZE,
-        0 | 6 | 9 | 11 => Errno::ENETUNREACH,
-        _ => Errno::EHOSTUNREACH,
-    }
-}
-
 /// A closed socket that still has datagrams to send.
 pub(in crate::net) struct UdpDying {
     handle: SocketHandle,
+    outbox: usize,
     binding: Binding,
     pub(in crate::net) deadline: time::Instant,
 }
 
 impl<P: Platform> Inner<P> {
     /// The source address for a datagram. ENETUNREACH, EACCES for a broadcast address without SO_BROADCAST.
-    pub(super) fn route_datagram(&self, to: Ipv4Address, may_broadcast: bool) -> SysResult<Ipv4Address> {
+    pub(super) fn route_datagram(&self, to: IpAddress, may_broadcast: bool) -> SysResult<IpAddress> {
         if self.is_broadcast(to) && !may_broadcast {
             return Err(Errno::EACCES);
         }
-        if to.is_multicast() || to.is_broadcast() {
-            // They leave by the card, without a route.
-            return self.wire.own.ok_or(Errno::ENETUNREACH);
+        // They leave by the card, without a route.
+        match to {
+            IpAddress::Ipv4(v4) if v4.is_multicast() || v4.is_broadcast() => {
+                let own = self.wire.own.iter().find(|own| own.version() == to.version());
+                own.copied().ok_or(Errno::ENETUNREACH)
+            }
+            IpAddress::Ipv6(v6) if v6.is_multicast() => {
+                let source = self.source_v6(v6).or_else(|| self.source_v6(LINK));
+                source.map(IpAddress::Ipv6).ok_or(Errno::ENETUNREACH)
+            }
+            _ => self.source_for(to),
         }
-        self.source_for(to)
     }
 
     /// Whether a datagram is for the DHCP client.
     pub(in crate::net) fn is_for_dhcp(&self, header: &Header) -> bool {
-        self.dhcp.is_some() && header.to.port() == DHCP_CLIENT
+        self.dhcp.is_some() && header.to.port == DHCP_CLIENT
     }
 
     /// Gives the datagram in the staged frame to the sockets it is for; false if there is none.
     pub(in crate::net) fn take_datagram(&mut self, header: Header, data: Range<usize>) -> bool {
-        let to = *header.to.ip();
+        let to = header.to.addr;
         let all = self.is_broadcast(to);
         let ours = all || self.is_own(to);
-        let data = self.wire.staged().get(data).unwrap_or_default();
+        let data = self.wire.staged().0.get(data).unwrap_or_default();
         ours && self.receivers.deliver::<P>(header, data, all)
     }
 
     /// Closes a socket; what it has to send goes first.
-    pub(super) fn bury_udp(&mut self, Bound { engine, receiver, binding }: Bound) {
+    pub(super) fn bury_udp(&mut self, Bound { engine, outbox, receiver, binding }: Bound) {
         self.receivers.remove(receiver);
-        self.udp_dying.push(UdpDying { handle: engine, binding, deadline: P::now() + LAST_WORDS });
+        self.udp_dying.push(UdpDying { handle: engine, outbox, binding, deadline: P::now() + LAST_WORDS });
+    }
+
+    /// Whether a datagram of `len` bytes can be sent now; if not, the socket is told when that may be different.
+    fn has_room(&mut self, bound: Bound, len: usize) -> bool {
+        if self.datagrams.set.get::<Engine>(bound.engine).send_queue() == 0 {
+            self.wire.outbox().forget(bound.outbox);
+        }
+        self.wire.outbox().has_room(bound.outbox, len)
     }
 
     /// Removes closed sockets that have nothing to send.
@@ -86,6 +95,7 @@ impl<P: Platform> Inner<P> {
             if now >= dying.deadline || self.datagrams.set.get::<Engine>(dying.handle).send_queue() == 0 {
                 let dying = self.udp_dying.swap_remove(at);
                 self.datagrams.set.remove(dying.handle);
+                self.wire.outbox().close(dying.outbox);
                 self.udp_ports.give(dying.binding);
             } else {
                 at += 1;
@@ -96,7 +106,7 @@ impl<P: Platform> Inner<P> {
 
 impl<P: Platform> UdpSocket<P> {
     /// connect(2) and its undoing.
-    pub(super) fn set_peer(&self, core: &mut Core, inner: &mut Inner<P>, bound: Bound, peer: Option<SocketAddrV4>) {
+    pub(super) fn set_peer(&self, core: &mut Core, inner: &mut Inner<P>, bound: Bound, peer: Option<IpEndpoint>) {
         core.peer = peer;
         if let Some(receiver) = inner.receivers.get_mut(bound.receiver) {
             receiver.peer = peer;
@@ -115,16 +125,16 @@ impl<P: Platform> UdpSocket<P> {
         if core.shut_write {
             return Err(Errno::EPIPE);
         }
-        let service = core.options.asked(control)?;
         let to = match to {
-            Some(to) => resolve(inet(to)?),
+            Some(to) => resolve(core.options.family.decode(to)?),
             None => core.peer.ok_or(Errno::EDESTADDRREQ)?,
         };
+        let service = core.options.asked(control, to.addr)?;
         let len = from.remaining();
         if len > MAX_DATAGRAM {
             return Err(Errno::EMSGSIZE);
         }
-        if to.port() == 0 {
+        if to.port == 0 {
             return Err(Errno::EINVAL);
         }
         self.stack.enter(|inner| {
@@ -139,33 +149,31 @@ impl<P: Platform> UdpSocket<P> {
         inner: &mut Inner<P>,
         from: &mut dyn Source,
         len: usize,
-        (to, service): (SocketAddrV4, Service),
+        (to, service): (IpEndpoint, Service),
     ) -> SysResult<usize> {
-        let source = inner.route_datagram(*to.ip(), core.options.broadcast)?;
-        let bound = self.ensure(core, inner, ANYWHERE)?;
+        let source = inner.route_datagram(to.addr, core.options.broadcast)?;
+        let bound = self.ensure(core, inner, core.options.family.anywhere())?;
         if let Some(error) = inner.receivers.get_mut(bound.receiver).and_then(|receiver| receiver.error.take()) {
             return Err(error);
         }
-        let source = bound.binding.address.unwrap_or(source);
-        let engine = inner.datagrams.set.get_mut::<Engine>(bound.engine);
-        // The source can be read only once, so the room must be certain: free bytes lie in two pieces at most.
-        let free = engine.payload_send_capacity() - engine.send_queue();
-        if !engine.can_send() || (engine.send_queue() > 0 && free < 2 * len) {
-            engine.register_send_waker(&self.waker);
+        let source = bound.binding.local.one().unwrap_or(source);
+        if source.version() != to.addr.version() {
+            return Err(Errno::EINVAL);
+        }
+        // The source can be read only once, so the room must be certain.
+        if !inner.has_room(bound, len) {
             return Err(Errno::EAGAIN);
         }
-        let mut bytes = Vec::new();
-        bytes.try_reserve_exact(len).map_err(|_| Errno::ENOBUFS)?;
-        bytes.resize(len, 0);
-        if from.pull(&mut bytes)? < len {
+        let mut data = Vec::new();
+        data.try_reserve_exact(len).map_err(|_| Errno::ENOBUFS)?;
+        data.resize(len, 0);
+        if from.pull(&mut data)? < len {
             return Err(Errno::EFAULT);
         }
-        let local_address = Some(IpAddress::Ipv4(source));
-        let mut meta = PacketMeta::default();
-        meta.id = service.id();
-        let metadata = UdpMetadata { endpoint: endpoint(to), local_address, meta };
-        // A full queue loses datagrams (the slots for them can run out before the bytes).
-        let _ = engine.send_slice(&bytes, metadata);
+        let envelope = inner.wire.outbox().put(bound.outbox, Letter { data, service })?;
+        let metadata = UdpMetadata { endpoint: to, local_address: Some(source), meta: PacketMeta::default() };
+        // There is room for as many as the box holds.
+        let _ = inner.datagrams.set.get_mut::<Engine>(bound.engine).send_slice(&envelope, metadata);
         inner.datagrams.touched = true;
         Ok(len)
     }
@@ -184,9 +192,9 @@ impl<P: Platform> UdpSocket<P> {
             let (len, room) = (data.len(), to.remaining());
             let pushed = if len > 0 && room > 0 { to.push(data)? } else { 0 };
             let mut received = Received::bytes(if flags.contains(MsgFlags::TRUNC) { len } else { pushed });
-            received.from = Some(sock_addr(header.from));
+            received.from = Some(core.options.family.encode(header.from));
             received.truncated = len > room;
-            received.control = core.options.told(header.ttl, header.tos);
+            received.control = core.options.told(header);
             if !flags.contains(MsgFlags::PEEK) {
                 receiver.drop_first();
             }
@@ -214,11 +222,7 @@ impl<P: Platform> UdpSocket<P> {
         ready.set(Ready::HUP, core.shut_read && core.shut_write);
         let Some(bound) = core.bound else { return ready | Ready::WRITABLE };
         self.stack.look(|inner| {
-            let engine = inner.datagrams.set.get_mut::<Engine>(bound.engine);
-            let room = engine.can_send() && engine.send_queue() <= engine.payload_send_capacity() / 2;
-            if !room {
-                engine.register_send_waker(&self.waker);
-            }
+            let room = inner.has_room(bound, ROOM);
             ready.set(Ready::WRITABLE, room || core.shut_write);
             if let Some(receiver) = inner.receivers.get(bound.receiver) {
                 ready.set(Ready::ERR, receiver.error.is_some());

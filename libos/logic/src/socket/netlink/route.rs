@@ -3,11 +3,11 @@
 use super::message::Attributes;
 use super::{Reply, Request};
 use crate::net::InterfaceInfo;
-use crate::socket::addr::{AF_INET, AF_UNSPEC};
+use crate::socket::addr::{AF_INET, AF_INET6, AF_UNSPEC};
 use trapless_abi::flags::{
     IFA_ADDRESS, IFA_BROADCAST, IFA_F_PERMANENT, IFA_LABEL, IFA_LOCAL, IFF_LOWER_UP, IFLA_ADDRESS, IFLA_BROADCAST,
-    IFLA_IFNAME, IFLA_MTU, NLM_F_DUMP, RT_SCOPE_HOST, RT_SCOPE_UNIVERSE, RTM_GETADDR, RTM_GETLINK, RTM_NEWADDR,
-    RTM_NEWLINK,
+    IFLA_IFNAME, IFLA_MTU, NLM_F_DUMP, RT_SCOPE_HOST, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE, RTM_GETADDR, RTM_GETLINK,
+    RTM_NEWADDR, RTM_NEWLINK,
 };
 use trapless_abi::structs::{Ifaddrmsg, Ifinfomsg};
 use trapless_abi::{Errno, SysResult};
@@ -22,6 +22,9 @@ pub(super) fn answer(request: &Request<'_>, interfaces: &[InterfaceInfo], reply:
         RTM_GETADDR if dump => {
             if [AF_UNSPEC, AF_INET].contains(&family.into()) {
                 interfaces.iter().for_each(|interface| address(interface, reply));
+            }
+            if [AF_UNSPEC, AF_INET6].contains(&family.into()) {
+                interfaces.iter().for_each(|interface| addresses6(interface, reply));
             }
         }
         _ => return Err(Errno::EOPNOTSUPP),
@@ -63,4 +66,23 @@ fn address(interface: &InterfaceInfo, reply: &mut Reply) {
         }
         to.add_text(IFA_LABEL, interface.name);
     });
+}
+
+fn addresses6(interface: &InterfaceInfo, reply: &mut Reply) {
+    for cidr in &interface.ipv6 {
+        let address = cidr.address();
+        let scope = match address {
+            _ if address.is_loopback() => RT_SCOPE_HOST,
+            _ if address.is_unicast_link_local() => RT_SCOPE_LINK,
+            _ => RT_SCOPE_UNIVERSE,
+        };
+        let fixed = Ifaddrmsg {
+            ifa_family: AF_INET6 as u8,
+            ifa_prefixlen: cidr.prefix_len(),
+            ifa_flags: IFA_F_PERMANENT,
+            ifa_scope: scope,
+            ifa_index: interface.index,
+        };
+        reply.part(RTM_NEWADDR, &fixed, |to: &mut Attributes<'_>| to.add(IFA_ADDRESS, &address.octets()));
+    }
 }

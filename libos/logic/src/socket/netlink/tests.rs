@@ -4,7 +4,7 @@ use super::{Netlink, NetlinkSocket};
 use crate::fake::Fake;
 use crate::file::File;
 use crate::net::device::{Counters, Integrity, Offloads, Orders, Transmitter};
-use crate::net::{Addressing, Ipv4Address, Ipv4Cidr, NetDevice, NetStack};
+use crate::net::{Addressing, Addressing6, Ipv4Address, Ipv4Cidr, NetDevice, NetStack};
 use crate::socket::{MsgFlags, SockAddr, Socket};
 use crate::wait::Ready;
 use std::sync::Arc;
@@ -59,7 +59,7 @@ fn netlink(address: Option<[u8; 4]>) -> Arc<Netlink<Fake>> {
         address: Ipv4Cidr::new(Ipv4Address::from(address), 20),
         router: None,
     });
-    Netlink::new(NetStack::new(Some(Box::new(Card)), addressing), 42)
+    Netlink::new(NetStack::new(Some(Box::new(Card)), addressing, Addressing6::Auto), 42)
 }
 
 fn socket() -> Arc<NetlinkSocket<Fake>> {
@@ -161,7 +161,7 @@ fn the_addresses_are_listed_by_family() {
     for family in [0, 2] {
         let parts = ask(&socket, &request(GETADDR, REQUEST | DUMP, family));
         let heads: Vec<_> = parts.iter().map(|(kind, flags, _)| (*kind, *flags)).collect();
-        assert_eq!(heads, [(20, 2), (20, 2), (3, 2)]);
+        assert_eq!(heads[..3], [(20, 2), (20, 2), if family == 0 { (20, 2) } else { (3, 2) }]);
         // ifa_family, ifa_prefixlen, ifa_flags, ifa_scope, ifa_index.
         let (lo, eth0) = (&parts[0].2, &parts[1].2);
         assert_eq!(lo[..8], [2, 8, 0x80, 254, 1, 0, 0, 0]);
@@ -173,15 +173,20 @@ fn the_addresses_are_listed_by_family() {
         assert_eq!(attribute(&eth0[8..], 2), Some(&[10, 1, 18, 5][..]));
         assert_eq!(attribute(&eth0[8..], 4), Some(&[10, 1, 31, 255][..]));
     }
-    let ipv6 = ask(&socket, &request(GETADDR, REQUEST | DUMP, 10));
-    assert_eq!(ipv6, [(3, 2, vec![0; 4])]);
+    let parts = ask(&socket, &request(GETADDR, REQUEST | DUMP, 10));
+    let heads: Vec<_> = parts.iter().map(|(kind, flags, _)| (*kind, *flags)).collect();
+    assert_eq!(heads, [(20, 2), (20, 2), (3, 2)]);
+    let (lo, eth0) = (&parts[0].2, &parts[1].2);
+    assert_eq!((&lo[..8], &eth0[..8]), (&[10, 128, 0x80, 254, 1, 0, 0, 0][..], &[10, 64, 0x80, 253, 2, 0, 0, 0][..]));
+    assert_eq!(attribute(&lo[8..], 1), Some(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1][..]));
+    assert_eq!(attribute(&eth0[8..], 1), Some(&[0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xfe, 0, 0, 7][..]));
 }
 
 #[test]
 fn a_card_without_an_address_is_an_interface_all_the_same() {
     let socket = NetlinkSocket::new(netlink(None), 2);
     assert_eq!(ask(&socket, &request(GETLINK, REQUEST | DUMP, 0)).len(), 3);
-    assert_eq!(ask(&socket, &request(GETADDR, REQUEST | DUMP, 0)).len(), 2);
+    assert_eq!(ask(&socket, &request(GETADDR, REQUEST | DUMP, 2)).len(), 2);
 }
 
 #[test]
