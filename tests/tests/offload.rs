@@ -51,19 +51,31 @@ struct Tap {
     name: String,
 }
 
-/// This host's address on it, and the machine's (RFC 2544).
-const HOST: &str = "198.18.83.1/30";
-const GUEST: &str = "198.18.83.2";
+/// This host's address on it, and the machine's (RFC 2544; RFC 4193).
+const ENDS4: [&str; 2] = ["198.18.83.1/30", "198.18.83.2/30"];
+const ENDS6: [&str; 2] = ["fd53:7a70::1/64", "fd53:7a70::2/64"];
 
 impl Tap {
-    /// `None` where one may not make a network.
-    fn new() -> Option<Self> {
-        let tap = Self { name: format!("trapless{}", id()) };
+    /// `None` where one may not make a network, or not one with this address.
+    fn new(address: &str) -> Option<Self> {
+        let tap = Self { name: format!("tl{}-{}", id(), u8::from(address.contains(':'))) };
         let ip = |words: &[&str]| Command::new("ip").args(words).output().is_ok_and(|output| output.status.success());
+        // Nobody else is there who could have the address.
+        let nodad: &[&str] = if address.contains(':') { &["nodad"] } else { &[] };
         let made = ip(&["tuntap", "add", "dev", &tap.name, "mode", "tap", "vnet_hdr"])
-            && ip(&["addr", "add", HOST, "dev", &tap.name])
+            && ip(&[&["addr", "add", address, "dev", &tap.name], nodad].concat())
             && ip(&["link", "set", &tap.name, "up"]);
+        if !made {
+            eprintln!("no tap with {address} can be made here (it takes root and /dev/net/tun): nothing was tested");
+        }
         made.then_some(tap)
+    }
+
+    /// A machine at the other end, whose card lacks what is `off`.
+    fn machine(&self, off: &str, append: String) -> Machine {
+        let netdev = format!("tap,id=net,ifname={},script=no,downscript=no", self.name);
+        let extra = ["-netdev", &netdev, "-device", &format!("virtio-net-pci,netdev=net{off}")].map(str::to_owned);
+        Machine { network: false, extra: extra.into(), append, ..machine(Kind::Q35, &[]) }
     }
 }
 
@@ -75,7 +87,7 @@ impl Drop for Tap {
 
 /// An echo that takes and gives as much at once as there is, and then tells what the card did.
 const ECHO: &str = r#"
-    {ok, L} = gen_tcp:listen(7000, [binary, {active, false}, {buffer, 65536}, {exit_on_close, false}]),
+    {ok, L} = gen_tcp:listen(7000, [inet6, binary, {active, false}, {buffer, 65536}, {exit_on_close, false}]),
     io:format("listening~n"),
     {ok, S} = gen_tcp:accept(L),
     Echo = fun Echo() ->
@@ -98,38 +110,53 @@ fn counted(console: &str, what: &str) -> Option<u64> {
     text.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
+fn code() -> String {
+    ECHO.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Has `data` echoed by a machine with this address: the machine, and whether there were frames longer than a packet, in and out.
+fn echoes_at(address: &str, name: &str, machine: &Machine, data: &[u8]) -> Result<(Vm, (bool, bool))> {
+    let mut vm = Vm::boot(name, machine)?;
+    vm.wait_for("listening")?;
+    let host = address.split('/').next().unwrap_or_default();
+    let mut stream = TcpStream::connect((host, 7000)).context("cannot connect")?;
+    load::echo_half_closed(&mut stream, data).map_err(|error| vm.fail(&format!("{error:#}")))?;
+    vm.wait_for("told")?;
+    let console = vm.console().text();
+    let frames = |what| counted(&console, what).with_context(|| vm.fail(&format!("it did not tell {what}")));
+    ensure!(frames("malformed")? == 0, vm.fail("the card delivered nonsense"));
+    // Cut to the size of a packet there would be 2900 each way.
+    let long = (frames("received")? < 2500, frames("transmitted")? < 2500);
+    Ok((vm, long))
+}
+
+#[test]
+fn four_mebibytes_of_ipv6_over_a_tap() -> Result<()> {
+    let Some(tap) = Tap::new(ENDS6[0]) else { return Ok(()) };
+    let append = format!("ip=none ip6={} {}", ENDS6[1], erl(&code()));
+    let machine = tap.machine("", append);
+    let (vm, long) = echoes_at(ENDS6[1], "offload-tap-ipv6", &machine, &load::bytes(4 << 20, 8))?;
+    // What goes out is cut before it comes to the card.
+    ensure!(long == (true, false), vm.fail("not the frames one would expect"));
+    Ok(())
+}
+
 #[test]
 fn four_mebibytes_over_a_tap_with_offloads_and_without() -> Result<()> {
-    let Some(tap) = Tap::new() else {
-        eprintln!("no tap can be made here (it takes root and /dev/net/tun): nothing was tested");
-        return Ok(());
-    };
-    let code = ECHO.split_whitespace().collect::<Vec<_>>().join(" ");
+    let Some(tap) = Tap::new(ENDS4[0]) else { return Ok(()) };
     let data = load::bytes(4 << 20, 7);
     for (number, off) in
         ["", ",mrg_rxbuf=off", ",guest_csum=off", ",csum=off", ",host_tso4=off,guest_tso4=off"].into_iter().enumerate()
     {
-        let netdev = format!("tap,id=net,ifname={},script=no,downscript=no", tap.name);
-        let extra = ["-netdev", &netdev, "-device", &format!("virtio-net-pci,netdev=net{off}")].map(str::to_owned);
-        let append = format!("ip={GUEST}/30 {}", erl(&code));
-        let machine = Machine { network: false, extra: extra.into(), append, ..machine(Kind::Q35, &[]) };
-        let mut vm = Vm::boot(&format!("offload-tap-{number}"), &machine)?;
-        vm.wait_for("listening")?;
-        let mut stream = TcpStream::connect((GUEST, 7000)).context("cannot connect")?;
-        load::echo_half_closed(&mut stream, &data).map_err(|error| vm.fail(&format!("{off}: {error:#}")))?;
-        vm.wait_for("told")?;
-        let console = vm.console().text();
-        let frames = |what| counted(&console, what).with_context(|| vm.fail(&format!("it did not tell {what}")));
-        ensure!(frames("malformed")? == 0, vm.fail("the card delivered nonsense"));
-        // Cut to the size of a packet there would be 2900 each way.
-        let (long_in, long_out) = (frames("received")? < 2500, frames("transmitted")? < 2500);
+        let append = format!("ip={} {}", ENDS4[1], erl(&code()));
+        let (vm, long) = echoes_at(ENDS4[1], &format!("offload-tap-{number}"), &tap.machine(off, append), &data)?;
         let expected = match number {
             0 => (true, true),
             1 | 2 => (false, true),
             3 => (true, false),
             _ => (false, false),
         };
-        ensure!((long_in, long_out) == expected, vm.fail(&format!("{off}: not the frames one would expect")));
+        ensure!(long == expected, vm.fail(&format!("{off}: not the frames one would expect")));
     }
     Ok(())
 }
