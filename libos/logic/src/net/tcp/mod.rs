@@ -161,6 +161,7 @@ impl<P: Platform> Socket<P> for TcpSocket<P> {
     fn set_option(&self, level: i32, name: i32, value: &[u8]) -> SysResult<()> {
         let mut core = self.core.lock();
         if (level, name) == (IPPROTO_IPV6, ipv6::V6ONLY)
+            && core.options.family != Family::Inet
             && (core.binding.is_some() || !matches!(core.phase, Phase::Idle))
         {
             return Err(Errno::EINVAL);

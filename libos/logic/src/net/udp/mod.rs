@@ -214,7 +214,8 @@ impl<P: Platform> Socket<P> for UdpSocket<P> {
 
     fn set_option(&self, level: i32, name: i32, value: &[u8]) -> SysResult<()> {
         let mut core = self.core.lock();
-        if (level, name) == (IPPROTO_IPV6, ipv6::V6ONLY) && core.bound.is_some() {
+        let family = core.options.family;
+        if (level, name) == (IPPROTO_IPV6, ipv6::V6ONLY) && family != Family::Inet && core.bound.is_some() {
             return Err(Errno::EINVAL);
         }
         core.options.set(level, name, value)
