@@ -31,6 +31,8 @@ pub enum Command {
     Symbols(SymbolsOptions),
     /// Boot the image again and again, and stop at the first boot that does not serve
     Soak(SoakOptions),
+    /// Have what comes by the network changed at random, and see that nothing breaks
+    Fuzz(FuzzOptions),
     /// Run suites of OTP's own tests in the image and on Linux, and write down how they differ
     Suites(SuitesOptions),
     /// Write the pages of docs/ that are made from the sources
@@ -141,6 +143,16 @@ pub struct SoakOptions {
     /// How often to boot
     #[arg(long, value_name = "N", default_value_t = 200)]
     pub boots: u32,
+}
+
+#[derive(Args)]
+pub struct FuzzOptions {
+    /// How long
+    #[arg(long, value_name = "N", default_value_t = 60)]
+    pub minutes: u64,
+    /// The seed of the first round [default: made from the time]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
 }
 
 #[derive(Args)]

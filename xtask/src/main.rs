@@ -8,6 +8,7 @@ mod bench;
 mod build;
 mod cli;
 mod docs;
+mod fuzz;
 mod gdb;
 mod run;
 mod setup;
@@ -45,6 +46,7 @@ fn perform(command: Command) -> Result<u8> {
         Command::Gdb(options) => gdb::gdb(&options),
         Command::Symbols(options) => symbols::symbols(&options).map(|()| 0),
         Command::Soak(options) => soak::soak(&options),
+        Command::Fuzz(options) => fuzz::fuzz(&options),
         Command::Suites(options) => suites::suites(&options),
         Command::Docs(options) => docs::docs(&options).map(|()| 0),
         Command::Bench(options) => bench::bench(&options),

@@ -12,8 +12,11 @@ use core::time::Duration;
 use smoltcp::socket::tcp;
 use trapless_abi::{Errno, SysResult};
 
-/// Bytes of a TCP socket's receive and send buffers.
-pub(super) const TCP_BUFFER: usize = SPARSE_MAX;
+/// Bytes of a TCP socket's receive and send buffers: as many as a window says without scale (RFC 7323, 2). smoltcp 0.14 takes the window
+/// of its SYN, which is never scaled, for scaled: one byte more, and a peer could send data behind the buffer's end, which smoltcp would
+/// believe to have.
+pub(super) const TCP_BUFFER: usize = u16::MAX as usize;
+const _: () = assert!(TCP_BUFFER <= SPARSE_MAX);
 /// How long after one search for empty buffers the next may begin.
 const SEARCH: Duration = Duration::from_millis(100);
 

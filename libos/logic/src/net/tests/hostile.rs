@@ -97,6 +97,35 @@ fn mend(bytes: &mut [u8]) {
     }
 }
 
+/// smoltcp would take it, and later believe to have bytes that never found room.
+#[test]
+fn data_behind_the_buffer_is_not_taken() {
+    let net = Net::new();
+    let (client, end) = pair(&net);
+    let data = pattern(100_000);
+    // The server has said nothing since its SYN.
+    {
+        let mut cable = net.cable.lock().unwrap();
+        (cable.cut, cable.tap) = (true, Some(Vec::new()));
+    }
+    let mut sent = send(&*client, &data[..1000]).unwrap();
+    let mut frame = net.cable.lock().unwrap().tap.take().unwrap().pop().unwrap();
+    let mut tcp = TcpPacket::new_unchecked(&mut frame[34..]);
+    tcp.set_seq_number(tcp.seq_number() + 65_536);
+    mend(&mut frame);
+    net.cable.lock().unwrap().cut = false;
+    net.cable.lock().unwrap().inject(1, frame);
+    let mut got = Vec::new();
+    assert!(net.run(LONG, || {
+        sent += send(&*client, &data[sent..]).unwrap_or(0);
+        if sent > 65_000 {
+            got.extend(recv(&*end, 10_000).unwrap_or_default());
+        }
+        got.len() == data.len()
+    }));
+    assert!(got == data);
+}
+
 /// A SYN from one address to another.
 fn syn(from: Ipv4Address, to: Ipv4Address, port: u16) -> Vec<u8> {
     syn_from_port(4000, from, to, port)

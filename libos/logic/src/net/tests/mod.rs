@@ -2,6 +2,7 @@
 
 mod backlog;
 mod epoll;
+mod fuzz;
 mod hostile;
 mod ipv6;
 mod lease;
@@ -19,6 +20,7 @@ use crate::data::Sink;
 use crate::file::File;
 use crate::platform::Platform;
 use crate::socket::{MsgFlags, SockAddr, Socket};
+use crate::wait::Ready;
 use sim::{Net, Sim, Stack};
 use std::sync::Arc;
 use std::time::Duration;

@@ -311,8 +311,9 @@ impl NetDevice for Nic {
         let (_, frame) = cable.under_way[self.port.end].pop_first().unwrap();
         self.held = frame;
         // What comes over a cable that carries whole segments has never been summed up.
-        let partial = Integrity::Partial(PartialChecksum { start: 34, offset: 16 });
-        let tcp = self.held.get(23) == Some(&6);
+        let (kind, start) = if self.held.get(12..14) == Some(&[0x86, 0xdd]) { (20, 54) } else { (23, 34) };
+        let partial = Integrity::Partial(PartialChecksum { start, offset: 16 });
+        let tcp = self.held.get(kind) == Some(&6);
         Some(if cable.whole && tcp { partial } else { Integrity::Unknown })
     }
 

@@ -4,7 +4,6 @@ use super::sim::Net;
 use super::*;
 use crate::net::udp::UdpSocket;
 use crate::socket::Control;
-use crate::wait::Ready;
 
 pub type Udp = Arc<UdpSocket<Sim>>;
 
