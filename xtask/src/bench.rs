@@ -130,7 +130,7 @@ fn machines(contender: &Contender, kind: Kind, cpus: u32, memory: u32) -> (Machi
 }
 
 /// Seconds since 1970.
-fn now() -> u64 {
+pub fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
 }
 
