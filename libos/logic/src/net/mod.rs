@@ -22,6 +22,7 @@ mod inspector;
 mod lease;
 mod marks;
 mod martian;
+mod multicast;
 mod neighbor;
 pub mod netdevice;
 mod options;

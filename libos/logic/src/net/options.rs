@@ -25,6 +25,7 @@ mod ip {
     pub const TTL: i32 = 2;
     pub const RECVTTL: i32 = 12;
     pub const RECVTOS: i32 = 13;
+    pub const MULTICAST_IF: i32 = 32;
     pub const MULTICAST_TTL: i32 = 33;
     pub const MULTICAST_LOOP: i32 = 34;
 }
@@ -32,6 +33,7 @@ mod ip {
 /// Names at IPPROTO_IPV6.
 pub(super) mod ipv6 {
     pub const UNICAST_HOPS: i32 = 16;
+    pub const MULTICAST_IF: i32 = 17;
     pub const MULTICAST_HOPS: i32 = 18;
     pub const MULTICAST_LOOP: i32 = 19;
     pub const V6ONLY: i32 = 26;
@@ -126,12 +128,15 @@ impl Options {
                 ((IPPROTO_IP, ip::TOS), 0),
                 ((IPPROTO_IP, ip::RECVTTL), 0),
                 ((IPPROTO_IP, ip::RECVTOS), 0),
+                // There is one interface that it could be.
+                ((IPPROTO_IP, ip::MULTICAST_IF), 0),
                 ((IPPROTO_IP, ip::MULTICAST_TTL), 1),
                 ((IPPROTO_IP, ip::MULTICAST_LOOP), 1),
             ],
         };
         if family != Family::Inet {
             options.kept.extend([
+                ((IPPROTO_IPV6, ipv6::MULTICAST_IF), 0),
                 ((IPPROTO_IPV6, ipv6::MULTICAST_HOPS), 1),
                 ((IPPROTO_IPV6, ipv6::MULTICAST_LOOP), 1),
                 ((IPPROTO_IPV6, ipv6::RECVHOPLIMIT), 0),
@@ -258,6 +263,14 @@ impl Options {
             }
         }
         Ok(service)
+    }
+
+    /// Whether this host, too, hears what is sent to a group that it is in.
+    pub(super) fn loops(&self, to: IpAddress) -> bool {
+        match to {
+            IpAddress::Ipv4(_) => self.kept(IPPROTO_IP, ip::MULTICAST_LOOP) != 0,
+            IpAddress::Ipv6(_) => self.kept(IPPROTO_IPV6, ipv6::MULTICAST_LOOP) != 0,
+        }
     }
 
     /// Ancillary data of a datagram that came, as asked for (ip(7), ipv6(7)).

@@ -6,6 +6,7 @@ use super::flow::Span;
 use super::fragments;
 use super::marks::{Marks, segment};
 use super::martian::martian;
+use super::multicast;
 use super::packet::Packet;
 use super::udp::{Envelope, Outbox};
 use super::wire::{LONGEST_FRAME, MAX_FRAME};
@@ -100,6 +101,9 @@ impl Outgoing {
         let packet = Packet::of(frame);
         if let Some(envelope) = packet.as_ref().and_then(|packet| Envelope::of(frame, packet)) {
             return Fate::Envelope(envelope);
+        }
+        if let Some(packet) = &packet {
+            multicast::correct(frame, packet);
         }
         self.last = packet.as_ref().and_then(|packet| self.marks.correct(frame, packet));
         if self.keeps(frame, packet.as_ref()) {

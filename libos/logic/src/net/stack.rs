@@ -24,7 +24,7 @@ use core::time::Duration;
 use smoltcp::iface::{Config, Interface, PollResult, SocketHandle, SocketSet};
 use smoltcp::socket::{dhcpv4, tcp};
 use smoltcp::time::Instant;
-use smoltcp::wire::HardwareAddress;
+use smoltcp::wire::{HardwareAddress, IpAddress};
 
 /// Frames handled before others get their turn.
 const BUDGET: usize = 128;
@@ -58,6 +58,8 @@ pub(super) struct Inner<P: Platform> {
     pub(super) dhcp: Option<SocketHandle>,
     pub(super) lease: Option<Lease>,
     pub(super) routers: Routers,
+    /// Multicast groups, and how many sockets are in each.
+    pub(super) groups: BTreeMap<IpAddress, usize>,
     /// What is fixed of IPv6.
     pub(super) fixed6: Addressing6,
     /// There is a hook for changes of the lease.
@@ -131,6 +133,7 @@ impl<P: Platform> NetStack<P> {
             dhcp: None,
             lease: None,
             routers,
+            groups: BTreeMap::new(),
             fixed6: addressing6,
             hooked: false,
             news: false,

@@ -236,9 +236,10 @@ fn a_neighbour_cannot_take_over_the_loopback() {
         net.cable.lock().unwrap().inject(1, claim(own));
     }
     net.sleep(Duration::from_millis(1));
+    let before = net.cable.lock().unwrap().frames;
     let _server = listener(&net.b, 80, 8);
     for own in ["127.0.0.1:80", "10.0.0.2:80"] {
         assert_eq!(TcpSocket::new(net.b.clone(), Family::Inet).connect(&addr(own)), Ok(()));
     }
-    assert_eq!(net.cable.lock().unwrap().frames, 0);
+    assert_eq!(net.cable.lock().unwrap().frames, before);
 }

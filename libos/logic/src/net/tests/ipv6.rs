@@ -182,7 +182,8 @@ fn a_router_gives_an_address_and_a_way_out() {
     let solicits = |frame: &Vec<u8>| {
         let frame = EthernetFrame::new_checked(&frame[..]).unwrap();
         let ip = Ipv6Packet::new_checked(frame.payload()).unwrap();
-        Icmpv6Packet::new_checked(ip.payload()).unwrap().msg_type() == Icmpv6Message::RouterSolicit
+        ip.next_header() == IpProtocol::Icmpv6
+            && Icmpv6Packet::new_checked(ip.payload()).unwrap().msg_type() == Icmpv6Message::RouterSolicit
     };
     assert_eq!(frames.iter().filter(|frame| solicits(frame)).count(), 1);
     cable.lock().unwrap().inject(0, advertisement(2));

@@ -39,11 +39,13 @@ fn a_host_without_a_card_reaches_itself() {
 #[test]
 fn a_host_reaches_itself_by_its_address_without_the_wire() {
     let net = Net::new();
+    net.sleep(Duration::from_millis(1));
+    let before = net.cable.lock().unwrap().frames;
     talk(&net.a, "0.0.0.0:80", "10.0.0.1:80");
     talk(&net.a, "10.0.0.1:81", "10.0.0.1:81");
     net.sleep(Duration::from_secs(1000));
     talk(&net.a, "127.0.0.1:82", "127.0.0.1:82");
-    assert_eq!(net.cable.lock().unwrap().frames, 0);
+    assert_eq!(net.cable.lock().unwrap().frames, before);
 }
 
 #[test]

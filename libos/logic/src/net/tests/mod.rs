@@ -9,6 +9,7 @@ mod lease;
 mod loopback;
 mod loss;
 mod memory;
+mod multicast;
 mod offload;
 mod sim;
 mod tcp;

@@ -125,11 +125,13 @@ fn a_small_window_is_not_overrun() {
 #[test]
 fn the_loopback_carries_long_segments() {
     for net in [Net::new(), Net::between([ALL, ALL], Faults::default(), 1)] {
+        net.sleep(Duration::from_millis(1));
+        let before = net.cable.lock().unwrap().frames;
         let server = listener(&net.a, 80, 8);
         let client = TcpSocket::new(net.a.clone(), Family::Inet);
         assert_eq!(client.connect(&addr("127.0.0.1:80")), Ok(()));
         let (accepted, _) = server.accept().unwrap();
         echo(&net, &*client, &*accepted, &pattern(1 << 20));
-        assert_eq!(net.cable.lock().unwrap().frames, 0);
+        assert_eq!(net.cable.lock().unwrap().frames, before);
     }
 }

@@ -10,8 +10,9 @@ pub(super) use outbox::Outbox;
 pub(super) use receivers::{Header, Receivers};
 pub(super) use transfer::UdpDying;
 
-use super::address::{Family, resolve};
+use super::address::{Family, Local, resolve};
 use super::events::Events;
+use super::multicast::Request;
 use super::options::{IPPROTO_IPV6, Options, SOL_SOCKET, ipv6, so};
 use super::ports::Binding;
 use super::stack::{Inner, NetStack};
@@ -58,6 +59,8 @@ struct Core {
     /// The source address of datagrams to the peer.
     source: IpAddress,
     options: Options,
+    /// Multicast groups that it is in.
+    groups: Vec<IpAddress>,
     shut_read: bool,
     shut_write: bool,
 }
@@ -107,6 +110,7 @@ impl<P: Platform> UdpSocket<P> {
             peer: None,
             source: family.anywhere().addr,
             options: Options::new(family, RECEIVE.0),
+            groups: Vec::new(),
             shut_read: false,
             shut_write: false,
         };
@@ -118,7 +122,11 @@ impl<P: Platform> UdpSocket<P> {
         if let Some(bound) = core.bound {
             return Ok(bound);
         }
-        let local = inner.bindable(core.options.family, at.addr)?;
+        let local = match at.addr {
+            // It hears the group alone.
+            group if group.is_multicast() => Local::One(group),
+            own => inner.bindable(core.options.family, own)?,
+        };
         let binding = inner.udp_ports.take(at.port, local, core.options.reuse)?;
         let opened = inner.receivers.add(binding, self.waker.clone()).and_then(|receiver| {
             let engine = inner.open_udp(binding).inspect_err(|_| inner.receivers.remove(receiver))?;
@@ -215,6 +223,12 @@ impl<P: Platform> Socket<P> for UdpSocket<P> {
     fn set_option(&self, level: i32, name: i32, value: &[u8]) -> SysResult<()> {
         let mut core = self.core.lock();
         let family = core.options.family;
+        if let Some(request) = Request::of(level, name, value)? {
+            if level == IPPROTO_IPV6 && core.options.family == Family::Inet {
+                return Err(Errno::ENOPROTOOPT);
+            }
+            return self.stack.with(|inner| inner.change_groups(&mut core.groups, request));
+        }
         if (level, name) == (IPPROTO_IPV6, ipv6::V6ONLY) && family != Family::Inet && core.bound.is_some() {
             return Err(Errno::EINVAL);
         }
@@ -275,6 +289,10 @@ impl<P: Platform> File<P> for UdpSocket<P> {
     fn close(&self) {
         let mut core = self.core.lock();
         core.peer = None;
+        let groups = core::mem::take(&mut core.groups);
+        if !groups.is_empty() {
+            self.stack.with(|inner| groups.into_iter().for_each(|group| inner.leave(group)));
+        }
         if let Some(bound) = core.bound.take() {
             self.stack.with(|inner| inner.bury_udp(bound));
         }

@@ -68,7 +68,7 @@ impl<P: Platform> Inner<P> {
     /// Gives the datagram in the staged frame to the sockets it is for; false if there is none.
     pub(in crate::net) fn take_datagram(&mut self, header: Header, data: Range<usize>) -> bool {
         let to = header.to.addr;
-        let all = self.is_broadcast(to);
+        let all = self.is_broadcast(to) || self.is_joined(to);
         let ours = all || self.is_own(to);
         let data = self.wire.staged().0.get(data).unwrap_or_default();
         ours && self.receivers.deliver::<P>(header, data, all)
@@ -156,7 +156,7 @@ impl<P: Platform> UdpSocket<P> {
         if let Some(error) = inner.receivers.get_mut(bound.receiver).and_then(|receiver| receiver.error.take()) {
             return Err(error);
         }
-        let source = bound.binding.local.one().unwrap_or(source);
+        let source = bound.binding.local.one().filter(|own| !own.is_multicast()).unwrap_or(source);
         if source.version() != to.addr.version() {
             return Err(Errno::EINVAL);
         }
@@ -169,6 +169,11 @@ impl<P: Platform> UdpSocket<P> {
         data.resize(len, 0);
         if from.pull(&mut data)? < len {
             return Err(Errno::EFAULT);
+        }
+        if inner.is_joined(to.addr) && core.options.loops(to.addr) {
+            let from = IpEndpoint::new(source, bound.binding.port);
+            let Service { tos, ttl } = service;
+            inner.receivers.deliver::<P>(Header { from, to, ttl: ttl.unwrap_or(1), tos }, &data, true);
         }
         let envelope = inner.wire.outbox().put(bound.outbox, Letter { data, service })?;
         let metadata = UdpMetadata { endpoint: to, local_address: Some(source), meta: PacketMeta::default() };
