@@ -21,7 +21,7 @@ pub struct TimerId {
 }
 
 /// The largest length for [`Platform::sparse_bytes`].
-pub const SPARSE_MAX: usize = 64 * 1024;
+pub const SPARSE_MAX: usize = 128 * 1024;
 
 /// Which of the buffers of [`Platform::sparse_bytes`], as long as it exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

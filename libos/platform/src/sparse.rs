@@ -19,7 +19,7 @@ use trapless_logic::platform::SparseName;
 use trapless_logic::sync::Lock;
 
 /// Bytes of address space of a buffer, the most that it can have. A power of two up to 2 MiB.
-pub const SLOT: usize = 64 << 10;
+pub const SLOT: usize = 128 << 10;
 
 /// The numbers of slots that nobody has. Each list has room for all slots there are, so that giving one back cannot fail.
 struct Slots {

@@ -12,11 +12,12 @@ use core::time::Duration;
 use smoltcp::socket::tcp;
 use trapless_abi::{Errno, SysResult};
 
-/// Bytes of a TCP socket's receive and send buffers: as many as a window says without scale (RFC 7323, 2). smoltcp 0.14 takes the window
-/// of its SYN, which is never scaled, for scaled: one byte more, and a peer could send data behind the buffer's end, which smoltcp would
-/// believe to have.
-pub(super) const TCP_BUFFER: usize = u16::MAX as usize;
-const _: () = assert!(TCP_BUFFER <= SPARSE_MAX);
+/// Bytes of a TCP socket's receive buffer: two segments as long as a card can put them together.
+const RECEIVE: usize = SPARSE_MAX;
+/// Bytes of its send buffer.
+pub(super) const SEND: usize = 64 * 1024;
+/// The longest window without scale (RFC 7323, 2).
+const UNSCALED: u32 = u16::MAX as u32;
 /// How long after one search for empty buffers the next may begin.
 const SEARCH: Duration = Duration::from_millis(100);
 
@@ -27,6 +28,8 @@ pub(super) struct Buffers {
     start: Option<u32>,
     /// Bytes that were taken out, modulo 2^32.
     taken: u32,
+    /// The peer was told a window with its scale.
+    scaled: bool,
     /// The end of all data that came. What smoltcp did not take counts as well: then too much is kept, never too little.
     edge: Option<u32>,
 }
@@ -34,10 +37,10 @@ pub(super) struct Buffers {
 impl Buffers {
     /// A pair of them, for receiving and sending. ENOBUFS.
     pub(super) fn new<P: Platform>() -> SysResult<(tcp::SocketBuffer<'static>, tcp::SocketBuffer<'static>, Self)> {
-        let buffer = || P::sparse_bytes(TCP_BUFFER).ok_or(Errno::ENOBUFS);
-        let (receive, send) = (buffer()?, buffer()?);
+        let buffer = |len| P::sparse_bytes(len).ok_or(Errno::ENOBUFS);
+        let (receive, send) = (buffer(RECEIVE)?, buffer(SEND)?);
         let names = [SparseName::of(&receive), SparseName::of(&send)];
-        let known = Self { names, start: None, taken: 0, edge: None };
+        let known = Self { names, start: None, taken: 0, scaled: false, edge: None };
         Ok((tcp::SocketBuffer::new(receive), tcp::SocketBuffer::new(send), known))
     }
 
@@ -65,7 +68,19 @@ impl Buffers {
 
     /// Whether a segment that begins there lies in the receive window, as large as that can be (RFC 9293, 3.10.7.4).
     pub(super) fn expects(&self, socket: &tcp::Socket, start: u32) -> bool {
-        self.next(socket).is_some_and(|next| start.wrapping_sub(next) <= TCP_BUFFER as u32)
+        self.next(socket).is_some_and(|next| start.wrapping_sub(next) <= RECEIVE as u32)
+    }
+
+    /// A segment was sent that was no SYN.
+    pub(super) fn told_window(&mut self) {
+        self.scaled = true;
+    }
+
+    /// Whether data lies beyond the window that the peer was told in the SYN. smoltcp 0.14 takes that one for scaled, and so would take
+    /// data behind the buffer's end, and believe to have it.
+    pub(super) fn is_excessive(&self, socket: &tcp::Socket, span: Span) -> bool {
+        let beyond = |next| is_behind(span.end, next) && span.end.wrapping_sub(next) > UNSCALED;
+        !self.scaled && self.next(socket).is_some_and(beyond)
     }
 
     /// Whether there is nothing in either that anybody needs.
@@ -132,8 +147,8 @@ mod tests {
         buffers.begin(u32::MAX);
         buffers.took(100);
         let expected = |start: u32| buffers.expects(&socket, start);
-        assert!(expected(100) && expected(100 + TCP_BUFFER as u32));
-        assert!(!expected(99) && !expected(101 + TCP_BUFFER as u32));
+        assert!(expected(100) && expected(100 + RECEIVE as u32));
+        assert!(!expected(99) && !expected(101 + RECEIVE as u32));
     }
 
     #[test]

@@ -343,6 +343,9 @@ impl<P: Platform> Inner<P> {
         self.wire.hear_staged();
         let Some(entry) = self.table.get_mut(id) else { return };
         let (socket, conn) = entry.both();
+        if kind == Kind::Data && conn.buffers.is_excessive(socket, span) {
+            return;
+        }
         // smoltcp listens to no other, and what is shown to it later must not say more than what it heard.
         let ack = ack.filter(|_| conn.buffers.expects(socket, span.start));
         self.iface.poll_ingress_single(now, &mut self.wire, &mut entry.set);
@@ -385,8 +388,11 @@ impl<P: Platform> Inner<P> {
         self.wire.take_last();
         self.iface.poll_egress(now, &mut self.wire, &mut entry.set);
         let due = self.iface.poll_at(now, &entry.set);
-        let (_, conn) = entry.both();
+        let (socket, conn) = entry.both();
         if let Some(span) = self.wire.take_last() {
+            if !matches!(socket.state(), tcp::State::SynSent | tcp::State::SynReceived) {
+                conn.buffers.told_window();
+            }
             conn.recovery.sent(span, time);
         }
         let late = conn.recovery.due();

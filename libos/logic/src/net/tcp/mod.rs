@@ -9,7 +9,7 @@ mod transfer;
 
 use super::address::Family;
 use super::admission::ListenKey;
-use super::buffers::TCP_BUFFER;
+use super::buffers::SEND;
 use super::events::Events;
 use super::options::{IPPROTO_IPV6, IPPROTO_TCP, Options, SOL_SOCKET, ipv6, so};
 use super::ports::Binding;
@@ -79,7 +79,7 @@ pub struct TcpSocket<P: Platform> {
 impl<P: Platform> TcpSocket<P> {
     /// socket(2).
     pub fn new(stack: Arc<NetStack<P>>, family: Family) -> Arc<Self> {
-        Self::with(stack, Phase::Idle, Options::new(family, TCP_BUFFER).with_tcp())
+        Self::with(stack, Phase::Idle, Options::new(family, SEND).with_tcp())
     }
 
     fn with(stack: Arc<NetStack<P>>, phase: Phase, options: Options) -> Arc<Self> {
