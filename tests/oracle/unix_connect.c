@@ -177,8 +177,9 @@ TEST(waiting)
 	listener = listening(SOCK_STREAM, "@wait", 0);
 	thread = start(accepts, 0);
 	let_it_block();
-	CALL(shutdown(listener, SHUT_RDWR));
+	int result = shutdown(listener, SHUT_RDWR);
 	join(thread);
+	VALUE(result);
 	say_events(listener);
 	CALL(connect_to_name(client = socket(AF_UNIX, SOCK_STREAM, 0), "@wait"));
 	close(client);

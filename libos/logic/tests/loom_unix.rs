@@ -1,4 +1,4 @@
-//! AF_UNIX sockets: who sleeps at one end is told what happens at the other.
+//! AF_UNIX sockets: who sleeps at one end is told what happens at the other (INV-WAIT-1), or elsewhere (INV-UNIX-1).
 #![cfg(loom)]
 
 use loom::thread;

@@ -121,6 +121,9 @@ impl<P: Platform> Inbox<P> {
 
     /// recv(2). A stream gives what it has before it tells of an error; packets come after it, as on Linux.
     pub(super) fn get(&mut self, style: Style, to: &mut dyn Sink, flags: MsgFlags) -> SysResult<Received<P>> {
+        if style == Style::Stream && to.remaining() == 0 {
+            return Ok(Received::bytes(0));
+        }
         let told_first = style != Style::Stream || !self.has_message();
         if let Some(error) = self.error.take_if(|_| told_first) {
             return Err(error);

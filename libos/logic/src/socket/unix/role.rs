@@ -84,6 +84,8 @@ impl<P: Platform> Waiting<P> {
 
     /// Notes a socket, under the lock under which there was no room. ENOBUFS.
     pub(super) fn add(&mut self, socket: &UnixSocket<P>) -> SysResult<()> {
+        // Nobody else clears up after those that were closed meanwhile.
+        self.list.retain(|waiting| waiting.strong_count() > 0);
         if self.list.iter().any(|waiting| waiting.ptr_eq(&socket.this)) {
             return Ok(());
         }
