@@ -294,6 +294,36 @@ TEST(associations)
 	close(pair[1]);
 }
 
+static void say_option(int fd, int level, int name)
+{
+	int value[2] = { -1, -1 };
+	socklen_t size = sizeof value;
+	if (getsockopt(fd, level, name, value, &size)) say("option %d: %s", name, errname(errno));
+	else say("option %d: %d, size %d", name, value[0], (int)size);
+}
+
+/* What programs set for all families. */
+TEST(options)
+{
+	static const int names[] = { SO_REUSEADDR, SO_DONTROUTE, SO_BROADCAST, SO_KEEPALIVE, SO_OOBINLINE, SO_PRIORITY, SO_PASSCRED,
+		SO_TIMESTAMP, SO_LINGER };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0), value[2] = { 5, 1 };
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		say_option(fd, SOL_SOCKET, names[i]);
+		CALL(setsockopt(fd, SOL_SOCKET, names[i], value, sizeof value));
+		say_option(fd, SOL_SOCKET, names[i]);
+		CALL(setsockopt(fd, SOL_SOCKET, names[i], value, 3));
+	}
+	CALL(setsockopt(fd, SOL_SOCKET, SO_LINGER, value, 4));
+	CALL(setsockopt(fd, SOL_SOCKET, 9999, value, 4));
+	say_option(fd, SOL_SOCKET, 9999);
+	CALL(setsockopt(fd, IPPROTO_IP, 1, value, 4));
+	say_option(fd, IPPROTO_IP, 1);
+	CALL(setsockopt(fd, IPPROTO_TCP, 1, value, 4));
+	say_option(fd, IPPROTO_TCP, 1);
+	close(fd);
+}
+
 static int waits[2];
 
 static void *sends_one_more(void *unused)
@@ -331,5 +361,6 @@ TEST(short_queue)
 }
 
 AREA(unix_name)
-	T(made) T(paths) T(moved) T(abstract) T(lengths) T(datagrams) T(associations) T(short_queue)
+	T(made) T(paths) T(moved) T(abstract) T(lengths) T(datagrams) T(associations) T(options)
+	T(short_queue)
 END

@@ -15,7 +15,7 @@ mod names;
 mod role;
 mod transfer;
 
-use super::options::{Limits, SOL_SOCKET, so};
+use super::options::{Kept, Limits, SOL_SOCKET, so};
 use super::{Control, MsgFlags, Received, Shutdown, SockAddr, Socket};
 use crate::data::{Sink, Source};
 use crate::eventfd::anonymous_stat;
@@ -70,6 +70,7 @@ struct State<P: Platform> {
     inbox: Inbox<P>,
     role: Role<P>,
     waiting: Waiting<P>,
+    kept: Kept,
 }
 
 impl<P: Platform> UnixSocket<P> {
@@ -88,7 +89,7 @@ impl<P: Platform> UnixSocket<P> {
     }
 
     fn make(names: Arc<Names<P>>, style: Style, address: Arc<Address<P>>, role: Role<P>) -> Arc<Self> {
-        let state = State { inbox: Inbox::new(), role, waiting: Waiting::new() };
+        let state = State { inbox: Inbox::new(), role, waiting: Waiting::new(), kept: Kept::default() };
         Arc::new_cyclic(|this| Self {
             style,
             serial: anonymous_inode(),
@@ -170,9 +171,11 @@ impl<P: Platform> Socket<P> for UnixSocket<P> {
         match (level, name) {
             (SOL_SOCKET, so::RCVTIMEO | so::SNDTIMEO) => self.limits.set(name, value)?,
             // Hints here.
-            (SOL_SOCKET, so::SNDBUF | so::RCVBUF | so::PASSCRED) if value.len() >= 4 => {}
-            (SOL_SOCKET, so::SNDBUF | so::RCVBUF | so::PASSCRED) => return Err(Errno::EINVAL),
-            _ => return Err(Errno::ENOPROTOOPT),
+            (SOL_SOCKET, so::SNDBUF | so::RCVBUF) if value.len() >= 4 => {}
+            (SOL_SOCKET, so::SNDBUF | so::RCVBUF) => return Err(Errno::EINVAL),
+            (SOL_SOCKET, _) => self.state.lock().kept.set(name, value)?,
+            // There are no other levels.
+            _ => return Err(Errno::EOPNOTSUPP),
         }
         Ok(())
     }
@@ -187,7 +190,11 @@ impl<P: Platform> Socket<P> for UnixSocket<P> {
             (SOL_SOCKET, so::ACCEPTCONN) => i32::from(matches!(self.state.lock().role, Role::Listening(_))),
             (SOL_SOCKET, so::PROTOCOL) => protocol,
             (SOL_SOCKET, so::DOMAIN) => domain,
-            _ => return Err(Errno::ENOPROTOOPT),
+            (SOL_SOCKET, _) => {
+                let kept = self.state.lock().kept;
+                return kept.get(name);
+            }
+            _ => return Err(Errno::EOPNOTSUPP),
         };
         Ok(value.to_ne_bytes().to_vec())
     }

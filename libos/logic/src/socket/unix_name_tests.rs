@@ -318,3 +318,24 @@ fn a_listener_in_flight_still_listens() {
     assert_eq!(connecting(&names, Style::Stream, "\0n").map(drop), Err(Errno::ECONNREFUSED));
     assert!(!client.ready().is_empty());
 }
+
+#[test]
+fn options_without_a_meaning_are_kept() {
+    let socket = UnixSocket::new(names(), Style::Stream);
+    let bytes = |numbers: &[i32]| numbers.iter().flat_map(|n| n.to_ne_bytes()).collect::<Vec<u8>>();
+    for (name, set, got) in [(2, &[7][..], &[1][..]), (12, &[7], &[7]), (13, &[7, 9], &[1, 9])] {
+        assert_eq!(socket.option(1, name).unwrap(), bytes(&[0, 0][..got.len()]));
+        assert_eq!(socket.set_option(1, name, &bytes(set)), Ok(()));
+        assert_eq!(socket.option(1, name).unwrap(), bytes(got));
+        assert_eq!(socket.set_option(1, name, &[1, 0, 0]), Err(Errno::EINVAL));
+    }
+    assert_eq!(socket.set_option(1, 13, &bytes(&[1])), Err(Errno::EINVAL));
+    assert_eq!(
+        (socket.set_option(1, 999, &bytes(&[1])), socket.option(1, 999)),
+        (Err(Errno::ENOPROTOOPT), Err(Errno::ENOPROTOOPT))
+    );
+    assert_eq!(
+        (socket.set_option(0, 1, &bytes(&[1])), socket.option(0, 1)),
+        (Err(Errno::EOPNOTSUPP), Err(Errno::EOPNOTSUPP))
+    );
+}

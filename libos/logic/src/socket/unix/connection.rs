@@ -53,7 +53,7 @@ impl<P: Platform> UnixSocket<P> {
         }
         let (connection, waiting) = {
             let mut own = self.state.lock();
-            let State { inbox, role, waiting } = &mut *own;
+            let State { inbox, role, waiting, .. } = &mut *own;
             let Role::Listening(backlog) = role else { return Err(Errno::EINVAL) };
             let none = if inbox.no_read { Errno::EINVAL } else { Errno::EAGAIN };
             (backlog.queue.pop_front().ok_or(none)?, waiting.take())
@@ -74,7 +74,7 @@ impl<P: Platform> UnixSocket<P> {
         let connection = Self::make(self.names.clone(), self.style, address, Role::Connected(Peer::of(self)));
         {
             let (mut own, mut theirs) = self.lock_both(&listener);
-            let State { inbox, role, waiting } = &mut *theirs;
+            let State { inbox, role, waiting, .. } = &mut *theirs;
             let backlog = match role {
                 Role::Listening(backlog) if !inbox.no_read => backlog,
                 _ => return Err(Errno::ECONNREFUSED),

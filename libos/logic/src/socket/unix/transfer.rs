@@ -42,7 +42,7 @@ impl<P: Platform> UnixSocket<P> {
         };
         let n = {
             let mut theirs = other.state.lock();
-            let State { inbox, role, waiting } = &mut *theirs;
+            let State { inbox, role, waiting, .. } = &mut *theirs;
             let datagram = self.style == Style::Datagram;
             if datagram && !role.hears(self) {
                 return Err(Errno::EPERM);
@@ -103,7 +103,7 @@ impl<P: Platform> UnixSocket<P> {
         let peek = flags.contains(MsgFlags::PEEK);
         let (received, waiting, peer): (_, _, Option<Arc<Self>>) = {
             let mut own = self.state.lock();
-            let State { inbox, role, waiting } = &mut *own;
+            let State { inbox, role, waiting, .. } = &mut *own;
             match (self.style, role.peer()) {
                 (Style::Datagram, _) | (_, Some(_)) => {}
                 (Style::Stream, None) => return Err(Errno::EINVAL),
@@ -124,7 +124,7 @@ impl<P: Platform> UnixSocket<P> {
     pub(super) fn has_room(&self, peer: Option<Arc<Self>>) -> bool {
         let Some(peer) = peer else { return true };
         let mut theirs = peer.state.lock();
-        let State { inbox, role, waiting } = &mut *theirs;
+        let State { inbox, role, waiting, .. } = &mut *theirs;
         let datagram = self.style == Style::Datagram;
         let short = datagram && !role.is_with(self) && self.serial != peer.serial;
         let room = inbox.no_read || inbox.has_room(short);
