@@ -66,7 +66,6 @@ impl<P: Platform> UnixSocket<P> {
     }
 
     /// Whether the socket may send `len` bytes, and to whom if the message has no address of its own: the peer, or what is left of it.
-    #[expect(clippy::type_complexity, reason = "for one caller")]
     fn may_send(&self, addressed: bool, len: usize) -> SysResult<Option<Result<Arc<Self>, Weak<Self>>>> {
         let mut own = self.state.lock();
         let peer = match (self.style, own.role.peer()) {
