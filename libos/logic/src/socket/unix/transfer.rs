@@ -68,17 +68,17 @@ impl<P: Platform> UnixSocket<P> {
     /// Whether the socket may send `len` bytes, and to whom if the message has no address of its own: the peer, or what is left of it.
     fn may_send(&self, addressed: bool, len: usize) -> SysResult<Option<Result<Arc<Self>, Weak<Self>>>> {
         let mut own = self.state.lock();
-        let peer = match (self.style, own.role.peer()) {
-            (Style::Datagram, _) if addressed => None,
-            (Style::Stream, peer) if addressed => {
-                return Err(if peer.is_some() { Errno::EISCONN } else { Errno::EOPNOTSUPP });
-            }
-            // As on Linux, SOCK_SEQPACKET does not look at an address.
-            (_, Some(peer)) => Some(peer.socket.upgrade().ok_or_else(|| peer.socket.clone())),
-            (_, None) => return Err(Errno::ENOTCONN),
-        };
+        // As on Linux, SOCK_SEQPACKET does not look at an address.
+        let elsewhere = addressed && self.style == Style::Datagram;
+        match own.role.peer() {
+            Some(_) if addressed && self.style == Style::Stream => return Err(Errno::EISCONN),
+            None if addressed && self.style == Style::Stream => return Err(Errno::EOPNOTSUPP),
+            None if !elsewhere => return Err(Errno::ENOTCONN),
+            _ => {}
+        }
         own.inbox.may_send(self.style, len)?;
-        Ok(peer)
+        let peer = own.role.peer().filter(|_| !elsewhere);
+        Ok(peer.map(|peer| peer.socket.upgrade().ok_or_else(|| peer.socket.clone())))
     }
 
     /// The error for a peer that is closed. A datagram socket is connected to it no more.
