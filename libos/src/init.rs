@@ -12,6 +12,7 @@ use trapless_abi::structs::NSEC_PER_SEC;
 use trapless_logic::futex::{FutexTable, Policy};
 use trapless_logic::signal::ProcessSignals;
 use trapless_logic::socket::netlink::Netlink;
+use trapless_logic::socket::unix::Names;
 use trapless_platform::boot::BootInfo;
 use trapless_platform::{acpi, clock, entropy, frames, ioapic, mm, paging, rtc, sched, serial, smp, virtio};
 
@@ -82,7 +83,8 @@ pub fn start(info: &'static BootInfo, image: &Image) -> ! {
     // System calls work from here on.
     let futex = FutexTable::new(FUTEX_BUCKETS, Policy::seed(config.futex_spin_opens));
     let netlink = Netlink::new(net.clone(), PID as u32);
-    kernel::install(Kernel { config, vfs, fds, futex, net, netlink, signals: ProcessSignals::new() });
+    let unix = Names::new(vfs.clone());
+    kernel::install(Kernel { config, vfs, fds, futex, net, netlink, unix, signals: ProcessSignals::new() });
     heed_button();
     counters::start(kernel::kernel().config.counters);
     trace::start(&kernel::kernel().config.trace).unwrap_or_else(|e| refuse_boot(format_args!("{e}")));

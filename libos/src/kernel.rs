@@ -9,6 +9,7 @@ use trapless_logic::futex::FutexTable;
 use trapless_logic::net::NetStack;
 use trapless_logic::signal::ProcessSignals;
 use trapless_logic::socket::netlink::Netlink;
+use trapless_logic::socket::unix::Names;
 use trapless_logic::vfs::Vfs;
 use trapless_platform::x86::X86;
 
@@ -29,6 +30,8 @@ pub struct Kernel {
     pub net: Arc<NetStack<X86>>,
     /// Its interfaces, for netlink sockets.
     pub netlink: Arc<Netlink<X86>>,
+    /// Names of AF_UNIX sockets.
+    pub unix: Arc<Names<X86>>,
     /// Signal dispositions.
     pub signals: ProcessSignals<X86>,
 }

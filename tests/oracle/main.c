@@ -3,8 +3,8 @@
 #include <ftw.h>
 
 #define AREAS(X) \
-	X(futex) X(thread) X(sync) X(cancel) X(signal) X(interrupt) X(pipe) X(event) X(epoll) X(poll) X(unix_socket) X(tcp) \
-	X(tcp_edge) X(udp) X(ipv6) X(interface) X(memory) X(file) X(directory) X(descriptor) X(clock) X(system) X(libc) X(stress) X(fault) X(invalid)
+	X(futex) X(thread) X(sync) X(cancel) X(signal) X(interrupt) X(pipe) X(event) X(epoll) X(poll) X(unix_socket) X(unix_name) \
+	X(unix_connect) X(tcp) X(tcp_edge) X(udp) X(ipv6) X(interface) X(memory) X(file) X(directory) X(descriptor) X(clock) X(system) X(libc) X(stress) X(fault) X(invalid)
 #define DECLARE(name) extern const struct area area_##name;
 #define LIST(name) &area_##name,
 AREAS(DECLARE)

@@ -89,6 +89,7 @@ mod tests {
     use crate::fake::Fake;
     use crate::file::File;
     use crate::socket::unix::{Style, UnixSocket};
+    use crate::socket::unix_tests::pair;
 
     fn start(port_id: u64) -> [u8; PROTO_SIZE] {
         let mut message = [0; PROTO_SIZE];
@@ -97,13 +98,13 @@ mod tests {
     }
 
     fn stream() -> (Arc<UnixSocket<Fake>>, Arc<OpenFile<Fake>>) {
-        let (a, b) = UnixSocket::pair(Style::Stream);
+        let (a, b) = pair(Style::Stream);
         (a, OpenFile::new(b, 2))
     }
 
     #[test]
     fn a_request_is_refused_on_its_output() {
-        let (erts, service) = UnixSocket::<Fake>::pair(Style::Stream);
+        let (erts, service) = pair(Style::Stream);
         let (answers, output) = stream();
         erts.write(&mut &[7u8; 60][..]).unwrap(); // the terminal's settings
         let mut rights = vec![stream().1, output, stream().1];
@@ -121,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_malformed_request_is_an_error_and_a_closed_end_the_end() {
-        let (erts, service) = UnixSocket::<Fake>::pair(Style::Stream);
+        let (erts, service) = pair(Style::Stream);
         erts.send(&mut &[0u8; 8][..], None, &mut vec![stream().1], &[], MsgFlags::empty()).unwrap();
         assert!(matches!(next_request(&*service), Err(Errno::EPROTO)));
         erts.close();

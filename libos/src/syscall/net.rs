@@ -69,7 +69,8 @@ fn publish(socket: Arc<dyn File<X86>>, flags: SockFlags) -> SysResult {
 fn style(kind: SockKind) -> SysResult<Style> {
     match kind {
         SockKind::SOCK_STREAM => Ok(Style::Stream),
-        SockKind::SOCK_DGRAM => Ok(Style::Datagram),
+        // SOCK_RAW: as on Linux.
+        SockKind::SOCK_DGRAM | SockKind::SOCK_RAW => Ok(Style::Datagram),
         SockKind::SOCK_SEQPACKET => Ok(Style::SeqPacket),
         _ => Err(Errno::ESOCKTNOSUPPORT),
     }
@@ -93,8 +94,8 @@ pub fn socket(domain: AddressFamily, kind: SockType, protocol: Protocol) -> SysR
         (AddressFamily::AF_NETLINK, kind @ (SockKind::SOCK_RAW | SockKind::SOCK_DGRAM), Protocol(NETLINK_ROUTE)) => {
             NetlinkSocket::new(kernel().netlink.clone(), kind as i32)
         }
-        // Enough for what only needs some socket, such as if_nametoindex(3).
-        (AddressFamily::AF_UNIX, SockKind::SOCK_DGRAM, Protocol(0..=1)) => UnixSocket::<X86>::lone_datagram(),
+        (AddressFamily::AF_UNIX, kind, Protocol(0..=1)) => UnixSocket::new(kernel().unix.clone(), style(kind)?),
+        (AddressFamily::AF_UNIX, ..) => return Err(Errno::EPROTONOSUPPORT),
         (AddressFamily::AF_NETLINK, SockKind::SOCK_RAW | SockKind::SOCK_DGRAM, _) => {
             return Err(Errno::EPROTONOSUPPORT);
         }
@@ -111,7 +112,7 @@ pub fn socketpair(domain: AddressFamily, kind: SockType, protocol: Protocol, sv:
         AddressFamily::AF_INET | AddressFamily::AF_INET6 => return Err(Errno::EOPNOTSUPP),
         _ => return Err(Errno::EAFNOSUPPORT),
     }
-    let (a, b) = UnixSocket::<X86>::pair(style(kind.kind)?);
+    let (a, b) = UnixSocket::pair(&kernel().unix, style(kind.kind)?);
     let status = O_RDWR | (kind.flags.bits() & O_NONBLOCK);
     let files = [Open::new(a, status), Open::new(b, status)];
     crate::forker::remember(&files[1]);
@@ -147,7 +148,7 @@ pub fn bind(sockfd: Fd, addr: In<Sockaddr>, addrlen: U32) -> SysResult {
 }
 
 pub fn listen(sockfd: Fd, backlog: I32) -> SysResult {
-    with_socket(sockfd, |_, socket| socket.listen(backlog.0.clamp(0, SOMAXCONN) as usize))?;
+    with_socket(sockfd, |_, socket| socket.listen((backlog.0 as u32).min(SOMAXCONN as u32) as usize))?;
     chart::listening();
     Ok(0)
 }
@@ -162,9 +163,10 @@ pub fn accept4(sockfd: Fd, addr: Out<Sockaddr>, addrlen: InOut<u32>, flags: Sock
         let number = kernel().fds.reserve()?;
         let until = deadline(file, MsgFlags::empty(), || socket.receive_timeout());
         let (connection, peer) = blocking(file, MsgFlags::empty(), Ready::READABLE, until, || socket.accept())?;
-        return_address(&peer, addr, addrlen)?;
         let status = O_RDWR | (flags.bits() & O_NONBLOCK);
+        // Closed with what follows, if that fails.
         let open = Open::new(connection, status);
+        return_address(&peer, addr, addrlen)?;
         Ok(as_result(number.fill(open, flags.contains(SockFlags::SOCK_CLOEXEC))))
     })
 }
@@ -172,11 +174,12 @@ pub fn accept4(sockfd: Fd, addr: Out<Sockaddr>, addrlen: InOut<u32>, flags: Sock
 pub fn connect(sockfd: Fd, addr: In<Sockaddr>, addrlen: U32) -> SysResult {
     with_socket(sockfd, |file, socket| {
         let to = address(addr.addr(), addrlen.0)?;
-        let first = socket.connect(&to);
+        let until = deadline(file, MsgFlags::empty(), || socket.send_timeout());
+        // EAGAIN is a full backlog of AF_UNIX, EINPROGRESS a handshake.
+        let first = blocking(file, MsgFlags::empty(), Ready::WRITABLE, until, || socket.connect(&to));
         if first != Err(Errno::EINPROGRESS) || file.nonblocking() {
             return first;
         }
-        let until = deadline(file, MsgFlags::empty(), || socket.send_timeout());
         let done = blocking(file, MsgFlags::empty(), Ready::WRITABLE, until, || match socket.connect(&to) {
             Err(Errno::EALREADY | Errno::EINPROGRESS) => Err(Errno::EAGAIN),
             Err(Errno::EISCONN) => Ok(()),

@@ -8,8 +8,7 @@ macro_rules! __net_rows {
         $crate::__process_rows! {
             [$($view)*] $($rows)*
             41 socket net::socket(domain: AddressFamily, kind: SockType, protocol: Protocol)
-                partial "AF_INET and AF_INET6, streams and datagrams; AF_NETLINK: lists of interfaces and addresses; AF_UNIX: datagrams \
-                without names";
+                partial "AF_INET and AF_INET6, streams and datagrams; AF_UNIX; AF_NETLINK: lists of interfaces and addresses";
             42 connect net::connect(sockfd: Fd, addr: In<Sockaddr>, addrlen: U32) full;
             43 accept net::accept(sockfd: Fd, addr: Out<Sockaddr>, addrlen: InOut<u32>) full;
             44 sendto net::sendto(sockfd: Fd, buf: In<u8>, len: Len, flags: MsgFlags, dest_addr: In<Sockaddr>,

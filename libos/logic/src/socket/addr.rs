@@ -1,5 +1,6 @@
 //! Socket addresses between C's `struct sockaddr_*` and Rust's types.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use trapless_abi::structs::{SockaddrIn, SockaddrIn6, SockaddrNl};
@@ -13,13 +14,16 @@ pub(crate) const AF_INET: u16 = 2;
 pub(crate) const AF_INET6: u16 = 10;
 pub(crate) const AF_NETLINK: u16 = 16;
 
+/// Room for a path in `struct sockaddr_un`, in bytes.
+const SUN_PATH: usize = 108;
+
 /// A socket address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SockAddr {
     /// AF_INET or AF_INET6.
     Inet(SocketAddr),
     /// AF_UNIX: the bytes of `sun_path` without the final NUL; empty: unnamed; a leading NUL: abstract.
-    Unix(Vec<u8>),
+    Unix(Arc<[u8]>),
     /// AF_NETLINK.
     Netlink {
         /// Port of a socket; 0 is the kernel.
@@ -55,7 +59,8 @@ impl SockAddr {
                     [0, ..] => path.len(),
                     _ => path.iter().position(|&b| b == 0).unwrap_or(path.len()),
                 };
-                if end > 108 { Err(Errno::EINVAL) } else { Ok(Self::Unix(path[..end].to_vec())) }
+                // Whatever comes behind a NUL counts as length.
+                if path.len() > SUN_PATH { Err(Errno::EINVAL) } else { Ok(Self::Unix(path[..end].into())) }
             }
             AF_NETLINK => {
                 let (a, _) = SockaddrNl::read_from_prefix(bytes).map_err(|_| Errno::EINVAL)?;
@@ -112,7 +117,7 @@ mod tests {
             assert_eq!(SockAddr::decode(&address.encode()), Ok(address));
         }
         for path in [&b""[..], b"/tmp/s", b"\0abstract"] {
-            let address = SockAddr::Unix(path.to_vec());
+            let address = SockAddr::Unix(path.into());
             assert_eq!(SockAddr::decode(&address.encode()), Ok(address));
         }
         let address = SockAddr::Netlink { port: 7, groups: 1 };

@@ -5,7 +5,9 @@ pub mod netlink;
 pub(crate) mod options;
 pub mod unix;
 #[cfg(all(test, not(loom)))]
-mod unix_tests;
+mod unix_name_tests;
+#[cfg(all(test, not(loom)))]
+pub(crate) mod unix_tests;
 
 pub use addr::SockAddr;
 

@@ -52,6 +52,45 @@ pub(crate) fn time_limit_bytes(limit: Option<Duration>) -> Vec<u8> {
     words.iter().flat_map(|w| w.to_ne_bytes()).collect()
 }
 
+/// Switches that a family without a use for them only keeps.
+const SWITCHES: [i32; 7] =
+    [so::REUSEADDR, so::DONTROUTE, so::BROADCAST, so::KEEPALIVE, so::OOBINLINE, so::PASSCRED, so::TIMESTAMP];
+
+/// What setsockopt(2) sets at SOL_SOCKET for families to which it means nothing.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Kept {
+    switches: [bool; SWITCHES.len()],
+    priority: i32,
+    /// `struct linger`.
+    linger: [i32; 2],
+}
+
+impl Kept {
+    /// setsockopt(2). EINVAL for a value that is too short, ENOPROTOOPT for other options.
+    pub(crate) fn set(&mut self, name: i32, value: &[u8]) -> SysResult<()> {
+        let word = |at: usize| value.get(4 * at..4 * at + 4).and_then(|b| b.try_into().ok()).map(i32::from_ne_bytes);
+        let first = word(0).ok_or(Errno::EINVAL)?;
+        match (name, SWITCHES.iter().position(|&switch| switch == name)) {
+            (_, Some(at)) => self.switches[at] = first != 0,
+            (so::PRIORITY, _) => self.priority = first,
+            (so::LINGER, _) => self.linger = [(first != 0).into(), word(1).ok_or(Errno::EINVAL)?],
+            _ => return Err(Errno::ENOPROTOOPT),
+        }
+        Ok(())
+    }
+
+    /// getsockopt(2). ENOPROTOOPT as for [`Kept::set`].
+    pub(crate) fn get(&self, name: i32) -> SysResult<Vec<u8>> {
+        let number = match (name, SWITCHES.iter().position(|&switch| switch == name)) {
+            (_, Some(at)) => self.switches[at].into(),
+            (so::PRIORITY, _) => self.priority,
+            (so::LINGER, _) => return Ok(self.linger.iter().flat_map(|w| w.to_ne_bytes()).collect()),
+            _ => return Err(Errno::ENOPROTOOPT),
+        };
+        Ok(number.to_ne_bytes().to_vec())
+    }
+}
+
 /// How long calls block, for sockets that keep nothing else.
 pub(crate) struct Limits<P: Platform> {
     /// SO_RCVTIMEO and SO_SNDTIMEO.

@@ -1,13 +1,25 @@
-//! AF_UNIX sockets (unix(7)) as socketpair(2) makes them: streams, datagrams and sequenced packets, with descriptors in flight
-//! (SCM_RIGHTS). No socket has a name, so one that was not made with a peer never gets any.
+//! AF_UNIX sockets (unix(7)): streams, datagrams and sequenced packets, with names or as socketpair(2) makes them, and descriptors in
+//! flight (SCM_RIGHTS).
+//!
+//! Locks: one for the state of each socket. Only connect(2) holds two, in the order of the sockets' numbers; elsewhere a thread lets go
+//! of one before it takes the next, and of all before it looks a name up, notifies, or drops what may be the last of something. Names
+//! have locks of their own, inside.
+//!
+//! INV-UNIX-1: whoever finds no room in another socket notes itself there, under the lock under which it looked; whoever makes room
+//! takes the notes under the same lock, and notifies after it. So a sender, and a connect(2) that waits for the backlog, can sleep in
+//! the queue of its own socket.
 
+mod connection;
 mod inbox;
+mod names;
+mod role;
+mod transfer;
 
-use super::options::{Limits, SOL_SOCKET, so};
+use super::options::{Kept, Limits, SOL_SOCKET, so};
 use super::{Control, MsgFlags, Received, Shutdown, SockAddr, Socket};
 use crate::data::{Sink, Source};
 use crate::eventfd::anonymous_stat;
-use crate::file::{File, IoctlArg, OpenFile};
+use crate::file::{File, IoctlArg, OpenFile, anonymous_inode};
 use crate::platform::Platform;
 use crate::sync::Lock;
 use crate::wait::{Ready, WaitQueue};
@@ -16,19 +28,21 @@ use alloc::vec::Vec;
 use core::any::Any;
 use core::time::Duration;
 use inbox::Inbox;
+use names::Address;
+use role::{Peer, Role, Waiting};
 use trapless_abi::flags::IoctlRequest;
 use trapless_abi::structs::Stat;
 use trapless_abi::{Errno, SysResult};
+
+pub use names::Names;
 
 /// AF_UNIX.
 const AF_UNIX: i32 = 1;
 /// Bytes that may wait in one direction, as Linux's default `net.core.wmem_default`.
 const CAPACITY: usize = 212_992;
-/// Descriptors that one message may carry (unix(7), SCM_MAX_FD).
-const MAX_RIGHTS: usize = 253;
 
-/// The type of a pair.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The type of a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Style {
     /// SOCK_STREAM.
     Stream,
@@ -38,64 +52,58 @@ pub enum Style {
     SeqPacket,
 }
 
-/// One end of a connected pair.
+/// An AF_UNIX socket.
 pub struct UnixSocket<P: Platform> {
     style: Style,
-    inbox: Lock<P, Inbox<P>>,
+    /// Its inode number, and its place in the order of locks.
+    serial: u64,
+    this: Weak<Self>,
+    names: Arc<Names<P>>,
+    address: Arc<Address<P>>,
+    state: Lock<P, State<P>>,
     queue: WaitQueue<P>,
     limits: Limits<P>,
-    peer: Weak<Self>,
+}
+
+/// What changes.
+struct State<P: Platform> {
+    inbox: Inbox<P>,
+    role: Role<P>,
+    waiting: Waiting<P>,
+    kept: Kept,
 }
 
 impl<P: Platform> UnixSocket<P> {
+    /// socket(2).
+    pub fn new(names: Arc<Names<P>>, style: Style) -> Arc<Self> {
+        Self::make(names, style, Address::new(None), Role::Idle)
+    }
+
     /// socketpair(2).
-    pub fn pair(style: Style) -> (Arc<Self>, Arc<Self>) {
-        let mut second = None;
-        let first = Arc::new_cyclic(|first| {
-            let other = Arc::new(Self::new(style, first.clone()));
-            let this = Self::new(style, Arc::downgrade(&other));
-            second = Some(other);
-            this
-        });
-        let second = second.unwrap_or_else(|| unreachable!("the closure has run"));
+    pub fn pair(names: &Arc<Names<P>>, style: Style) -> (Arc<Self>, Arc<Self>) {
+        let (first, second) = (Self::new(names.clone(), style), Self::new(names.clone(), style));
+        for (one, other) in [(&first, &second), (&second, &first)] {
+            one.state.lock().role = Role::Connected(Peer::of(other));
+        }
         (first, second)
     }
 
-    /// socket(2): a datagram socket without a peer.
-    pub fn lone_datagram() -> Arc<Self> {
-        Arc::new(Self::new(Style::Datagram, Weak::new()))
+    fn make(names: Arc<Names<P>>, style: Style, address: Arc<Address<P>>, role: Role<P>) -> Arc<Self> {
+        let state = State { inbox: Inbox::new(), role, waiting: Waiting::new(), kept: Kept::default() };
+        Arc::new_cyclic(|this| Self {
+            style,
+            serial: anonymous_inode(),
+            this: this.clone(),
+            names,
+            address,
+            state: Lock::new(state),
+            queue: WaitQueue::new(),
+            limits: Limits::new(),
+        })
     }
 
-    /// It was made without a peer.
-    fn is_lone(&self) -> bool {
-        self.peer.ptr_eq(&Weak::new())
-    }
-
-    fn new(style: Style, peer: Weak<Self>) -> Self {
-        Self { style, inbox: Lock::new(Inbox::new()), queue: WaitQueue::new(), limits: Limits::new(), peer }
-    }
-
-    /// The peer, if its side of the connection is any of this side's business: datagram sockets live alone.
-    fn connected(&self) -> Option<Arc<Self>> {
-        self.peer.upgrade().filter(|_| self.style != Style::Datagram)
-    }
-
-    /// Tells both sides that something has ended.
-    fn notify_both(&self) {
-        if let Some(peer) = self.peer.upgrade() {
-            peer.queue.notify(Ready::all());
-        }
-        self.queue.notify(Ready::all());
-    }
-
-    /// Whether the socket may send: its own error, EPIPE.
-    fn may_send(&self) -> SysResult<()> {
-        let mut own = self.inbox.lock();
-        // A stream that cannot send any more says so, and keeps its error for who reads.
-        if let Some(error) = own.error.take_if(|_| self.style != Style::Stream) {
-            return Err(error);
-        }
-        if own.no_write { Err(Errno::EPIPE) } else { Ok(()) }
+    fn is_closed(&self) -> bool {
+        self.state.lock().inbox.closed
     }
 }
 
@@ -109,21 +117,34 @@ impl<P: Platform> Socket<P> for UnixSocket<P> {
         (AF_UNIX, kind, 0)
     }
 
-    fn listen(&self, _: usize) -> SysResult<()> {
-        // It has no name to be found by.
-        Err(if self.style == Style::Datagram { Errno::EOPNOTSUPP } else { Errno::EINVAL })
+    fn bind(&self, address: &SockAddr) -> SysResult<()> {
+        self.names.bind(self, address)
     }
 
-    fn connect(&self, _: &SockAddr) -> SysResult<()> {
-        Err(if self.is_lone() { Errno::ECONNREFUSED } else { Errno::EISCONN })
+    fn listen(&self, backlog: usize) -> SysResult<()> {
+        self.do_listen(backlog)
+    }
+
+    fn accept(&self) -> SysResult<(Arc<dyn Socket<P>>, SockAddr)> {
+        let connection = self.do_accept()?;
+        let peer = connection.peer()?;
+        Ok((connection, peer))
+    }
+
+    fn connect(&self, address: &SockAddr) -> SysResult<()> {
+        match self.style {
+            Style::Datagram => self.connect_by_default(address),
+            _ => self.connect_for_good(address),
+        }
     }
 
     fn local(&self) -> SysResult<SockAddr> {
-        Ok(SockAddr::Unix(Vec::new()))
+        Ok(self.address.told())
     }
 
     fn peer(&self) -> SysResult<SockAddr> {
-        if self.is_lone() { Err(Errno::ENOTCONN) } else { Ok(SockAddr::Unix(Vec::new())) }
+        let address = self.state.lock().role.peer().map(|peer| peer.address.clone());
+        Ok(address.ok_or(Errno::ENOTCONN)?.told())
     }
 
     fn send(
@@ -134,56 +155,15 @@ impl<P: Platform> Socket<P> for UnixSocket<P> {
         _: &[Control],
         flags: MsgFlags,
     ) -> SysResult<usize> {
-        if flags.contains(MsgFlags::OOB) {
-            return Err(Errno::EOPNOTSUPP);
-        }
-        if to.is_some() {
-            return Err(if self.is_lone() { Errno::ECONNREFUSED } else { Errno::EISCONN });
-        }
-        if self.is_lone() {
-            return Err(Errno::ENOTCONN);
-        }
-        if rights.len() > MAX_RIGHTS {
-            return Err(Errno::ETOOMANYREFS);
-        }
-        self.may_send()?;
-        if from.remaining() == 0 && self.style == Style::Stream {
-            return Ok(0);
-        }
-        let gone = if self.style == Style::Datagram { Errno::ECONNREFUSED } else { Errno::EPIPE };
-        let peer = self.peer.upgrade().ok_or(gone)?;
-        let n = {
-            let mut inbox = peer.inbox.lock();
-            if inbox.closed {
-                return Err(gone);
-            }
-            inbox.put(self.style, from, rights)?
-        };
-        peer.queue.notify(Ready::READABLE);
-        Ok(n)
+        self.do_send(from, to, rights, flags)
     }
 
     fn recv(&self, to: &mut dyn Sink, flags: MsgFlags) -> SysResult<Received<P>> {
-        let received = self.inbox.lock().get(self.style, to, flags)?;
-        if let (false, Some(peer)) = (flags.contains(MsgFlags::PEEK), self.peer.upgrade()) {
-            peer.queue.notify(Ready::WRITABLE);
-        }
-        Ok(received)
+        self.do_recv(to, flags)
     }
 
     fn shutdown(&self, how: Shutdown) -> SysResult<()> {
-        let (read, write) = (how != Shutdown::Write, how != Shutdown::Read);
-        {
-            let mut own = self.inbox.lock();
-            own.no_read |= read;
-            own.no_write |= write;
-        }
-        if let Some(peer) = self.connected() {
-            let mut peer = peer.inbox.lock();
-            peer.no_read |= write;
-            peer.no_write |= read;
-        }
-        self.notify_both();
+        self.do_shutdown(how);
         Ok(())
     }
 
@@ -191,9 +171,11 @@ impl<P: Platform> Socket<P> for UnixSocket<P> {
         match (level, name) {
             (SOL_SOCKET, so::RCVTIMEO | so::SNDTIMEO) => self.limits.set(name, value)?,
             // Hints here.
-            (SOL_SOCKET, so::SNDBUF | so::RCVBUF | so::PASSCRED) if value.len() >= 4 => {}
-            (SOL_SOCKET, so::SNDBUF | so::RCVBUF | so::PASSCRED) => return Err(Errno::EINVAL),
-            _ => return Err(Errno::ENOPROTOOPT),
+            (SOL_SOCKET, so::SNDBUF | so::RCVBUF) if value.len() >= 4 => {}
+            (SOL_SOCKET, so::SNDBUF | so::RCVBUF) => return Err(Errno::EINVAL),
+            (SOL_SOCKET, _) => self.state.lock().kept.set(name, value)?,
+            // There are no other levels.
+            _ => return Err(Errno::EOPNOTSUPP),
         }
         Ok(())
     }
@@ -203,12 +185,16 @@ impl<P: Platform> Socket<P> for UnixSocket<P> {
         let value = match (level, name) {
             (SOL_SOCKET, so::RCVTIMEO | so::SNDTIMEO) => return Ok(self.limits.get(name)),
             (SOL_SOCKET, so::TYPE) => kind,
-            (SOL_SOCKET, so::ERROR) => self.inbox.lock().error.take().map_or(0, |error| error as i32),
+            (SOL_SOCKET, so::ERROR) => self.state.lock().inbox.error.take().map_or(0, |error| error as i32),
             (SOL_SOCKET, so::SNDBUF | so::RCVBUF) => CAPACITY as i32,
-            (SOL_SOCKET, so::ACCEPTCONN) => 0,
+            (SOL_SOCKET, so::ACCEPTCONN) => i32::from(matches!(self.state.lock().role, Role::Listening(_))),
             (SOL_SOCKET, so::PROTOCOL) => protocol,
             (SOL_SOCKET, so::DOMAIN) => domain,
-            _ => return Err(Errno::ENOPROTOOPT),
+            (SOL_SOCKET, _) => {
+                let kept = self.state.lock().kept;
+                return kept.get(name);
+            }
+            _ => return Err(Errno::EOPNOTSUPP),
         };
         Ok(value.to_ne_bytes().to_vec())
     }
@@ -232,21 +218,27 @@ impl<P: Platform> File<P> for UnixSocket<P> {
     }
 
     fn stat(&self) -> SysResult<Stat> {
-        Ok(Stat { st_mode: 0o140_777, ..anonymous_stat() })
+        Ok(Stat { st_mode: 0o140_777, st_ino: self.serial, ..anonymous_stat() })
     }
 
     fn ready(&self) -> Ready {
-        let writable = self.peer.upgrade().is_none_or(|peer| {
-            let inbox = peer.inbox.lock();
-            inbox.has_room() || inbox.no_read
-        });
-        let own = self.inbox.lock();
         let mut ready = Ready::empty();
-        ready.set(Ready::READABLE, own.has_message() || own.no_read);
-        ready.set(Ready::RDHUP, own.no_read);
-        ready.set(Ready::HUP, own.no_read && own.no_write);
-        ready.set(Ready::ERR, own.error.is_some());
-        ready.set(Ready::WRITABLE, writable);
+        let peer = {
+            let own = self.state.lock();
+            let (inbox, role) = (&own.inbox, &own.role);
+            let waits = matches!(role, Role::Listening(backlog) if !backlog.queue.is_empty());
+            ready.set(Ready::READABLE, inbox.has_message() || waits || inbox.no_read);
+            ready.set(Ready::RDHUP, inbox.no_read);
+            // As on Linux, what is to be connected and is not, is over.
+            let unconnected = self.style != Style::Datagram && matches!(role, Role::Idle);
+            ready.set(Ready::HUP, unconnected || (inbox.no_read && inbox.no_write));
+            ready.set(Ready::ERR, inbox.error.is_some());
+            match role {
+                Role::Listening(_) => return ready,
+                role => role.peer().and_then(Peer::upgrade),
+            }
+        };
+        ready.set(Ready::WRITABLE, self.has_room(peer));
         ready
     }
 
@@ -258,27 +250,20 @@ impl<P: Platform> File<P> for UnixSocket<P> {
         if IoctlRequest(request) != IoctlRequest::FIONREAD {
             return Err(Errno::ENOTTY);
         }
-        let bytes = self.inbox.lock().bytes_waiting(self.style);
+        let bytes = {
+            let own = self.state.lock();
+            if matches!(own.role, Role::Listening(_)) {
+                return Err(Errno::EINVAL);
+            }
+            own.inbox.bytes_waiting(self.style)
+        };
         arg.put(&i32::try_from(bytes).unwrap_or(i32::MAX).to_ne_bytes())?;
         Ok(0)
     }
 
     fn close(&self) {
-        let (unread, gone) = {
-            let mut own = self.inbox.lock();
-            let unread = own.has_message();
-            (own.no_read, own.no_write, own.closed) = (true, true, true);
-            (unread, own.clear())
-        };
-        drop(gone);
-        if let Some(peer) = self.connected() {
-            let mut peer = peer.inbox.lock();
-            (peer.no_read, peer.no_write) = (true, true);
-            if unread {
-                peer.error = Some(Errno::ECONNRESET);
-            }
-        }
-        self.notify_both();
+        self.names.release(self);
+        self.end(false);
     }
 
     fn as_socket(&self) -> Option<&dyn Socket<P>> {

@@ -1,16 +1,26 @@
 //! AF_UNIX pairs.
 
-use super::unix::{Style, UnixSocket};
+use super::unix::{Names, Style, UnixSocket};
 use super::{MsgFlags, Shutdown, SockAddr, Socket};
 use crate::eventfd::EventFd;
 use crate::fake::Fake;
 use crate::file::{File, OpenFile};
+use crate::vfs::{Tmpfs, Vfs};
 use crate::wait::Ready;
 use std::sync::Arc;
 use std::time::Duration;
 use trapless_abi::Errno;
 
 type End = Arc<UnixSocket<Fake>>;
+
+/// An empty file system, and no other names.
+pub(crate) fn names() -> Arc<Names<Fake>> {
+    Names::new(Arc::new(Vfs::new(Tmpfs::new(1, 1 << 20).root())))
+}
+
+pub(crate) fn pair(style: Style) -> (End, End) {
+    UnixSocket::pair(&names(), style)
+}
 
 fn send(end: &End, data: &[u8]) -> Result<usize, Errno> {
     end.write(&mut &data[..])
@@ -24,7 +34,7 @@ fn recv(end: &End, room: usize) -> Result<Vec<u8>, Errno> {
 
 #[test]
 fn a_stream_joins_and_splits_messages() {
-    let (a, b) = UnixSocket::pair(Style::Stream);
+    let (a, b) = pair(Style::Stream);
     send(&a, b"hello ").unwrap();
     send(&a, b"world").unwrap();
     assert_eq!(recv(&b, 8).unwrap(), b"hello wo");
@@ -34,7 +44,7 @@ fn a_stream_joins_and_splits_messages() {
 
 #[test]
 fn packets_keep_their_borders_and_lose_what_does_not_fit() {
-    let (a, b) = UnixSocket::pair(Style::Datagram);
+    let (a, b) = pair(Style::Datagram);
     send(&a, b"hello").unwrap();
     send(&a, b"world").unwrap();
     let mut buf = Vec::with_capacity(3);
@@ -45,7 +55,7 @@ fn packets_keep_their_borders_and_lose_what_does_not_fit() {
 
 #[test]
 fn descriptors_arrive_with_the_bytes_they_were_sent_with() {
-    let (a, b) = UnixSocket::pair(Style::Stream);
+    let (a, b) = pair(Style::Stream);
     let file = OpenFile::<Fake>::new(EventFd::new(5, false), 2);
     send(&a, b"x").unwrap();
     a.send(&mut &b"y"[..], None, &mut vec![file.clone()], &[], MsgFlags::empty()).unwrap();
@@ -67,7 +77,7 @@ fn closing_with_something_unread_resets_the_connection() {
         (Style::Stream, Ok(b"last".to_vec()), Err(Errno::ECONNRESET)),
         (Style::SeqPacket, Err(Errno::ECONNRESET), Ok(b"last".to_vec())),
     ] {
-        let (a, b) = UnixSocket::pair(style);
+        let (a, b) = pair(style);
         send(&a, b"last").unwrap();
         send(&b, b"unread").unwrap();
         a.close();
@@ -79,7 +89,7 @@ fn closing_with_something_unread_resets_the_connection() {
 
 #[test]
 fn a_datagram_socket_outlives_its_peer() {
-    let (a, b) = UnixSocket::pair(Style::Datagram);
+    let (a, b) = pair(Style::Datagram);
     send(&a, b"last").unwrap();
     send(&b, b"unread").unwrap();
     a.close();
@@ -90,8 +100,8 @@ fn a_datagram_socket_outlives_its_peer() {
 
 #[test]
 fn a_socket_without_a_peer_has_nobody_to_talk_to() {
-    let lone = UnixSocket::<Fake>::lone_datagram();
-    let name = SockAddr::Unix(b"/tmp/x".to_vec());
+    let lone = UnixSocket::new(names(), Style::Datagram);
+    let name = SockAddr::Unix(b"\0x"[..].into());
     assert_eq!((send(&lone, b"x"), recv(&lone, 1)), (Err(Errno::ENOTCONN), Err(Errno::EAGAIN)));
     assert_eq!((lone.connect(&name), lone.peer()), (Err(Errno::ECONNREFUSED), Err(Errno::ENOTCONN)));
     let to = lone.send(&mut &b"x"[..], Some(&name), &mut Vec::new(), &[], MsgFlags::empty());
@@ -100,7 +110,7 @@ fn a_socket_without_a_peer_has_nobody_to_talk_to() {
 
 #[test]
 fn time_limits_are_kept_and_checked() {
-    let (a, _b) = UnixSocket::<Fake>::pair(Style::Stream);
+    let (a, _b) = pair(Style::Stream);
     let value: Vec<u8> = [1i64, 500_000].iter().flat_map(|w| w.to_ne_bytes()).collect();
     a.set_option(1, 20, &value).unwrap();
     assert_eq!((a.receive_timeout(), a.send_timeout()), (Some(Duration::from_millis(1500)), None));
@@ -110,7 +120,7 @@ fn time_limits_are_kept_and_checked() {
 
 #[test]
 fn closing_is_end_of_file_for_one_side_and_a_broken_pipe_for_the_other() {
-    let (a, b) = UnixSocket::pair(Style::Stream);
+    let (a, b) = pair(Style::Stream);
     send(&a, b"last").unwrap();
     a.close();
     assert_eq!(recv(&b, 9).unwrap(), b"last");
@@ -121,7 +131,7 @@ fn closing_is_end_of_file_for_one_side_and_a_broken_pipe_for_the_other() {
 
 #[test]
 fn half_a_shutdown_leaves_the_other_half() {
-    let (a, b) = UnixSocket::pair(Style::Stream);
+    let (a, b) = pair(Style::Stream);
     a.shutdown(Shutdown::Write).unwrap();
     assert_eq!(send(&a, b"x"), Err(Errno::EPIPE));
     assert_eq!(recv(&b, 1).unwrap(), b"");
@@ -132,7 +142,7 @@ fn half_a_shutdown_leaves_the_other_half() {
 
 #[test]
 fn a_full_inbox_pushes_back() {
-    let (a, b) = UnixSocket::pair(Style::Stream);
+    let (a, b) = pair(Style::Stream);
     let chunk = vec![7; 100_000];
     let mut sent = 0;
     loop {
@@ -152,7 +162,7 @@ fn a_full_inbox_pushes_back() {
 
 #[test]
 fn peeking_leaves_bytes_and_descriptors() {
-    let (a, b) = UnixSocket::pair(Style::Stream);
+    let (a, b) = pair(Style::Stream);
     let file = OpenFile::<Fake>::new(EventFd::new(5, false), 2);
     a.send(&mut &b"abc"[..], None, &mut vec![file], &[], MsgFlags::empty()).unwrap();
     let mut buf = Vec::with_capacity(9);

@@ -2,7 +2,8 @@
 
 use crate::file::{Emit, File};
 use crate::platform::Platform;
-use alloc::sync::Arc;
+use crate::socket::unix::UnixSocket;
+use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::any::Any;
 use trapless_abi::flags::{OpenFlags, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK};
@@ -70,7 +71,9 @@ pub enum New<'a, P: Platform> {
     Directory(u32),
     /// A symbolic link with this text.
     Symlink(&'a [u8]),
-    /// An object made elsewhere: a device, a socket.
+    /// The name of a socket (bind(2)) with these permissions, and where it leads.
+    Socket(u32, Weak<UnixSocket<P>>),
+    /// An object made elsewhere: a device.
     Object(Arc<dyn Node<P>>),
     /// The root of another file system; takes the place of an empty directory of that name if there is one.
     Mount(Arc<dyn Node<P>>),
@@ -168,6 +171,11 @@ pub trait Node<P: Platform>: Any + Send + Sync {
 
     /// Where a link leads without going through its text, as the links of `/proc/self/fd` do. None for all others.
     fn jump(&self) -> Option<Arc<dyn Node<P>>> {
+        None
+    }
+
+    /// The socket that was bound to this name (unix(7)), as long as there is one.
+    fn socket(&self) -> Option<Arc<UnixSocket<P>>> {
         None
     }
 

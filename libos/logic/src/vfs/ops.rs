@@ -5,7 +5,8 @@ use super::node::{Change, Kind, New, Node};
 use super::walk::{Follow, Last};
 use super::{At, Vfs};
 use crate::platform::Platform;
-use alloc::sync::Arc;
+use crate::socket::unix::UnixSocket;
+use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use trapless_abi::flags::{AccessMode, S_IFMT};
 use trapless_abi::structs::{Stat, Statfs};
@@ -82,6 +83,11 @@ impl<P: Platform> Vfs<P> {
             Some(_) => return Err(Errno::EPERM),
         }
         self.make(at, path, New::File(self.masked(mode & PERMISSIONS))).map(drop)
+    }
+
+    /// bind(2) of an AF_UNIX socket: a name that leads to it. EEXIST, ENOENT for a slash at the end.
+    pub fn bind(&self, path: &[u8], socket: Weak<UnixSocket<P>>) -> SysResult<()> {
+        self.make(&At::Cwd, path, New::Socket(self.masked(0o777), socket)).map(drop)
     }
 
     /// link(2), linkat(2); `follow` says what to do if `old` is a symbolic link. EXDEV, EPERM for a directory, EEXIST.

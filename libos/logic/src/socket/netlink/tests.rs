@@ -274,6 +274,6 @@ fn only_the_kernel_can_be_talked_to() {
     let send = |to| socket.send(&mut &bytes[..], Some(&to), &mut Vec::new(), &[], MsgFlags::empty());
     assert_eq!(send(SockAddr::Netlink { port: 0, groups: 0 }), Ok(20));
     assert_eq!(send(SockAddr::Netlink { port: 7, groups: 0 }), Err(Errno::ECONNREFUSED));
-    assert_eq!(send(SockAddr::Unix(Vec::new())), Err(Errno::EINVAL));
+    assert_eq!(send(SockAddr::Unix([].into())), Err(Errno::EINVAL));
     assert_eq!(socket.bind(&SockAddr::Netlink { port: 0, groups: 1 }), Err(Errno::EOPNOTSUPP));
 }

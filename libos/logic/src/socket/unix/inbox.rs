@@ -1,10 +1,11 @@
-//! One end of a pair: what has come for it, and what it may still do.
+//! What has come for a socket, and what it may still do.
 
+use super::names::Address;
 use super::{CAPACITY, Style};
 use crate::data::{Sink, Source};
 use crate::file::OpenFile;
 use crate::platform::Platform;
-use crate::socket::{MsgFlags, Received};
+use crate::socket::{MsgFlags, Received, SockAddr};
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -16,7 +17,13 @@ pub(super) struct Message<P: Platform> {
     /// How much of it a stream reader has taken.
     taken: usize,
     rights: Vec<Arc<OpenFile<P>>>,
+    sender: Arc<Address<P>>,
 }
+
+/// Bytes of the longest packet: Linux keeps something back.
+const MAX_PACKET: usize = CAPACITY - 32;
+/// Datagrams that may wait for a socket that is not their sender's peer; one more fits in (net.unix.max_dgram_qlen).
+const MAX_QUEUE: usize = 10;
 
 /// Messages on their way to a socket, and its state.
 pub(super) struct Inbox<P: Platform> {
@@ -42,8 +49,23 @@ impl<P: Platform> Inbox<P> {
         !self.messages.is_empty()
     }
 
-    pub(super) fn has_room(&self) -> bool {
-        self.bytes < CAPACITY
+    /// Whether there is room for something; in a `short` queue the number of packets counts too.
+    pub(super) fn has_room(&self, short: bool) -> bool {
+        self.bytes < CAPACITY && !(short && self.messages.len() > MAX_QUEUE)
+    }
+
+    /// Whether the owner may send `len` bytes: EMSGSIZE, its own error, EPIPE.
+    pub(super) fn may_send(&mut self, style: Style, len: usize) -> SysResult<()> {
+        if style != Style::Stream {
+            if len > MAX_PACKET {
+                return Err(Errno::EMSGSIZE);
+            }
+            // A stream that cannot send any more says so, and keeps its error for who reads.
+            if let Some(error) = self.error.take() {
+                return Err(error);
+            }
+        }
+        if self.no_write { Err(Errno::EPIPE) } else { Ok(()) }
     }
 
     /// FIONREAD: of packets those of the next one, but SOCK_SEQPACKET counts as a stream does.
@@ -60,8 +82,8 @@ impl<P: Platform> Inbox<P> {
         core::mem::take(&mut self.messages)
     }
 
-    /// Bytes it takes now: EPIPE if nobody will read them, EAGAIN if it is full, EMSGSIZE for a packet that can never fit.
-    fn room(&self, style: Style, wanted: usize) -> SysResult<usize> {
+    /// Bytes it takes now: EPIPE if nobody will read them, EAGAIN if it is full.
+    fn room(&self, style: Style, short: bool, wanted: usize) -> SysResult<usize> {
         if self.no_read {
             return Err(Errno::EPIPE);
         }
@@ -69,7 +91,7 @@ impl<P: Platform> Inbox<P> {
         match style {
             Style::Stream if room == 0 => Err(Errno::EAGAIN),
             Style::Stream => Ok(wanted.min(room)),
-            _ if wanted > CAPACITY => Err(Errno::EMSGSIZE),
+            _ if short && self.messages.len() > MAX_QUEUE => Err(Errno::EAGAIN),
             // An empty inbox takes any packet; else it must fit.
             _ if wanted > room && self.has_message() => Err(Errno::EAGAIN),
             _ => Ok(wanted),
@@ -80,10 +102,12 @@ impl<P: Platform> Inbox<P> {
     pub(super) fn put(
         &mut self,
         style: Style,
+        short: bool,
+        sender: &Arc<Address<P>>,
         from: &mut dyn Source,
         rights: &mut Vec<Arc<OpenFile<P>>>,
     ) -> SysResult<usize> {
-        let room = self.room(style, from.remaining())?;
+        let room = self.room(style, short, from.remaining())?;
         let mut data = Vec::new();
         data.try_reserve_exact(room).map_err(|_| Errno::ENOBUFS)?;
         data.resize(room, 0);
@@ -91,12 +115,15 @@ impl<P: Platform> Inbox<P> {
         let n = from.pull(&mut data)?;
         data.truncate(n);
         self.bytes += n;
-        self.messages.push_back(Message { data, taken: 0, rights: core::mem::take(rights) });
+        self.messages.push_back(Message { data, taken: 0, rights: core::mem::take(rights), sender: sender.clone() });
         Ok(n)
     }
 
     /// recv(2). A stream gives what it has before it tells of an error; packets come after it, as on Linux.
     pub(super) fn get(&mut self, style: Style, to: &mut dyn Sink, flags: MsgFlags) -> SysResult<Received<P>> {
+        if style == Style::Stream && to.remaining() == 0 {
+            return Ok(Received::bytes(0));
+        }
         let told_first = style != Style::Stream || !self.has_message();
         if let Some(error) = self.error.take_if(|_| told_first) {
             return Err(error);
@@ -121,6 +148,9 @@ impl<P: Platform> Inbox<P> {
                 Err(e) if received.len == 0 => return Err(e),
                 Err(_) => break,
             };
+            if received.from.is_none() {
+                received.from = message.from();
+            }
             received.len += n;
             let whole = n == rest.len();
             received.rights = message.take_rights(peek);
@@ -145,6 +175,7 @@ impl<P: Platform> Inbox<P> {
         let room = to.remaining();
         let peek = flags.contains(MsgFlags::PEEK);
         let mut received = Received::bytes(to.push(&message.data)?);
+        received.from = message.from();
         received.truncated = message.data.len() > room;
         if flags.contains(MsgFlags::TRUNC) {
             received.len = message.data.len();
@@ -159,6 +190,11 @@ impl<P: Platform> Inbox<P> {
 }
 
 impl<P: Platform> Message<P> {
+    /// Who sent it, if that has a name.
+    fn from(&self) -> Option<SockAddr> {
+        self.sender.get().map(SockAddr::Unix)
+    }
+
     /// The descriptors that came with it; who only looks gets them too, and leaves them.
     fn take_rights(&mut self, peek: bool) -> Vec<Arc<OpenFile<P>>> {
         if peek { self.rights.clone() } else { core::mem::take(&mut self.rights) }

@@ -7,8 +7,9 @@ use super::entries::{Entries, Name};
 use super::{NODE_COST, Super};
 use crate::file::{Emit, File};
 use crate::platform::Platform;
+use crate::socket::unix::UnixSocket;
 use crate::sync::Lock;
-use alloc::sync::Arc;
+use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::any::Any;
 use trapless_abi::flags::{OpenFlags, TMPFS_MAGIC};
@@ -87,6 +88,8 @@ pub enum Body<P: Platform> {
     Directory(Directory<P>),
     /// A text.
     Symlink(Name),
+    /// What the name of a socket leads to.
+    Socket(Weak<UnixSocket<P>>),
 }
 
 /// The part of a node that changes.
@@ -103,7 +106,7 @@ impl<P: Platform> State<P> {
         match &mut self.body {
             Body::Regular(content) => Ok((&mut self.meta, content)),
             Body::Directory(_) => Err(Errno::EISDIR),
-            Body::Symlink(_) => Err(Errno::EINVAL),
+            Body::Symlink(_) | Body::Socket(_) => Err(Errno::EINVAL),
         }
     }
 
@@ -151,6 +154,7 @@ impl<P: Platform> Node<P> for Inode<P> {
             Body::Regular(content) => (content.size(), content.resident()),
             Body::Directory(_) => (BLOCK, 0),
             Body::Symlink(text) => (text.bytes().len() as u64, 0),
+            Body::Socket(_) => (0, 0),
         };
         let meta = &state.meta;
         Ok(Stat {
@@ -222,6 +226,13 @@ impl<P: Platform> Node<P> for Inode<P> {
         copy.try_reserve_exact(text.bytes().len()).map_err(|_| Errno::ENOMEM)?;
         copy.extend_from_slice(text.bytes());
         Ok(copy)
+    }
+
+    fn socket(&self) -> Option<Arc<UnixSocket<P>>> {
+        match &self.state.lock().body {
+            Body::Socket(socket) => socket.upgrade(),
+            _ => None,
+        }
     }
 
     fn create(self: Arc<Self>, name: &[u8], new: New<'_, P>) -> SysResult<Arc<dyn Node<P>>> {

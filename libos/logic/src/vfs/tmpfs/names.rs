@@ -24,6 +24,7 @@ impl<P: Platform> Inode<P> {
             New::File(mode) => self.fs.make(Kind::Regular, mode, 1, Body::Regular(Content::new(&[])))?,
             New::Directory(mode) => self.new_directory(mode)?,
             New::Symlink(text) => self.fs.make(Kind::Symlink, 0o777, 1, Body::Symlink(Name::owned(text)?))?,
+            New::Socket(mode, socket) => self.fs.make(Kind::Socket, mode, 1, Body::Socket(socket))?,
             New::Object(node) => node,
             New::Mount(node) => {
                 mount = true;
