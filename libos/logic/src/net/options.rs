@@ -305,6 +305,8 @@ impl Options {
             (IPPROTO_IP, ip::TTL) => self.ttl.into(),
             (IPPROTO_IPV6, ipv6::V6ONLY) if self.family != Family::Inet => (self.family == Family::Inet6Only).into(),
             (IPPROTO_IPV6, ipv6::UNICAST_HOPS) if self.family != Family::Inet => self.hops.into(),
+            // As in Linux, setting one is ENOPROTOOPT.
+            (IPPROTO_IPV6, _) if self.family == Family::Inet => return Err(Errno::EOPNOTSUPP),
             (IPPROTO_TCP, _) if !self.tcp => return Err(Errno::ENOPROTOOPT),
             (IPPROTO_TCP, tcp_opt::NODELAY) => self.nodelay.into(),
             (IPPROTO_TCP, tcp_opt::KEEPIDLE) => self.keepidle,
