@@ -214,6 +214,9 @@ TEST(datagrams)
 	say("from %s, size %d", inet_ntop(AF_INET6, &from.sin6_addr, text, sizeof text), (int)size);
 	CALL(bind_to(plain, 0));
 	struct sockaddr_in to = loopback(port6(b));
+	CALL(sendto(a, "of AF_INET", 10, 0, (void *)&to, sizeof to));
+	VALUE(arrives(b));
+	CALL(recv(b, buffer, 16, 0));
 	CALL(sendto(plain, "two", 3, 0, (void *)&to, sizeof to));
 	VALUE(arrives(b));
 	size = sizeof from;

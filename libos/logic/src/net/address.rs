@@ -65,6 +65,22 @@ impl Family {
         if self.speaks(addr) { Ok(IpEndpoint::new(addr, port)) } else { Err(Errno::ENETUNREACH) }
     }
 
+    /// As [`Family::decode`], for the address of a datagram: as in Linux it need not say of which link it is, and may
+    /// be one of AF_INET.
+    pub(super) fn decode_to(self, address: &SockAddr) -> SysResult<IpEndpoint> {
+        match address {
+            SockAddr::Inet(SocketAddr::V6(v6)) if v6.scope_id() == 0 => {
+                let mut v6 = *v6;
+                v6.set_scope_id(ETH0);
+                self.decode(&SockAddr::Inet(v6.into()))
+            }
+            SockAddr::Inet(SocketAddr::V4(v4)) if self != Self::Inet => {
+                self.decode(&SockAddr::Inet(SocketAddrV6::new(v4.ip().to_ipv6_mapped(), v4.port(), 0, 0).into()))
+            }
+            other => self.decode(other),
+        }
+    }
+
     /// As [`Family::decode`], for bind(2): EINVAL for IPv4 without it.
     pub(super) fn decode_own(self, address: &SockAddr) -> SysResult<IpEndpoint> {
         self.decode(address).map_err(|error| if error == Errno::ENETUNREACH { Errno::EINVAL } else { error })
@@ -222,6 +238,7 @@ mod tests {
         assert_eq!(Family::Inet6Only.decode(&mapped), Err(Errno::ENETUNREACH));
         for family in [Family::Inet6, Family::Inet6Only] {
             assert_eq!(family.decode(&plain), Err(Errno::EAFNOSUPPORT));
+            assert_eq!(family.decode_to(&plain), family.decode(&mapped));
             let address = family.decode(&v6("[2001:db8::1]:80")).unwrap();
             assert_eq!(family.encode(address), v6("[2001:db8::1]:80"));
         }
@@ -236,6 +253,7 @@ mod tests {
                 Family::Inet6.decode(&SockAddr::Inet(SocketAddrV6::new(text.parse().unwrap(), 1, 0, scope).into()))
             };
             assert_eq!((at(0), at(7)), (Err(Errno::EINVAL), Err(Errno::ENODEV)));
+            assert_eq!(Family::Inet6.decode_to(&v6(&format!("[{text}]:1"))), at(ETH0));
             let SockAddr::Inet(SocketAddr::V6(seen)) = Family::Inet6.encode(at(ETH0).unwrap()) else {
                 panic!("{text}")
             };

@@ -126,7 +126,7 @@ impl<P: Platform> UdpSocket<P> {
             return Err(Errno::EPIPE);
         }
         let to = match to {
-            Some(to) => resolve(core.options.family.decode(to)?),
+            Some(to) => resolve(core.options.family.decode_to(to)?),
             None => core.peer.ok_or(Errno::EDESTADDRREQ)?,
         };
         let service = core.options.asked(control, to.addr)?;
