@@ -10,9 +10,6 @@ use trapless_logic::futex::SEED_OPENS;
 use trapless_logic::net::{Addressing, Addressing6, Ipv4Address, Ipv4Cidr, Ipv6Address, Ipv6Cidr};
 use trapless_logic::vfs::tty::window;
 
-/// The host name if none is given. It has a dot: without one OTP looks it up at boot by an external program.
-const HOSTNAME: &str = "beam.localdomain";
-
 /// Every setting, decoded.
 #[derive(Debug)]
 pub struct Config {
@@ -23,7 +20,7 @@ pub struct Config {
     /// `ip6=`.
     pub ip6: Option<Addressing6>,
     /// `hostname=`.
-    pub hostname: String,
+    pub hostname: Option<String>,
     /// `trace=`: calls and areas to print.
     pub trace: String,
     /// `counters=`: whether calls are counted.
@@ -87,7 +84,7 @@ impl Config {
             futex_spin_opens: 0,
             addressing: Addressing::Dhcp,
             ip6: None,
-            hostname: HOSTNAME.into(),
+            hostname: None,
             trace: String::new(),
             counters: Counting::Off,
             log: log::LevelFilter::Warn,
@@ -114,7 +111,7 @@ impl Config {
             "futex" => self.futex_spin_opens = futex_policy(value)?,
             "ip" => self.addressing = addressing(value)?,
             "ip6" => self.ip6 = Some(addressing6(value)?),
-            "hostname" if value.contains('.') && value.len() <= 64 => self.hostname = value.into(),
+            "hostname" if value.contains('.') && value.len() <= 64 => self.hostname = Some(value.into()),
             "trace" => self.trace = value.into(),
             "counters" => self.counters = counting(value)?,
             "log" => self.log = value.parse().ok()?,

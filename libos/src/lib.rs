@@ -12,6 +12,7 @@ mod counters;
 mod dispatch;
 mod files;
 mod forker;
+mod hostname;
 pub mod init;
 mod kernel;
 mod machine_info;

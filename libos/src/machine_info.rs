@@ -1,6 +1,7 @@
 //! The numbers behind /proc and /sys.
 
 use crate::config::Config;
+use crate::hostname;
 use crate::task::PID;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -19,8 +20,6 @@ pub const VERSION: &str = concat!("#1 SMP trapless ", env!("CARGO_PKG_VERSION"))
 
 /// What the libos tells about itself.
 pub struct MachineInfo {
-    /// Host name.
-    pub hostname: String,
     /// Program arguments.
     pub arguments: Vec<String>,
     /// Program environment.
@@ -32,12 +31,7 @@ pub struct MachineInfo {
 impl MachineInfo {
     /// For a program that is about to start.
     pub fn new(config: &Config, argv: &[String], envp: &[String]) -> Self {
-        Self {
-            hostname: config.hostname.clone(),
-            arguments: argv.to_vec(),
-            environment: envp.to_vec(),
-            line: config.line.clone(),
-        }
+        Self { arguments: argv.to_vec(), environment: envp.to_vec(), line: config.line.clone() }
     }
 }
 
@@ -149,7 +143,7 @@ impl SystemInfo for MachineInfo {
     }
 
     fn hostname(&self) -> String {
-        self.hostname.clone()
+        hostname::get().into()
     }
 
     fn release(&self) -> String {

@@ -1,7 +1,7 @@
 //! The network: the card, the stack, and the softirq between them.
 
 use crate::config::Config;
-use crate::kernel;
+use crate::{hostname, kernel};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -41,6 +41,9 @@ fn configured(Addresses { lease, ipv6, dns }: &Addresses) {
     match lease {
         Some(lease) => log::info!("network address {}", lease.address),
         None => log::info!("no network address"),
+    }
+    if let Some(name) = lease.as_ref().and_then(|lease| lease.host_name.as_deref()) {
+        hostname::given(name);
     }
     ipv6.iter().for_each(|address| log::info!("network address {address}"));
     if dns.is_empty() {

@@ -4,7 +4,7 @@
 
 #define AREAS(X) \
 	X(futex) X(thread) X(sync) X(cancel) X(signal) X(interrupt) X(pipe) X(event) X(epoll) X(poll) X(unix_socket) X(unix_name) \
-	X(unix_connect) X(tcp) X(tcp_edge) X(udp) X(ipv6) X(interface) X(memory) X(file) X(directory) X(descriptor) X(clock) X(system) X(libc) X(stress) X(fault) X(invalid)
+	X(unix_connect) X(tcp) X(tcp_edge) X(sockopt) X(udp) X(ipv6) X(interface) X(memory) X(file) X(directory) X(descriptor) X(clock) X(system) X(libc) X(stress) X(fault) X(invalid)
 #define DECLARE(name) extern const struct area area_##name;
 #define LIST(name) &area_##name,
 AREAS(DECLARE)

@@ -56,6 +56,8 @@ pub const ENVIRONMENT: &[&str] = &[
     "LANG=C.UTF-8",
     "TERM=xterm",
     "PATH=/otp/bin",
+    // A crash dump is a file in memory: one of a node that has run out of it could only be lost, after minutes of writing.
+    "ERL_CRASH_DUMP_BYTES=8388608",
 ];
 
 /// A line of `erl` arguments, sorted.

@@ -5,7 +5,7 @@ mod limits;
 pub use limits::*;
 
 use super::time::{process_cpu_ns, thread_cpu_ns};
-use crate::kernel::kernel;
+use crate::hostname;
 use crate::machine_info::{RELEASE, VERSION};
 use crate::task::PID;
 use crate::user::Put;
@@ -21,7 +21,7 @@ const GROUP: i32 = PID;
 pub fn uname(buf: Out<Utsname>) -> SysResult {
     let mut names = Utsname::new_zeroed();
     fill(&mut names.sysname, "Linux");
-    fill(&mut names.nodename, &kernel().config.hostname);
+    fill(&mut names.nodename, hostname::get());
     fill(&mut names.release, RELEASE);
     fill(&mut names.version, VERSION);
     fill(&mut names.machine, "x86_64");

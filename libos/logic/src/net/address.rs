@@ -69,15 +69,24 @@ impl Family {
     /// be one of AF_INET.
     pub(super) fn decode_to(self, address: &SockAddr) -> SysResult<IpEndpoint> {
         match address {
-            SockAddr::Inet(SocketAddr::V6(v6)) if v6.scope_id() == 0 => {
-                let mut v6 = *v6;
-                v6.set_scope_id(ETH0);
-                self.decode(&SockAddr::Inet(v6.into()))
-            }
+            SockAddr::Inet(SocketAddr::V6(v6)) if v6.scope_id() == 0 => self.decode(&on_the_link(*v6)),
             SockAddr::Inet(SocketAddr::V4(v4)) if self != Self::Inet => {
                 self.decode(&SockAddr::Inet(SocketAddrV6::new(v4.ip().to_ipv6_mapped(), v4.port(), 0, 0).into()))
             }
             other => self.decode(other),
+        }
+    }
+
+    /// As [`Family::decode`], for connect(2) of a socket that has these addresses: one of the link's own need not say of which link the
+    /// other is.
+    pub(super) fn decode_peer(self, address: &SockAddr, own: Option<Local>) -> SysResult<IpEndpoint> {
+        match (address, own.and_then(Local::one)) {
+            (SockAddr::Inet(SocketAddr::V6(v6)), Some(IpAddress::Ipv6(own)))
+                if v6.scope_id() == 0 && is_of_link(own) =>
+            {
+                self.decode(&on_the_link(*v6))
+            }
+            _ => self.decode(address),
         }
     }
 
@@ -94,6 +103,12 @@ impl Family {
             IpAddress::Ipv6(v6) => SocketAddrV6::new(v6, port, 0, if is_of_link(v6) { ETH0 } else { 0 }).into(),
         })
     }
+}
+
+/// The address with the scope of the card's link.
+const fn on_the_link(mut address: SocketAddrV6) -> SockAddr {
+    address.set_scope_id(ETH0);
+    SockAddr::Inet(SocketAddr::V6(address))
 }
 
 /// Whether an address means something on one link only (RFC 4291, 2.5.6 and 2.7).
@@ -259,6 +274,18 @@ mod tests {
             };
             assert_eq!(seen.scope_id(), ETH0);
         }
+    }
+
+    #[test]
+    fn who_is_bound_on_a_link_means_that_link() {
+        let link = Local::One("fe80::2".parse::<Ipv6Address>().unwrap().into());
+        let peer = |text: &str, own| Family::Inet6.decode_peer(&v6(text), own);
+        assert_eq!(peer("[fe80::1]:1", Some(link)), peer("[fe80::1%2]:1", None));
+        assert!(peer("[fe80::1]:1", Some(link)).is_ok());
+        for own in [None, Some(Local::All(Family::Inet6)), Some(Local::One(Ipv6Address::LOCALHOST.into()))] {
+            assert_eq!(peer("[fe80::1]:1", own), Err(Errno::EINVAL));
+        }
+        assert_eq!(peer("[fe80::1%7]:1", Some(link)), Err(Errno::ENODEV));
     }
 
     #[test]

@@ -3,15 +3,16 @@
 use super::address::{Family, Local};
 use super::conn::{Conn, Owner, new_tcp_socket};
 use super::flow::{Flow, Kind, Segment};
-use super::ports::Binding;
+use super::ports::{Binding, Sharing};
 use super::stack::Inner;
 use super::table::ConnId;
 use crate::platform::{Platform, Supply};
 use crate::time;
 use alloc::collections::{BTreeSet, VecDeque};
+use core::ops::RangeInclusive;
 use core::task::Waker;
 use smoltcp::socket::tcp;
-use smoltcp::wire::{IpAddress, IpListenEndpoint};
+use smoltcp::wire::{IpEndpoint, IpListenEndpoint};
 use trapless_abi::{Errno, SysResult};
 
 /// Half-open connections that a listener may have beside those that wait for accept(2), as in Linux (tcp(7), tcp_max_syn_backlog).
@@ -24,7 +25,20 @@ const MAX_BURST: usize = 64;
 const ALWAYS: usize = 64;
 
 /// What a listener listens on.
-pub(super) type ListenKey = (u16, Local);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct ListenKey {
+    port: u16,
+    local: Local,
+    /// Its number among those that divide what comes between them (SO_REUSEPORT).
+    member: u32,
+}
+
+impl ListenKey {
+    /// All that listen on the port of these addresses.
+    const fn all(port: u16, local: Local) -> RangeInclusive<Self> {
+        Self { port, local, member: 0 }..=Self { port, local, member: u32::MAX }
+    }
+}
 
 /// When a connection began to open, which tells its place among the half-open ones.
 pub(super) type Opened = time::Instant;
@@ -37,8 +51,8 @@ pub(super) struct Listener {
     pub(super) half_open: BTreeSet<(Opened, ConnId)>,
     /// Complete connections, oldest first. INV-NET-3: whoever adds one wakes.
     pub(super) complete: VecDeque<ConnId>,
-    /// SO_REUSEADDR: its connections share the port with the listener of a later start.
-    pub(super) shareable: bool,
+    /// With whom it shares the port; its connections do with the listener of a later start.
+    pub(super) sharing: Sharing,
     pub(super) waker: Waker,
 }
 
@@ -63,7 +77,7 @@ pub(super) fn reset_error(state: tcp::State) -> Errno {
 
 impl<P: Platform> Inner<P> {
     /// Where a segment goes; makes a socket for a connection that a listener waits for.
-    pub(super) fn judge(&mut self, Segment { flow, kind, .. }: Segment) -> Verdict {
+    pub(super) fn judge(&mut self, &Segment { flow, kind, .. }: &Segment) -> Verdict {
         match self.table.find(&flow) {
             // The client uses the port of a finished connection again.
             Some(old) if kind == Kind::Opening && self.forget_finished(old) => {}
@@ -73,15 +87,25 @@ impl<P: Platform> Inner<P> {
         if kind != Kind::Opening {
             return Verdict::Nobody;
         }
-        let Some(key) = self.listener_for(flow.local.port, flow.local.addr) else { return Verdict::Nobody };
+        let Some(key) = self.listener_for(&flow) else { return Verdict::Nobody };
         self.admit(key, flow).map_or(Verdict::Drop, Verdict::To)
     }
 
-    /// What listens on a port of one of the host's addresses.
-    fn listener_for(&self, port: u16, address: IpAddress) -> Option<ListenKey> {
-        let all = [Family::Inet, Family::Inet6, Family::Inet6Only].into_iter().filter(|family| family.speaks(address));
-        let locals = [Local::One(address)].into_iter().chain(all.map(Local::All));
-        locals.map(|local| (port, local)).find(|key| self.listeners.contains_key(key)).filter(|_| self.is_own(address))
+    /// What listens on a port of one of the host's addresses, for the connection with these ends.
+    fn listener_for(&self, flow: &Flow) -> Option<ListenKey> {
+        let IpEndpoint { addr, port } = flow.local;
+        if !self.is_own(addr) {
+            return None;
+        }
+        let all = [Family::Inet, Family::Inet6, Family::Inet6Only].into_iter().filter(|family| family.speaks(addr));
+        let mut locals = [Local::One(addr)].into_iter().chain(all.map(Local::All));
+        locals.find_map(|local| {
+            let members = || self.listeners.range(ListenKey::all(port, local)).map(|(key, _)| *key);
+            match members().count() {
+                0 | 1 => members().next(),
+                count => members().nth((self.table.spread(flow) % count as u64) as usize),
+            }
+        })
     }
 
     fn admit(&mut self, key: ListenKey, flow: Flow) -> SysResult<ConnId> {
@@ -104,7 +128,7 @@ impl<P: Platform> Inner<P> {
         let (mut socket, buffers) = new_tcp_socket::<P>()?;
         let local = IpListenEndpoint { addr: Some(flow.local.addr), port: flow.local.port };
         socket.listen(local).map_err(|_| Errno::EINVAL)?;
-        let binding = Binding { port: key.0, local: Local::One(flow.local.addr), shareable: listener.shareable };
+        let binding = Binding { port: key.port, local: Local::One(flow.local.addr), sharing: listener.sharing };
         let binding = self.tcp_ports.share(binding)?;
         let opened = P::now();
         let id = self.add_tcp((socket, buffers), flow, binding, Owner::Listener(key, opened));
@@ -145,18 +169,24 @@ impl<P: Platform> Inner<P> {
     }
 
     /// listen(2) on a bound port. EADDRINUSE, EINVAL.
-    pub(super) fn listen(&mut self, binding: Binding, listener: Listener) -> SysResult<()> {
-        if self.listened(binding.port, binding.local) {
+    pub(super) fn listen(&mut self, Binding { port, local, .. }: Binding, listener: Listener) -> SysResult<ListenKey> {
+        if self.listened(port, local, listener.sharing) {
             return Err(Errno::EADDRINUSE);
         }
-        self.listeners.insert((binding.port, binding.local), listener);
-        Ok(())
+        let members = self.listeners.range(ListenKey::all(port, local));
+        // The first number that nobody has.
+        let member = members.zip(0..).find(|((key, _), nth)| key.member != *nth).map(|(_, nth)| nth);
+        let member = member.unwrap_or_else(|| self.listeners.range(ListenKey::all(port, local)).count() as u32);
+        let key = ListenKey { port, local, member };
+        self.listeners.insert(key, listener);
+        Ok(key)
     }
 
-    /// Whether somebody listens where a socket with this port and these addresses would.
-    pub(super) fn listened(&self, port: u16, local: Local) -> bool {
-        let from = self.listeners.range((port, Local::All(Family::Inet))..);
-        from.take_while(|(key, _)| key.0 == port).any(|(key, _)| key.1.overlaps(local))
+    /// Whether somebody listens where a socket with this port and these addresses would, who does not share the port with it.
+    pub(super) fn listened(&self, port: u16, local: Local, sharing: Sharing) -> bool {
+        let from = self.listeners.range(ListenKey { port, local: Local::All(Family::Inet), member: 0 }..);
+        let mut others = from.take_while(|(key, _)| key.port == port).filter(|(key, _)| key.local.overlaps(local));
+        others.any(|(_, other)| !(other.sharing.port && sharing.port))
     }
 
     /// A connection that is complete, for accept(2). EAGAIN, EINVAL if nobody listens there.

@@ -5,6 +5,7 @@ use super::buffers::Buffers;
 use super::flow::Flow;
 use super::ports::Binding;
 use super::recovery::Recovery;
+use super::sending::Sending;
 use super::stack::Inner;
 use super::table::{ConnId, Entry};
 use crate::platform::Platform;
@@ -18,7 +19,7 @@ use trapless_abi::{Errno, SysResult};
 /// delays for 40 ms at least, smoltcp for 10; 1 ms still lets a quick answer carry the acknowledgement of its request.
 const ACK_DELAY: smoltcp::time::Duration = smoltcp::time::Duration::from_millis(1);
 /// How long a closed connection may go without progress: tcp(7), tcp_fin_timeout.
-const ORPHAN: Duration = Duration::from_secs(60);
+pub(super) const ORPHAN: Duration = Duration::from_secs(60);
 /// How long a reset may wait for room in the ring or for the peer's Ethernet address.
 const RESET: Duration = Duration::from_secs(3);
 /// How long a finished connection stays to acknowledge the peer's last segment again. RFC 9293 asks for minutes; the buffers are
@@ -40,11 +41,13 @@ pub(super) struct Limits {
     pub(super) data: Duration,
     /// While the connection is idle: None without SO_KEEPALIVE.
     pub(super) idle: Option<Duration>,
+    /// When the program has closed its side, and the peer knows: TCP_LINGER2.
+    pub(super) finish: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connect: Duration::from_secs(127), data: Duration::from_secs(924), idle: None }
+        Self { connect: Duration::from_secs(127), data: Duration::from_secs(924), idle: None, finish: ORPHAN }
     }
 }
 
@@ -63,6 +66,7 @@ pub(super) enum Owner {
 pub(super) struct Conn {
     pub(super) binding: Binding,
     pub(super) limits: Limits,
+    pub(super) sending: Sending,
     pub(super) owner: Owner,
     pub(super) buffers: Buffers,
     pub(super) recovery: Recovery,
@@ -84,6 +88,7 @@ impl Conn {
         Self {
             binding,
             limits: Limits::default(),
+            sending: Sending::default(),
             owner,
             buffers,
             recovery: Recovery::default(),
@@ -186,7 +191,7 @@ impl<P: Platform> Inner<P> {
     pub(super) fn bury(&mut self, id: ConnId) {
         if let Some((socket, conn)) = self.both(id) {
             let seen = (socket.state(), socket.send_queue());
-            conn.owner = Owner::Nobody(Dying { deadline: P::now() + patience(seen.0), seen });
+            conn.owner = Owner::Nobody(Dying { deadline: P::now() + patience(seen.0, &conn.limits), seen });
             self.table.touch(id);
         }
     }
@@ -211,6 +216,10 @@ impl<P: Platform> Inner<P> {
         socket.set_timeout(conn.limit(socket));
         // The reset, if there was one to send, is out.
         let over = state == tcp::State::Closed && socket.remote_endpoint().is_none();
+        // So it is nearly always.
+        if !over && conn.owner == Owner::Program {
+            return;
+        }
         let owner = conn.owner;
         if over {
             self.table.release_flow(id);
@@ -240,7 +249,7 @@ impl<P: Platform> Inner<P> {
         }
         let seen = (socket.state(), socket.send_queue());
         if seen != dying.seen {
-            dying = Dying { deadline: now + patience(seen.0), seen };
+            dying = Dying { deadline: now + patience(seen.0, &conn.limits), seen };
             conn.owner = Owner::Nobody(dying);
         }
         if abort {
@@ -264,10 +273,11 @@ impl<P: Platform> Inner<P> {
 }
 
 /// How long a closed connection may stay in a state without progress.
-fn patience(state: tcp::State) -> Duration {
+fn patience(state: tcp::State, limits: &Limits) -> Duration {
     match state {
         tcp::State::Closed => RESET,
         tcp::State::TimeWait => TIME_WAIT,
+        tcp::State::FinWait2 => limits.finish,
         _ => ORPHAN,
     }
 }

@@ -4,15 +4,16 @@ use super::router::{NETWORKS, link_local};
 use super::stack::{Inner, NetStack};
 use super::wire::MTU;
 use crate::platform::Platform;
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use smoltcp::socket::dhcpv4;
 use smoltcp::wire::{IpAddress, IpCidr, Ipv4Address, Ipv4Cidr, Ipv6Address, Ipv6Cidr};
 use trapless_abi::flags::{
     ARPHRD_ETHER, ARPHRD_LOOPBACK, IFF_BROADCAST, IFF_LOOPBACK, IFF_MULTICAST, IFF_RUNNING, IFF_UP,
 };
 
-/// The index of the card's interface.
+/// The indices of the interfaces: the loopback, and the card.
+pub(super) const LOOPBACK: u32 = 1;
 pub(super) const ETH0: u32 = 2;
 
 /// Where the host's address comes from.
@@ -58,7 +59,7 @@ pub struct Addresses {
     pub dns: Vec<IpAddress>,
 }
 
-/// The address, router and name servers in use.
+/// What DHCP has given, or the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
     /// Address and prefix.
@@ -67,6 +68,8 @@ pub struct Lease {
     pub router: Option<Ipv4Address>,
     /// Name servers; only DHCP tells about them.
     pub dns: Vec<Ipv4Address>,
+    /// The host's name, as DHCP tells it.
+    pub host_name: Option<String>,
 }
 
 /// Who wants to know about changes: see [`NetStack::on_lease`].
@@ -96,7 +99,7 @@ pub struct InterfaceInfo {
 const LOOPBACK_FLAGS: u16 = IFF_UP | IFF_LOOPBACK | IFF_RUNNING;
 const ETHERNET_FLAGS: u16 = IFF_UP | IFF_BROADCAST | IFF_RUNNING | IFF_MULTICAST;
 /// As Linux says. Packets are cut as for the card, which programs do not see.
-const LOOPBACK_MTU: u32 = 65536;
+pub(super) const LOOPBACK_MTU: u32 = 65536;
 const LOOPBACK6: Ipv6Cidr = Ipv6Cidr::new(Ipv6Address::LOCALHOST, 128);
 
 impl InterfaceInfo {
@@ -143,7 +146,7 @@ impl<P: Platform> NetStack<P> {
         });
         let lo = InterfaceInfo {
             name: "lo",
-            index: 1,
+            index: LOOPBACK,
             flags: LOOPBACK_FLAGS.into(),
             mac: [0; 6],
             address: Some(Ipv4Address::LOCALHOST),
@@ -187,8 +190,10 @@ impl<P: Platform> Inner<P> {
     /// Starts with this kind of addresses.
     pub(super) fn configure(&mut self, addressing: Addressing) {
         match addressing {
-            Addressing::Dhcp if self.wire.has_nic() => self.dhcp = Some(self.datagrams.set.add(dhcpv4::Socket::new())),
-            Addressing::Static { address, router } => self.lease = Some(Lease { address, router, dns: Vec::new() }),
+            Addressing::Dhcp if self.wire.has_nic() => self.start_dhcp(),
+            Addressing::Static { address, router } => {
+                self.lease = Some(Lease { address, router, dns: Vec::new(), host_name: None });
+            }
             _ => {}
         }
         if self.fixed6 == Addressing6::Auto && self.wire.has_nic() {

@@ -3,7 +3,7 @@
 //! smoltcp is the TCP/IP engine. Around it this module adds what a program expects of an operating system: listen backlogs
 //! (`admission`: sockets are made when a SYN comes), connections that outlive close(2) (`conn`) and are found by their ends (`flow`,
 //! `table`), memory as far as it is used (`buffers`), losses found soon (`recovery`), packets from their fragments and back
-//! (`reassembly`, `fragments`), addresses from servers and routers (`lease`, `router`), loopback (`wire`), what a card does in place of
+//! (`reassembly`, `fragments`), addresses from servers and routers (`lease`, `dhcp`, `router`), loopback (`wire`), what a card does in place of
 //! the stack (`inspector`, `outgoing`), datagrams and the socket calls ([`tcp`], [`udp`]).
 //!
 //! Lock order: a socket's own state, then the stack, then wait queues.
@@ -14,13 +14,13 @@ mod buffers;
 mod checksum;
 mod conn;
 pub mod device;
+mod dhcp;
 mod events;
 mod flow;
 mod fragments;
 mod icmp;
 mod inspector;
 mod lease;
-mod marks;
 mod martian;
 mod multicast;
 mod neighbor;
@@ -33,6 +33,7 @@ mod reassembly;
 mod recovery;
 pub mod relay;
 mod router;
+mod sending;
 mod service;
 mod stack;
 mod table;

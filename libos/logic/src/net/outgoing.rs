@@ -2,19 +2,19 @@
 
 use super::checksum;
 use super::device::{Offloads, Orders, PartialChecksum, Segmentation, Transmitter};
-use super::flow::Span;
 use super::fragments;
-use super::marks::{Marks, segment};
 use super::martian::martian;
 use super::multicast;
 use super::packet::Packet;
+use super::sending::Sending;
+use super::service::Service;
 use super::udp::{Envelope, Outbox};
 use super::wire::{LONGEST_FRAME, MAX_FRAME};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::num::NonZeroU16;
 use smoltcp::phy::{PacketMeta, TxToken};
-use smoltcp::wire::{EthernetAddress, EthernetFrame, IPV6_HEADER_LEN, IpProtocol};
+use smoltcp::wire::{EthernetAddress, EthernetFrame, IPV6_HEADER_LEN, IpProtocol, TcpPacket};
 
 /// Frames, and bytes in them, that wait in the loopback before more are refused, as a full ring would.
 const LOOPBACK_DEPTH: usize = 256;
@@ -34,14 +34,13 @@ pub(super) struct Outgoing {
     scratch: Vec<u8>,
     /// The number of the next packet that is cut.
     ident: u32,
-    pub(super) marks: Marks,
+    /// Of the connection that smoltcp sends for; of nobody's in between.
+    pub(super) sending: Sending,
     pub(super) outbox: Outbox,
     /// The card took frames since the last kick.
     pub(super) unkicked: bool,
     /// Frames that smoltcp has sent.
     pub(super) sent: u64,
-    /// The last of them, if it was a TCP segment.
-    pub(super) last: Option<Span>,
 }
 
 impl Outgoing {
@@ -54,11 +53,10 @@ impl Outgoing {
             spare: Vec::new(),
             scratch: alloc::vec![0; LONGEST_FRAME + IPV6_HEADER_LEN],
             ident,
-            marks: Marks::new(),
+            sending: Sending::default(),
             outbox: Outbox::new(),
             unkicked: false,
             sent: 0,
-            last: None,
         }
     }
 
@@ -99,18 +97,33 @@ impl Outgoing {
     /// Sees to a frame of smoltcp's: says what becomes of it.
     fn dispose(&mut self, frame: &mut [u8], size: Option<NonZeroU16>) -> Fate {
         let packet = Packet::of(frame);
-        if let Some(envelope) = packet.as_ref().and_then(|packet| Envelope::of(frame, packet)) {
-            return Fate::Envelope(envelope);
-        }
+        let mut header_len = None;
         if let Some(packet) = &packet {
-            multicast::correct(frame, packet);
+            match packet.protocol {
+                IpProtocol::Tcp => header_len = self.correct(frame, packet),
+                IpProtocol::HopByHop => multicast::correct(frame, packet),
+                IpProtocol::Udp => {
+                    if let Some(envelope) = Envelope::of(frame, packet) {
+                        return Fate::Envelope(envelope);
+                    }
+                }
+                _ => {}
+            }
         }
-        self.last = packet.as_ref().and_then(|packet| self.marks.correct(frame, packet));
         if self.keeps(frame, packet.as_ref()) {
             return Fate::Done;
         }
-        let sealed = packet.as_ref().and_then(|packet| seal(frame, packet, size, self.offloads));
+        let sealed = packet.zip(header_len).map(|(packet, header)| seal(frame, &packet, header, size, self.offloads));
         Fate::Card(sealed.unwrap_or_default())
+    }
+
+    /// Puts a segment right, but for its checksum: the length of its header. None if it is none.
+    fn correct(&mut self, frame: &mut [u8], packet: &Packet) -> Option<u16> {
+        let mut tcp = segment(frame, packet)?;
+        self.sending.correct(&mut tcp);
+        let header_len = tcp.header_len().into();
+        Service { tos: self.sending.service_class, ttl: None }.apply(frame);
+        Some(header_len)
     }
 
     /// Whether a frame is not for the card: it comes back, or goes nowhere.
@@ -170,18 +183,22 @@ enum Fate {
     Done,
 }
 
-/// Sees to a frame's TCP checksum, which smoltcp has left out, and to the size of its pieces. None if it is no segment.
-fn seal(frame: &mut [u8], packet: &Packet, size: Option<NonZeroU16>, offloads: Offloads) -> Option<Orders> {
-    let mut tcp = segment(frame, packet)?;
-    let header = u16::from(tcp.header_len());
-    tcp.set_checksum(checksum::pseudo(packet.from, packet.to, IpProtocol::Tcp, packet.payload.len()));
+/// A TCP segment in one piece.
+fn segment<'a>(frame: &'a mut [u8], packet: &Packet) -> Option<TcpPacket<&'a mut [u8]>> {
+    TcpPacket::new_checked(&mut frame[packet.payload.clone()]).ok().filter(|_| packet.part.is_none())
+}
+
+/// Sees to a segment's checksum, which smoltcp has left out, and to the size of its pieces.
+fn seal(frame: &mut [u8], packet: &Packet, header: u16, size: Option<NonZeroU16>, offloads: Offloads) -> Orders {
+    let pseudo = checksum::pseudo(packet.from, packet.to, IpProtocol::Tcp, packet.payload.len());
+    TcpPacket::new_unchecked(&mut frame[packet.payload.clone()]).set_checksum(pseudo);
     let partial = PartialChecksum { start: packet.payload.start as u16, offset: TCP_CHECKSUM };
     if !offloads.checksum {
         checksum::complete(frame, partial);
-        return Some(Orders::default());
+        return Orders::default();
     }
     let segmentation = size.map(|size| Segmentation { headers: partial.start + header, size });
-    Some(Orders { checksum: Some(partial), segmentation })
+    Orders { checksum: Some(partial), segmentation }
 }
 
 /// smoltcp's permission to send one frame.

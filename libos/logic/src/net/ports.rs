@@ -1,4 +1,4 @@
-//! Which local ports are taken, and by whom (ip(7), SO_REUSEADDR in socket(7)).
+//! Which local ports are taken, and by whom (ip(7), SO_REUSEADDR and SO_REUSEPORT in socket(7)).
 
 use super::address::Local;
 use crate::platform::Platform;
@@ -9,6 +9,21 @@ use trapless_abi::{Errno, SysResult};
 /// The range of ports for sockets that did not ask for one (ip(7), ip_local_port_range).
 const EPHEMERAL: core::ops::RangeInclusive<u16> = 32768..=60999;
 
+/// With whom a socket shares its port.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Sharing {
+    /// SO_REUSEADDR: with those that have it too.
+    pub(super) address: bool,
+    /// SO_REUSEPORT: with those that have it too, and what comes to the port is divided between them.
+    pub(super) port: bool,
+}
+
+impl Sharing {
+    const fn allows(self, other: Self) -> bool {
+        (self.address && other.address) || (self.port && other.port)
+    }
+}
+
 /// One socket's claim to a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Binding {
@@ -16,8 +31,8 @@ pub(super) struct Binding {
     pub(super) port: u16,
     /// The addresses.
     pub(super) local: Local,
-    /// SO_REUSEADDR was set when the socket was bound.
-    pub(super) shareable: bool,
+    /// As it was when the socket was bound.
+    pub(super) sharing: Sharing,
 }
 
 /// The ports of one protocol.
@@ -38,13 +53,13 @@ impl Ports {
     }
 
     /// Takes a port for some addresses, or a free port for 0. EADDRINUSE, ENOBUFS.
-    pub(super) fn take(&mut self, port: u16, local: Local, shareable: bool) -> SysResult<Binding> {
+    pub(super) fn take(&mut self, port: u16, local: Local, sharing: Sharing) -> SysResult<Binding> {
         let port = if port == 0 { self.free_port()? } else { port };
-        let conflict = |held: &Binding| held.local.overlaps(local) && !(held.shareable && shareable);
+        let conflict = |held: &Binding| held.local.overlaps(local) && !held.sharing.allows(sharing);
         if self.taken.get(&port).is_some_and(|held| held.iter().any(conflict)) {
             return Err(Errno::EADDRINUSE);
         }
-        self.share(Binding { port, local, shareable })
+        self.share(Binding { port, local, sharing })
     }
 
     /// Adds a claim without asking: a connection that a listening socket accepted has the listener's port. ENOBUFS.
@@ -87,37 +102,43 @@ mod tests {
     use smoltcp::wire::Ipv4Address;
 
     const ALL: Local = Local::All(Family::Inet);
+    const ALONE: Sharing = Sharing { address: false, port: false };
+    const ADDRESS: Sharing = Sharing { address: true, port: false };
+    const PORT: Sharing = Sharing { address: false, port: true };
 
     #[test]
     fn a_port_is_shared_only_if_all_agree() {
         let mut ports = Ports::default();
-        let first = ports.take(80, ALL, true).unwrap();
-        let second = ports.take(80, ALL, true).unwrap();
-        assert_eq!(ports.take(80, ALL, false), Err(Errno::EADDRINUSE));
-        ports.give(first);
-        ports.give(second);
-        assert!(ports.take(80, ALL, false).is_ok());
-        assert_eq!(ports.take(80, ALL, true), Err(Errno::EADDRINUSE));
+        for sharing in [ADDRESS, PORT] {
+            let first = ports.take(80, ALL, sharing).unwrap();
+            let second = ports.take(80, ALL, sharing).unwrap();
+            let other = if sharing == PORT { ADDRESS } else { PORT };
+            assert_eq!([ALONE, other].map(|s| ports.take(80, ALL, s)), [Err(Errno::EADDRINUSE); 2]);
+            ports.give(first);
+            ports.give(second);
+        }
+        assert!(ports.take(80, ALL, ALONE).is_ok());
+        assert_eq!([ADDRESS, PORT].map(|s| ports.take(80, ALL, s)), [Err(Errno::EADDRINUSE); 2]);
     }
 
     #[test]
     fn different_addresses_do_not_conflict() {
         let mut ports = Ports::default();
         let [a, b] = [[127, 0, 0, 1], [10, 0, 0, 1]].map(|octets| Local::One(Ipv4Address::from(octets).into()));
-        ports.take(80, a, false).unwrap();
-        ports.take(80, b, false).unwrap();
-        assert_eq!(ports.take(80, a, false), Err(Errno::EADDRINUSE));
-        assert_eq!(ports.take(80, ALL, false), Err(Errno::EADDRINUSE));
+        ports.take(80, a, ALONE).unwrap();
+        ports.take(80, b, ALONE).unwrap();
+        assert_eq!(ports.take(80, a, ALONE), Err(Errno::EADDRINUSE));
+        assert_eq!(ports.take(80, ALL, ALONE), Err(Errno::EADDRINUSE));
     }
 
     #[test]
     fn free_ports_differ_until_all_are_taken() {
         let mut ports = Ports::default();
-        let first = ports.take(0, ALL, true).unwrap().port;
-        assert_ne!(ports.take(0, ALL, true).unwrap().port, first);
+        let first = ports.take(0, ALL, ADDRESS).unwrap().port;
+        assert_ne!(ports.take(0, ALL, ADDRESS).unwrap().port, first);
         for _ in 2..EPHEMERAL.count() {
-            ports.take(0, ALL, true).unwrap();
+            ports.take(0, ALL, ADDRESS).unwrap();
         }
-        assert_eq!(ports.take(0, ALL, true), Err(Errno::EADDRINUSE));
+        assert_eq!(ports.take(0, ALL, ADDRESS), Err(Errno::EADDRINUSE));
     }
 }

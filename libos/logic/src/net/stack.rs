@@ -22,7 +22,7 @@ use alloc::vec::Vec;
 use core::marker::PhantomData;
 use core::time::Duration;
 use smoltcp::iface::{Config, Interface, PollResult, SocketHandle, SocketSet};
-use smoltcp::socket::{dhcpv4, tcp};
+use smoltcp::socket::tcp;
 use smoltcp::time::Instant;
 use smoltcp::wire::{HardwareAddress, IpAddress};
 
@@ -291,23 +291,27 @@ impl<P: Platform> Inner<P> {
     /// Hands the staged frame to smoltcp, with the sockets that it may be for.
     fn take_staged(&mut self, now: Instant) {
         let (frame, packet) = self.wire.staged();
-        match packet.map_or(Piece::Whole, |packet| self.reassembly.take(frame, packet, P::now())) {
-            Piece::Whole => {}
-            Piece::Taken => return,
-            Piece::Complete(frame) => {
-                if !self.wire.restage(frame) {
-                    return;
+        let mut content = classify(frame, packet);
+        if let Some(packet) = packet.filter(|packet| packet.part.is_some()) {
+            match self.reassembly.take(frame, packet, P::now()) {
+                Piece::Whole => {}
+                Piece::Taken => return,
+                Piece::Complete(whole) => {
+                    if !self.wire.restage(whole) {
+                        return;
+                    }
+                    let (frame, packet) = self.wire.staged();
+                    content = classify(frame, packet);
                 }
             }
         }
-        let (frame, packet) = self.wire.staged();
-        match classify(frame, packet) {
-            Content::Tcp(segment) => match self.judge(segment) {
+        match content {
+            Content::Tcp(segment) => match self.judge(&segment) {
                 Verdict::Drop => {}
                 Verdict::Nobody => {
                     self.iface.poll_ingress_single(now, &mut self.wire, &mut self.nobody);
                 }
-                Verdict::To(id) => self.take_segment(now, id, segment),
+                Verdict::To(id) => self.take_segment(now, id, &segment),
             },
             Content::Udp(header, data) if !self.is_for_dhcp(&header) => {
                 if !self.take_datagram(header, data) {
@@ -330,7 +334,7 @@ impl<P: Platform> Inner<P> {
         }
     }
 
-    fn take_segment(&mut self, now: Instant, id: ConnId, Segment { kind, span, ack, .. }: Segment) {
+    fn take_segment(&mut self, now: Instant, id: ConnId, &Segment { kind, span, ack, .. }: &Segment) {
         // What acknowledges, ends or resets helps to get memory back; data would take it. It comes again.
         if kind == Kind::Data && P::memory() == Supply::Short {
             return;
@@ -340,15 +344,19 @@ impl<P: Platform> Inner<P> {
         if kind != Kind::Reset && self.table.get(id).is_some_and(held) {
             return;
         }
-        self.wire.hear_staged();
         let Some(entry) = self.table.get_mut(id) else { return };
         let (socket, conn) = entry.both();
         if kind == Kind::Data && conn.buffers.is_excessive(socket, span) {
             return;
         }
+        if let Some(ack) = ack {
+            conn.sending.hear(ack);
+        }
         // smoltcp listens to no other, and what is shown to it later must not say more than what it heard.
         let ack = ack.filter(|_| conn.buffers.expects(socket, span.start));
+        self.wire.exchange(&mut conn.sending);
         self.iface.poll_ingress_single(now, &mut self.wire, &mut entry.set);
+        self.wire.exchange(&mut entry.conn.sending);
         let (socket, conn) = entry.both();
         let time = P::now();
         conn.heard = time;
@@ -362,11 +370,11 @@ impl<P: Platform> Inner<P> {
             conn.reset.get_or_insert(reset_error(before));
         }
         let lost = ack.is_some_and(|ack| conn.recovery.heard(ack, time));
-        self.table.touch(id);
         if lost {
             self.send_again(id, now);
         }
         self.settle(id, time);
+        self.attend(id, now, None);
     }
 
     /// Sends what is to be sent, as long as there is room: a packet each of those that have some.
@@ -385,26 +393,35 @@ impl<P: Platform> Inner<P> {
         self.check_timeout(id, now);
         let Some(entry) = self.table.get_mut(id) else { return };
         let sent = self.wire.sent();
-        self.wire.take_last();
+        self.wire.exchange(&mut entry.conn.sending);
         self.iface.poll_egress(now, &mut self.wire, &mut entry.set);
-        let due = self.iface.poll_at(now, &entry.set);
+        self.wire.exchange(&mut entry.conn.sending);
         let (socket, conn) = entry.both();
-        if let Some(span) = self.wire.take_last() {
+        if let Some(span) = conn.sending.last.take() {
             if !matches!(socket.state(), tcp::State::SynSent | tcp::State::SynReceived) {
                 conn.buffers.told_window();
             }
             conn.recovery.sent(span, time);
         }
-        let late = conn.recovery.due();
+        self.attend(id, now, Some(sent));
+        self.settle(id, time);
+    }
+
+    /// Finds out when a connection wants to be served, and sees to it. If that is now it soon is, unless it was served just now, when
+    /// there were so many frames sent, and could not send.
+    fn attend(&mut self, id: ConnId, now: Instant, served: Option<u64>) {
+        let Some(entry) = self.table.get_mut(id) else { return };
+        let due = self.iface.poll_at(now, &entry.set);
+        let late = entry.conn.recovery.due();
+        let soonest = instant(now) + RETRY;
         match due {
-            Some(at) if at <= now && self.wire.sent() != sent => self.table.touch(id),
-            Some(at) => self.table.arm(id, instant(at).max(time + RETRY)),
+            Some(at) if at <= now && served != Some(self.wire.sent()) => self.table.touch(id),
+            Some(at) => self.table.arm(id, instant(at).max(soonest)),
             None => self.table.disarm(id),
         }
         if let Some(late) = late {
-            self.table.arm(id, late.max(time + RETRY));
+            self.table.arm(id, late.max(soonest));
         }
-        self.settle(id, time);
     }
 
     fn send_datagrams(&mut self, now: Instant) {
@@ -426,21 +443,5 @@ impl<P: Platform> Inner<P> {
     /// Lets smoltcp find this host at its new addresses.
     pub(super) fn announce_soon(&mut self) {
         self.next_announce = time::Instant::ZERO;
-    }
-
-    fn poll_dhcp(&mut self) {
-        let Some(handle) = self.dhcp else { return };
-        match self.datagrams.set.get_mut::<dhcpv4::Socket>(handle).poll() {
-            None => {}
-            Some(dhcpv4::Event::Deconfigured) => self.set_lease(None),
-            Some(dhcpv4::Event::Configured(config)) => {
-                let lease = Lease {
-                    address: config.address,
-                    router: config.router,
-                    dns: config.dns_servers.iter().copied().collect(),
-                };
-                self.set_lease(Some(lease));
-            }
-        }
     }
 }

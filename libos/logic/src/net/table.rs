@@ -11,6 +11,7 @@ use crate::time::Instant;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
+use core::hash::BuildHasher;
 use hashbrown::HashMap;
 use siphasher::sip::SipHasher13;
 use slab::Slab;
@@ -53,7 +54,7 @@ impl Entry {
 /// Hashes with a secret: a peer that chooses its ports must not be able to make chains grow.
 struct Secret([u8; 16]);
 
-impl core::hash::BuildHasher for Secret {
+impl BuildHasher for Secret {
     type Hasher = SipHasher13;
 
     fn build_hasher(&self) -> SipHasher13 {
@@ -97,6 +98,11 @@ impl Table {
 
     pub(super) fn get_mut(&mut self, id: ConnId) -> Option<&mut Entry> {
         self.entries.get_mut(id).map(|entry| &mut **entry)
+    }
+
+    /// A number that nobody outside can foresee, the same whenever the ends are.
+    pub(super) fn spread(&self, flow: &Flow) -> u64 {
+        self.flows.hasher().hash_one(flow)
     }
 
     /// The connection between two ends.
@@ -210,7 +216,7 @@ impl Table {
 mod tests {
     use super::super::address::{Family, Local};
     use super::super::conn::{Owner, new_tcp_socket};
-    use super::super::ports::Binding;
+    use super::super::ports::{Binding, Sharing};
     use super::*;
     use crate::fake::Fake;
     use smoltcp::wire::{IpEndpoint, Ipv4Address};
@@ -233,7 +239,7 @@ mod tests {
     }
 
     fn add(table: &mut Table, port: u16) -> ConnId {
-        let binding = Binding { port: 80, local: Local::All(Family::Inet), shareable: false };
+        let binding = Binding { port: 80, local: Local::All(Family::Inet), sharing: Sharing::default() };
         table.reserve().unwrap();
         let (socket, buffers) = new_tcp_socket::<Fake>().unwrap();
         table.insert(socket, Conn::new(binding, Owner::Program, buffers, at(0)), flow(port))

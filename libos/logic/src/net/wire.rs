@@ -8,12 +8,12 @@
 //! else here, and not at all on the loopback.
 
 use super::device::{Counters, Integrity, NetDevice, Offloads};
-use super::flow::Span;
 use super::inspector;
 use super::martian::martian;
 use super::neighbor;
 use super::outgoing::{Outgoing, Sender};
 use super::packet::{ETHERNET, Packet};
+use super::sending::Sending;
 use super::udp::Outbox;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -99,9 +99,9 @@ impl Wire {
         self.out.sent
     }
 
-    /// The last segment that was sent, once.
-    pub(super) fn take_last(&mut self) -> Option<Span> {
-        self.out.last.take()
+    /// Lets the connection of `sending` be the one that smoltcp sends for, and then again another.
+    pub(super) fn exchange(&mut self, sending: &mut Sending) {
+        core::mem::swap(&mut self.out.sending, sending);
     }
 
     /// What the card has done, and how many of its frames were refused.
@@ -134,16 +134,6 @@ impl Wire {
         }
         (self.staged, self.fresh) = (Place::Card, true);
         Staged::Frame
-    }
-
-    /// Remembers what the staged frame acknowledges.
-    pub(super) fn hear_staged(&mut self) {
-        let Some(packet) = &self.packet else { return };
-        match (&mut self.staged, &mut self.nic) {
-            (Place::Looped(frame), _) => self.out.marks.hear(frame, packet),
-            (Place::Card, Some(nic)) => self.out.marks.hear(nic.parts().0, packet),
-            _ => {}
-        }
     }
 
     /// The staged frame, and the packet in it.

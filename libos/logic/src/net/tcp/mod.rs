@@ -11,7 +11,7 @@ use super::address::Family;
 use super::admission::ListenKey;
 use super::buffers::SEND;
 use super::events::Events;
-use super::options::{IPPROTO_IPV6, IPPROTO_TCP, Options, SOL_SOCKET, ipv6, so};
+use super::options::{IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, Options, SOL_SOCKET, ip, ipv6, so, tcp_opt};
 use super::ports::Binding;
 use super::stack::NetStack;
 use super::table::ConnId;
@@ -33,6 +33,9 @@ use trapless_abi::{Errno, SysResult};
 
 /// SOCK_STREAM.
 const STREAM: i32 = 1;
+/// TCP_MAXSEG with a connection, and without one (RFC 9293, 3.7.1).
+const MSS: i32 = 1460;
+const UNKNOWN_MSS: i32 = 536;
 
 /// A connection, from connect(2) or accept(2) to close(2).
 struct Open {
@@ -66,6 +69,15 @@ struct Core {
     error: Option<Errno>,
     shut_read: bool,
     shut_write: bool,
+}
+
+impl Core {
+    const fn open(&self) -> Option<&Open> {
+        match &self.phase {
+            Phase::Open(open) => Some(open),
+            _ => None,
+        }
+    }
 }
 
 /// A TCP socket.
@@ -182,6 +194,11 @@ impl<P: Platform> Socket<P> for TcpSocket<P> {
                 self.settled(|core, _| core.error.take()).map_or(0, |error| i32::from(error.code()))
             }
             (SOL_SOCKET, so::ACCEPTCONN) => matches!(self.core.lock().phase, Phase::Listening(_)).into(),
+            (IPPROTO_IP, ip::MTU) | (IPPROTO_IPV6, ipv6::MTU) => {
+                let core = self.core.lock();
+                core.options.mtu(level, core.open().map(|open| open.peer))?
+            }
+            (IPPROTO_TCP, tcp_opt::MAXSEG) => self.core.lock().open().map_or(UNKNOWN_MSS, |_| MSS),
             _ => return self.core.lock().options.get(level, name),
         };
         Ok(value.to_ne_bytes().to_vec())

@@ -6,7 +6,7 @@ use crate::net::admission::Listener;
 use crate::net::conn::{Owner, new_tcp_socket};
 use crate::net::flow::Flow;
 use crate::net::options::Options;
-use crate::net::ports::Binding;
+use crate::net::ports::{Binding, Sharing};
 use crate::net::stack::Inner;
 use crate::platform::{Platform, Supply};
 use crate::socket::SockAddr;
@@ -20,11 +20,11 @@ use trapless_abi::{Errno, SysResult};
 const MAX_BACKLOG: usize = 4096;
 
 impl<P: Platform> Inner<P> {
-    fn bind_tcp(&mut self, port: u16, local: Local, shareable: bool) -> SysResult<Binding> {
-        if self.listened(port, local) {
+    fn bind_tcp(&mut self, port: u16, local: Local, sharing: Sharing) -> SysResult<Binding> {
+        if self.listened(port, local, sharing) {
             return Err(Errno::EADDRINUSE);
         }
-        self.tcp_ports.take(port, local, shareable)
+        self.tcp_ports.take(port, local, sharing)
     }
 
     /// Starts a connection from the binding, which it takes over, or from a free port.
@@ -48,7 +48,7 @@ impl<P: Platform> Inner<P> {
         }
         let binding = match *bound {
             Some(binding) => binding,
-            None => self.tcp_ports.take(0, Local::All(options.family), options.reuse)?,
+            None => self.tcp_ports.take(0, Local::All(options.family), options.sharing())?,
         };
         let local = IpEndpoint::new(address, binding.port);
         let from = IpListenEndpoint { addr: Some(address), port: binding.port };
@@ -75,10 +75,10 @@ impl<P: Platform> TcpSocket<P> {
         if core.binding.is_some() || !matches!(core.phase, Phase::Idle | Phase::Failed) {
             return Err(Errno::EINVAL);
         }
-        let (family, shareable) = (core.options.family, core.options.reuse);
+        let (family, sharing) = (core.options.family, core.options.sharing());
         let binding = self.stack.look(|inner| {
             let local = inner.bindable(family, at.addr)?;
-            inner.bind_tcp(at.port, local, shareable)
+            inner.bind_tcp(at.port, local, sharing)
         })?;
         core.binding = Some(binding);
         Ok(())
@@ -97,23 +97,25 @@ impl<P: Platform> TcpSocket<P> {
         if !matches!(core.phase, Phase::Idle | Phase::Failed) {
             return Err(Errno::EINVAL);
         }
-        let (bound, family, shareable) = (core.binding, core.options.family, core.options.reuse);
-        let binding = self.stack.look(|inner| {
+        let (bound, family, sharing) = (core.binding, core.options.family, core.options.sharing());
+        let (binding, key) = self.stack.look(|inner| {
             let binding = match bound {
                 Some(binding) => binding,
-                None => inner.bind_tcp(0, Local::All(family), shareable)?,
+                None => inner.bind_tcp(0, Local::All(family), sharing)?,
             };
             let (half_open, complete) = (BTreeSet::new(), VecDeque::new());
-            let listener = Listener { backlog, half_open, complete, shareable, waker: self.waker.clone() };
+            // Only before it has a port a socket can ask to divide it.
+            let sharing = Sharing { port: binding.sharing.port, ..sharing };
+            let listener = Listener { backlog, half_open, complete, sharing, waker: self.waker.clone() };
             let listening = inner.listen(binding, listener);
             if listening.is_err() && bound.is_none() {
                 inner.tcp_ports.give(binding);
             }
-            listening.map(|()| binding)
+            listening.map(|key| (binding, key))
         })?;
         core.binding = Some(binding);
         core.error = None;
-        core.phase = Phase::Listening((binding.port, binding.local));
+        core.phase = Phase::Listening(key);
         drop(core);
         self.events.queue.notify(Ready::all());
         Ok(())
@@ -145,7 +147,7 @@ impl<P: Platform> TcpSocket<P> {
             return self.dissolve();
         }
         let mut core = self.core.lock();
-        let to = core.options.family.decode(address)?;
+        let to = core.options.family.decode_peer(address, core.binding.map(|binding| binding.local))?;
         if let Phase::Idle | Phase::Failed = core.phase {
             if let Some(error) = core.error.take() {
                 return Err(error);

@@ -2,7 +2,10 @@
 
 use super::{Core, Phase, TcpSocket};
 use crate::net::conn::{Conn, Limits};
-use crate::net::options::Options;
+use crate::net::options::{
+    KEEP_ALIVE, KEEP_COUNT, KEEP_IDLE, KEEP_INTERVAL, LINGER2, NO_DELAY, Options, RECEIVE_LOW_WATER, SYN_COUNT,
+    USER_TIMEOUT,
+};
 use crate::net::stack::Inner;
 use crate::net::table::ConnId;
 use crate::platform::Platform;
@@ -15,19 +18,29 @@ use trapless_abi::{Errno, SysResult};
 const FIONREAD: u32 = 0x541b;
 /// ioctl: bytes that the peer has not acknowledged (tcp(7), SIOCOUTQ).
 const SIOCOUTQ: u32 = 0x5411;
+/// Seconds that a retransmission waits at most (TCP_RTO_MAX of Linux).
+const LONGEST_WAIT: u64 = 120;
 
 impl Options {
     /// The time limits these options ask for.
     pub(in crate::net) fn limits(&self) -> Limits {
         let mut limits = Limits::default();
-        if self.user_timeout > 0 {
-            let limit = Duration::from_millis(self.user_timeout as u64);
+        // After the SYN and after each that is sent again Linux waits twice as long as before, from one second on, but not longer.
+        let doublings = self.number(&SYN_COUNT).clamp(1, 127) as u32;
+        let waits = (0..=doublings).map(|nth| (1 << nth.min(7)).min(LONGEST_WAIT));
+        limits.connect = Duration::from_secs(waits.sum());
+        // Less than nothing is not at all (tcp(7)).
+        limits.finish = Duration::from_secs(self.number(&LINGER2).max(0) as u64);
+        let user_timeout = self.number(&USER_TIMEOUT);
+        if user_timeout > 0 {
+            let limit = Duration::from_millis(user_timeout as u64);
             (limits.connect, limits.data) = (limit, limit);
         }
-        if self.keepalive {
-            let probes = i64::from(self.keepidle) + i64::from(self.keepintvl) * i64::from(self.keepcnt);
-            let silence = Duration::from_secs(probes as u64);
-            limits.idle = Some(if self.user_timeout > 0 { limits.data } else { silence });
+        if self.on(&KEEP_ALIVE) {
+            let [idle, interval, count] =
+                [&KEEP_IDLE, &KEEP_INTERVAL, &KEEP_COUNT].map(|n| self.number(n).max(1) as u64);
+            let silence = Duration::from_secs(idle + interval * count);
+            limits.idle = Some(if user_timeout > 0 { limits.data } else { silence });
         }
         limits
     }
@@ -37,14 +50,16 @@ impl<P: Platform> Inner<P> {
     /// Puts a socket's options in force.
     pub(in crate::net) fn apply(&mut self, id: ConnId, options: &Options) {
         let Some((socket, conn)) = self.both(id) else { return };
-        socket.set_nagle_enabled(!options.nodelay);
+        socket.set_nagle_enabled(!options.on(&NO_DELAY));
         let peer = socket.remote_endpoint().map_or(options.family.anywhere().addr, |peer| peer.addr);
         socket.set_hop_limit(Some(options.hop_limit(peer)));
         // smoltcp has one interval for the first probe and those that follow. The shorter one finds a dead peer in the time that the
         // options ask for, at the cost of some probes to a living one.
-        let interval = options.keepidle.min(options.keepintvl) as u64;
-        socket.set_keep_alive(options.keepalive.then(|| smoltcp::time::Duration::from_secs(interval)));
+        let interval = options.number(&KEEP_IDLE).min(options.number(&KEEP_INTERVAL)) as u64;
+        let probes = options.on(&KEEP_ALIVE).then(|| smoltcp::time::Duration::from_secs(interval));
+        socket.set_keep_alive(probes);
         conn.limits = options.limits();
+        conn.sending.service_class = options.service_class(peer);
         self.table.touch(id);
     }
 }
@@ -119,7 +134,10 @@ impl<P: Platform> TcpSocket<P> {
                     if !room {
                         socket.register_send_waker(&self.waker);
                     }
-                    ready.set(Ready::READABLE, ended || socket.can_recv() || !conn.leftover.is_empty());
+                    let waiting = socket.recv_queue() + conn.leftover.len();
+                    // A program that waits for more than the buffer holds would wait for ever.
+                    let enough = (core.options.number(&RECEIVE_LOW_WATER) as usize).min(socket.recv_capacity() / 2);
+                    ready.set(Ready::READABLE, ended || waiting >= enough);
                     ready.set(Ready::RDHUP, ended);
                     ready.set(Ready::WRITABLE, room || core.shut_write);
                     ready.set(Ready::HUP, ended && core.shut_write);

@@ -6,13 +6,16 @@ use crate::net::device::Offloads;
 use crate::net::{Addresses, Addressing, NetStack};
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::{
-    DhcpMessageType, DhcpPacket, DhcpRepr, EthernetAddress, EthernetFrame, EthernetProtocol, EthernetRepr, IpAddress,
-    IpProtocol, IpRepr, Ipv4Address, Ipv4Packet, UdpPacket, UdpRepr,
+    DhcpMessageType, DhcpOption, DhcpPacket, DhcpRepr, EthernetAddress, EthernetFrame, EthernetProtocol, EthernetRepr,
+    IpAddress, IpProtocol, IpRepr, Ipv4Address, Ipv4Packet, UdpPacket, UdpRepr,
 };
 use std::sync::Mutex;
 
 const SERVER: Ipv4Address = Ipv4Address::new(10, 0, 0, 1);
 const ROUTER: Ipv4Address = Ipv4Address::new(10, 0, 0, 254);
+
+/// The host's name (RFC 2132, 3.14).
+const NAME: &[DhcpOption<'_>] = &[DhcpOption { kind: 12, data: b"web1" }];
 
 /// The server's answer to a frame, if it is a request: address 10.0.0.`host` for `seconds`.
 fn answer(frame: &[u8], host: u8, seconds: u32) -> Option<Vec<u8>> {
@@ -39,6 +42,7 @@ fn answer(frame: &[u8], host: u8, seconds: u32) -> Option<Vec<u8>> {
         requested_ip: None,
         parameter_request_list: None,
         max_size: None,
+        additional_options: NAME,
         ..request
     };
     let ports = UdpRepr { src_port: 67, dst_port: 68 };
@@ -91,7 +95,7 @@ fn a_lease_is_taken_used_and_lost() {
     serve(30, 15);
     let lease = stack.lease().unwrap();
     assert_eq!((lease.address.to_string(), lease.router), ("10.0.0.15/24".into(), Some(ROUTER)));
-    assert_eq!(lease.dns, [Ipv4Address::new(9, 9, 9, 9)]);
+    assert_eq!((&lease.dns[..], lease.host_name.as_deref()), (&[Ipv4Address::new(9, 9, 9, 9)][..], Some("web1")));
     let socket = TcpSocket::new(stack.clone(), Family::Inet);
     assert_eq!(socket.connect(&addr("192.0.2.1:80")), Err(Errno::EINPROGRESS));
     assert!(matches!(socket.local(), Ok(SockAddr::Inet(a)) if a.ip().to_string() == "10.0.0.15"));

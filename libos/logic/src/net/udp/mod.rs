@@ -13,7 +13,7 @@ pub(super) use transfer::UdpDying;
 use super::address::{Family, Local, resolve};
 use super::events::Events;
 use super::multicast::Request;
-use super::options::{IPPROTO_IPV6, Options, SOL_SOCKET, ipv6, so};
+use super::options::{BROADCAST, IPPROTO_IP, IPPROTO_IPV6, Options, SOL_SOCKET, ip, ipv6, so};
 use super::ports::Binding;
 use super::stack::{Inner, NetStack};
 use crate::data::{Sink, Source};
@@ -127,7 +127,7 @@ impl<P: Platform> UdpSocket<P> {
             group if group.is_multicast() => Local::One(group),
             own => inner.bindable(core.options.family, own)?,
         };
-        let binding = inner.udp_ports.take(at.port, local, core.options.reuse)?;
+        let binding = inner.udp_ports.take(at.port, local, core.options.sharing())?;
         let opened = inner.receivers.add(binding, self.waker.clone()).and_then(|receiver| {
             let engine = inner.open_udp(binding).inspect_err(|_| inner.receivers.remove(receiver))?;
             let outbox = inner.wire.outbox().open(self.waker.clone());
@@ -161,8 +161,9 @@ impl<P: Platform> Socket<P> for UdpSocket<P> {
             }
             return Ok(());
         }
-        let peer = resolve(core.options.family.decode(address)?);
-        let broadcast = core.options.broadcast;
+        let own = core.bound.map(|bound| bound.binding.local);
+        let peer = resolve(core.options.family.decode_peer(address, own)?);
+        let broadcast = core.options.on(&BROADCAST);
         self.stack.look(|inner| {
             let source = inner.route_datagram(peer.addr, broadcast)?;
             let anywhere = core.options.family.anywhere();
@@ -242,6 +243,10 @@ impl<P: Platform> Socket<P> for UdpSocket<P> {
             (SOL_SOCKET, so::PROTOCOL) => KIND.1,
             (SOL_SOCKET, so::ERROR) => self.take_error().map_or(0, |error| error as i32),
             (SOL_SOCKET, so::ACCEPTCONN) => 0,
+            (IPPROTO_IP, ip::MTU) | (IPPROTO_IPV6, ipv6::MTU) => {
+                let core = self.core.lock();
+                core.options.mtu(level, core.peer)?
+            }
             _ => return self.core.lock().options.get(level, name),
         };
         Ok(value.to_ne_bytes().to_vec())

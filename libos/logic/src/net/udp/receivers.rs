@@ -6,7 +6,7 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use core::task::Waker;
 use slab::Slab;
-use smoltcp::wire::IpEndpoint;
+use smoltcp::wire::{IpAddress, IpEndpoint};
 use trapless_abi::{Errno, SysResult};
 
 /// Bytes and datagrams that wait to be received. One always may, however long it is.
@@ -28,6 +28,8 @@ pub(in crate::net) struct Header {
 /// A datagram that has come.
 pub(super) struct Arrived {
     pub(super) header: Header,
+    /// When: nanoseconds since 1970.
+    pub(super) at: u64,
     pub(super) data: Vec<u8>,
 }
 
@@ -67,17 +69,31 @@ impl Receiver {
         Some(address + fits(self.peer.map(|peer| peer == header.from))?)
     }
 
-    fn put(&mut self, header: Header, data: &[u8]) {
+    /// Whether it divides what comes to its port with others.
+    const fn divides(&self) -> bool {
+        self.binding.sharing.port
+    }
+
+    fn put(&mut self, header: Header, data: &[u8], at: u64) {
         let full = self.bytes + data.len() > RECEIVE.0 || self.queue.len() >= RECEIVE.1;
         let mut copy = Vec::new();
         let room = copy.try_reserve_exact(data.len()).is_ok() && self.queue.try_reserve(1).is_ok();
         if room && (!full || self.queue.is_empty()) {
             copy.extend_from_slice(data);
             self.bytes += data.len();
-            self.queue.push_back(Arrived { header, data: copy });
+            self.queue.push_back(Arrived { header, at, data: copy });
             self.waker.wake_by_ref();
         }
     }
+}
+
+/// Some number for a sender.
+const fn spread(from: IpEndpoint) -> usize {
+    let address = match from.addr {
+        IpAddress::Ipv4(address) => address.to_bits(),
+        IpAddress::Ipv6(address) => address.to_bits() as u32,
+    };
+    (address ^ from.port as u32).wrapping_mul(0x9e37_79b1) as usize >> 8
 }
 
 /// All receivers.
@@ -121,17 +137,24 @@ impl Receivers {
         self.all.get_mut(id)
     }
 
-    /// Hands a datagram to the socket that it fits best, or to all that it fits if `all`; of several that fit alike the latest has it.
-    /// False if there is none. A socket without room, or a machine without memory, loses it.
+    /// Hands a datagram to the socket that it fits best, or to all that it fits if `all`; of several that fit alike the latest has it,
+    /// or, if that divides the port with others (SO_REUSEPORT), one of them, for the same sender always the same. False if there is none.
+    /// A socket without room, or a machine without memory, loses it.
     pub(in crate::net) fn deliver<P: Platform>(&mut self, header: Header, data: &[u8], all: bool) -> bool {
         let Some(port) = self.ports.get(&header.to.port) else { return false };
         let fitting = port.iter().filter_map(|&id| Some((self.all[id].fit(&header)?, id)));
         if P::memory() == Supply::Short {
             return fitting.count() > 0;
         }
+        let at = P::realtime_ns();
         if !all {
-            let Some((_, id)) = fitting.max_by_key(|(fit, _)| *fit) else { return false };
-            self.all[id].put(header, data);
+            let Some((best, latest)) = fitting.clone().max_by_key(|(fit, _)| *fit) else { return false };
+            let mut group = fitting.filter(|(fit, id)| *fit == best && self.all[*id].divides()).map(|(_, id)| id);
+            let id = match group.clone().count() {
+                count @ 2.. if self.all[latest].divides() => group.nth(spread(header.from) % count),
+                _ => None,
+            };
+            self.all[id.unwrap_or(latest)].put(header, data, at);
             return true;
         }
         let mut found = false;
@@ -139,7 +162,7 @@ impl Receivers {
             let receiver = &mut self.all[id];
             // Who is bound to an address of the host does not hear what is for everybody (ip(7)).
             if receiver.fit(&header).is_some() {
-                receiver.put(header, data);
+                receiver.put(header, data, at);
                 found = true;
             }
         }

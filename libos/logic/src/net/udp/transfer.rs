@@ -5,6 +5,8 @@ use super::receivers::{Arrived, Header};
 use super::{Bound, Core, UdpSocket};
 use crate::data::{Sink, Source};
 use crate::net::address::resolve;
+use crate::net::lease::{ETH0, LOOPBACK};
+use crate::net::options::{Asked, BROADCAST, Known};
 use crate::net::ports::Binding;
 use crate::net::service::Service;
 use crate::net::stack::Inner;
@@ -27,8 +29,6 @@ const MAX_DATAGRAM: usize = 65535 - 20 - 8;
 const ROOM: usize = SEND.0 / 2;
 /// Some address of the link.
 const LINK: Ipv6Address = Ipv6Address::new(0xfe80, 0, 0, 0, 0, 0, 0, 0);
-/// The port of DHCP clients (RFC 2131, 4.1).
-const DHCP_CLIENT: u16 = 68;
 /// How long datagrams of a closed socket may wait for the receiver's Ethernet address, about as long as Linux asks for it.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 
@@ -60,11 +60,6 @@ impl<P: Platform> Inner<P> {
         }
     }
 
-    /// Whether a datagram is for the DHCP client.
-    pub(in crate::net) fn is_for_dhcp(&self, header: &Header) -> bool {
-        self.dhcp.is_some() && header.to.port == DHCP_CLIENT
-    }
-
     /// Gives the datagram in the staged frame to the sockets it is for; false if there is none.
     pub(in crate::net) fn take_datagram(&mut self, header: Header, data: Range<usize>) -> bool {
         let to = header.to.addr;
@@ -72,6 +67,19 @@ impl<P: Platform> Inner<P> {
         let ours = all || self.is_own(to);
         let data = self.wire.staged().0.get(data).unwrap_or_default();
         ours && self.receivers.deliver::<P>(header, data, all)
+    }
+
+    /// What is known of a datagram that came.
+    fn known(&self, header: Header, at: u64) -> Known {
+        let to = header.to.addr;
+        let mut own = self.wire.own.iter().filter(|own| own.version() == to.version());
+        Known {
+            header,
+            // No card brings what is from this host.
+            interface: if self.is_own(header.from.addr) { LOOPBACK } else { ETH0 },
+            own: if self.is_own(to) { to } else { own.next().copied().unwrap_or(to) },
+            at,
+        }
     }
 
     /// Closes a socket; what it has to send goes first.
@@ -129,7 +137,7 @@ impl<P: Platform> UdpSocket<P> {
             Some(to) => resolve(core.options.family.decode_to(to)?),
             None => core.peer.ok_or(Errno::EDESTADDRREQ)?,
         };
-        let service = core.options.asked(control, to.addr)?;
+        let asked = core.options.asked(control, to.addr)?;
         let len = from.remaining();
         if len > MAX_DATAGRAM {
             return Err(Errno::EMSGSIZE);
@@ -138,7 +146,7 @@ impl<P: Platform> UdpSocket<P> {
             return Err(Errno::EINVAL);
         }
         self.stack.enter(|inner| {
-            let sent = self.enqueue(&mut core, inner, from, len, (to, service));
+            let sent = self.enqueue(&mut core, inner, from, len, (to, asked));
             (sent, sent.is_ok())
         })
     }
@@ -149,15 +157,16 @@ impl<P: Platform> UdpSocket<P> {
         inner: &mut Inner<P>,
         from: &mut dyn Source,
         len: usize,
-        (to, service): (IpEndpoint, Service),
+        (to, Asked { service, source: asked }): (IpEndpoint, Asked),
     ) -> SysResult<usize> {
-        let source = inner.route_datagram(to.addr, core.options.broadcast)?;
+        let source = inner.route_datagram(to.addr, core.options.on(&BROADCAST))?;
         let bound = self.ensure(core, inner, core.options.family.anywhere())?;
         if let Some(error) = inner.receivers.get_mut(bound.receiver).and_then(|receiver| receiver.error.take()) {
             return Err(error);
         }
-        let source = bound.binding.local.one().filter(|own| !own.is_multicast()).unwrap_or(source);
-        if source.version() != to.addr.version() {
+        let bound_to = bound.binding.local.one().filter(|own| !own.is_multicast());
+        let source = asked.or(bound_to).unwrap_or(source);
+        if source.version() != to.addr.version() || asked.is_some_and(|own| !inner.is_own(own)) {
             return Err(Errno::EINVAL);
         }
         // The source can be read only once, so the room must be certain.
@@ -193,16 +202,17 @@ impl<P: Platform> UdpSocket<P> {
             if let Some(error) = receiver.error.take() {
                 return Err(error);
             }
-            let Some(Arrived { header, data }) = receiver.first() else { return nothing() };
+            let Some(Arrived { header, at, data }) = receiver.first() else { return nothing() };
+            let (header, at) = (*header, *at);
             let (len, room) = (data.len(), to.remaining());
             let pushed = if len > 0 && room > 0 { to.push(data)? } else { 0 };
             let mut received = Received::bytes(if flags.contains(MsgFlags::TRUNC) { len } else { pushed });
             received.from = Some(core.options.family.encode(header.from));
             received.truncated = len > room;
-            received.control = core.options.told(header);
             if !flags.contains(MsgFlags::PEEK) {
                 receiver.drop_first();
             }
+            received.control = core.options.told(|| inner.known(header, at));
             Ok(received)
         })
     }
