@@ -291,10 +291,11 @@ TEST(a_datagram_names_its_source)
 	union {
 		struct cmsghdr header;
 		char space[CMSG_SPACE(sizeof(struct in_pktinfo))];
-	} control = { .header = { CMSG_LEN(sizeof(struct in_pktinfo)), IPPROTO_IP, IP_PKTINFO } };
+	} control = { .header = { .cmsg_len = CMSG_LEN(sizeof(struct in_pktinfo)), .cmsg_level = IPPROTO_IP, .cmsg_type = IP_PKTINFO } };
 	struct in_pktinfo *info = (void *)CMSG_DATA(&control.header);
 	struct iovec data = { "x", 1 };
-	struct msghdr message = { &to, sizeof to, &data, 1, &control, sizeof control, 0 };
+	struct msghdr message = { .msg_name = &to, .msg_namelen = sizeof to, .msg_iov = &data, .msg_iovlen = 1,
+		.msg_control = &control, .msg_controllen = sizeof control };
 	info->ipi_spec_dst.s_addr = htonl(INADDR_LOOPBACK);
 	CALL(sendmsg(client, &message, 0));
 	char byte;

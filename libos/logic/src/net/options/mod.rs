@@ -240,7 +240,7 @@ impl Options {
         Ok(if is_loopback(peer.addr) { LOOPBACK_MTU as i32 } else { MTU as i32 })
     }
 
-    /// getsockopt(2) for what is kept here. ENOPROTOOPT.
+    /// getsockopt(2) for what is kept here. ENOPROTOOPT, EOPNOTSUPP for a protocol that a socket of AF_INET has not.
     pub(super) fn get(&self, level: i32, name: i32) -> SysResult<Vec<u8>> {
         let number = match (level, name) {
             (SOL_SOCKET, so::RCVTIMEO) => return Ok(time_limit_bytes(self.rcvtimeo)),
@@ -251,6 +251,7 @@ impl Options {
             }
             // As in Linux, setting one is ENOPROTOOPT.
             (IPPROTO_IPV6, _) if self.family == Family::Inet => return Err(Errno::EOPNOTSUPP),
+            (IPPROTO_TCP, _) if !self.tcp && self.family == Family::Inet => return Err(Errno::EOPNOTSUPP),
             (IPPROTO_TCP, _) if !self.tcp => return Err(Errno::ENOPROTOOPT),
             (IPPROTO_TCP, tcp_opt::CONGESTION) => return Ok(CONGESTION_CONTROL.to_vec()),
             (IPPROTO_IPV6, ipv6::V6ONLY) => (self.family == Family::Inet6Only).into(),
