@@ -1,10 +1,20 @@
-//! Three machines on one wire are one cluster of Erlang nodes, lose each other, and find each other again.
+//! Machines are Erlang nodes among others: three on one wire, which lose each other and find each other again, and one with this host.
 
-use std::net::UdpSocket;
+use std::{
+    io::Write,
+    net::UdpSocket,
+    process::{Command, Stdio},
+};
 
 use anyhow::{Context, Result, ensure};
+use erts_recipe::Flavor;
 use serde_json::json;
-use trapless_tests::{image, machine::Machine, vm::Vm};
+use sources::Console;
+use trapless_tests::{
+    erl, image,
+    machine::{Forward, Machine},
+    vm::{Vm, free_port},
+};
 
 /// Nodes, and their addresses' last part.
 const NODES: [(&str, u8); 3] = [("a", 1), ("b", 2), ("c", 3)];
@@ -30,20 +40,27 @@ const WATCH: &str = r#"
     Until(Together), Until(Known), Say(healed)
 "#;
 
-/// A machine whose card is on a wire that all have which know the port.
+/// What makes a node, without epmd: its port is known. A partition is noticed within seconds.
+fn node(name: &str, port: u16) -> String {
+    format!("-name {name} -setcookie wire -start_epmd false -erl_epmd_port {port} -kernel net_ticktime 4")
+}
+
+/// The arguments of a machine that is a node and runs a piece of Erlang.
+fn node_runs(name: &str, port: u16, code: &str) -> String {
+    let code = code.split_whitespace().collect::<Vec<_>>().join(" ");
+    format!("{} {}", erl(&code), node(name, port))
+}
+
+/// A machine whose card is on a wire that all have which know its number.
 fn machine(wire: u16, name: &str, number: u8) -> Machine {
     let code = if name == "a" { format!("{JOIN}, {WATCH}.") } else { format!("{JOIN}.") };
-    // Beside the cookie and the names: no epmd, since each node is alone at its address, and a partition is noticed within seconds.
-    let node = format!(
-        "-name {name}@10.9.0.{number} -setcookie wire -start_epmd false -erl_epmd_port 4370 -kernel net_ticktime 4"
-    );
-    let code = code.split_whitespace().collect::<Vec<_>>().join(" ").replace('\\', "\\\\").replace('"', "\\\"");
+    let arguments = node_runs(&format!("{name}@10.9.0.{number}"), 4370, &code);
     let netdev = format!("socket,id=net,mcast=239.192.9.1:{wire},localaddr=127.0.0.1");
     let card = format!("virtio-net-pci,id=card,netdev=net,mac=52:54:00:09:00:{number:02x}");
     Machine {
         network: false,
         cpus: 2,
-        append: format!("ip=10.9.0.{number}/24 -- -noshell {node} -eval \"{code}\""),
+        append: format!("ip=10.9.0.{number}/24 {arguments}"),
         extra: ["-netdev", &netdev, "-device", &card].map(str::to_owned).into(),
         ..Machine::new(image())
     }
@@ -69,4 +86,43 @@ fn three_nodes_are_a_cluster_that_heals() -> Result<()> {
     vms[0].wait_for("=healed")?;
     ensure!(vms[1].is_running()? && vms[2].is_running()?, vms[1].fail("a node has ended"));
     Ok(())
+}
+
+/// A node of this host, Erlang on Linux that takes no connections itself, calls functions there, and has a shell there.
+#[test]
+fn a_node_of_this_host_works_on_one_in_a_machine() -> Result<()> {
+    let port = free_port()?;
+    let there = "there@127.0.0.1";
+    let mut vm = Vm::boot(
+        "cluster-host",
+        &Machine {
+            cpus: 2,
+            forwards: vec![Forward { host: port, guest: port, udp: false }],
+            append: node_runs(there, port, r#"io:format("=up~n")"#),
+            ..Machine::new(image())
+        },
+    )?;
+    vm.wait_for("=up")?;
+    let code = format!(
+        "N = '{there}', pong = net_adm:ping(N), Here = erlang:system_info(otp_release), \
+         Here = erpc:call(N, erlang, system_info, [otp_release]), {{unix, linux}} = erpc:call(N, os, type, []), \
+         Data = binary:copy(<<7>>, 1000000), Data = erpc:call(N, fun() -> Data end), \
+         ok = erpc:call(N, io, format, [erpc:call(N, erlang, whereis, [user]), \"=called~n\", []]), halt(0)."
+    );
+    let erl = erts_recipe::build(Flavor::from_environment()?, &Console)?.otp.join("bin/erl");
+    let here = |more: &[&str], typed: &str| -> Result<String> {
+        let mut here = Command::new(&erl);
+        here.args(node("here@127.0.0.1", port).split(' ')).args(["-dist_listen", "false"]).args(more);
+        here.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut running = here.spawn().context("cannot run the host's erl")?;
+        running.stdin.take().context("it has no input")?.write_all(typed.as_bytes())?;
+        let output = running.wait_with_output()?;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        ensure!(output.status.success(), vm.fail(&format!("the host's node ended with {}: {said}", output.status)));
+        Ok(said)
+    };
+    here(&["-noinput", "-eval", &code], "")?;
+    let said = here(&["-remsh", there], "6 * 7.\n")?;
+    ensure!(said.contains(&format!("({there})1> 42")), "a shell on the machine said {said}");
+    vm.wait_for("=called").map(drop)
 }
