@@ -1,6 +1,6 @@
 //! Boots the image again and again, each time from nothing, until it fails or has been booted often enough.
 
-use std::time::Instant;
+use std::{process, time::Instant};
 
 use anyhow::{Context, Result};
 use sources::host::Task;
@@ -16,10 +16,12 @@ pub fn soak(options: &SoakOptions) -> Result<u8> {
     setup::prepare(Task::Run)?;
     let image = build::build(&options.build)?;
     let machine = run::machine(&options.machine, &image);
+    // A name of its own: the console of a boot that failed is not lost to the next run.
+    let name = format!("soak-{}", process::id());
     let begun = Instant::now();
     for number in 1..=options.boots {
         let started = Instant::now();
-        let vm = Vm::serve("soak", &machine).with_context(|| format!("boot {number} of {} failed", options.boots))?;
+        let vm = Vm::serve(&name, &machine).with_context(|| format!("boot {number} of {} failed", options.boots))?;
         let stream = vm.connect(ECHO_PORT)?;
         load::echo(&stream, &load::bytes(4096, number.into()))
             .map_err(|error| vm.fail(&format!("boot {number} of {}: {error:#}", options.boots)))?;
