@@ -168,16 +168,13 @@ impl<P: Platform> Inner<P> {
         }
     }
 
-    /// listen(2) on a bound port. EADDRINUSE, EINVAL.
+    /// listen(2) on a bound port. EADDRINUSE.
     pub(super) fn listen(&mut self, Binding { port, local, .. }: Binding, listener: Listener) -> SysResult<ListenKey> {
         if self.listened(port, local, listener.sharing) {
             return Err(Errno::EADDRINUSE);
         }
-        let members = self.listeners.range(ListenKey::all(port, local));
-        // The first number that nobody has.
-        let member = members.zip(0..).find(|((key, _), nth)| key.member != *nth).map(|(_, nth)| nth);
-        let member = member.unwrap_or_else(|| self.listeners.range(ListenKey::all(port, local)).count() as u32);
-        let key = ListenKey { port, local, member };
+        let mut keys = (0..).map(|member| ListenKey { port, local, member });
+        let key = keys.find(|key| !self.listeners.contains_key(key)).ok_or(Errno::EADDRINUSE)?;
         self.listeners.insert(key, listener);
         Ok(key)
     }

@@ -100,6 +100,14 @@ impl Conn {
         }
     }
 
+    /// When the stack gives up a connection that the program has closed.
+    pub(super) const fn deadline(&self) -> Option<time::Instant> {
+        match self.owner {
+            Owner::Nobody(dying) => Some(dying.deadline),
+            _ => None,
+        }
+    }
+
     /// The time limit for the state a connection is in. smoltcp counts from the peer's last word, so what ends the connection after it
     /// has been idle begins with the time of its idleness.
     fn limit(&self, socket: &tcp::Socket) -> Option<smoltcp::time::Duration> {

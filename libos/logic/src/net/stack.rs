@@ -393,6 +393,8 @@ impl<P: Platform> Inner<P> {
         self.check_timeout(id, now);
         let Some(entry) = self.table.get_mut(id) else { return };
         let sent = self.wire.sent();
+        // It may have answered a segment meanwhile.
+        entry.conn.sending.last = None;
         self.wire.exchange(&mut entry.conn.sending);
         self.iface.poll_egress(now, &mut self.wire, &mut entry.set);
         self.wire.exchange(&mut entry.conn.sending);
@@ -412,16 +414,15 @@ impl<P: Platform> Inner<P> {
     fn attend(&mut self, id: ConnId, now: Instant, served: Option<u64>) {
         let Some(entry) = self.table.get_mut(id) else { return };
         let due = self.iface.poll_at(now, &entry.set);
-        let late = entry.conn.recovery.due();
+        // What smoltcp does not know of.
+        let others = [entry.conn.recovery.due(), entry.conn.deadline()];
         let soonest = instant(now) + RETRY;
         match due {
             Some(at) if at <= now && served != Some(self.wire.sent()) => self.table.touch(id),
             Some(at) => self.table.arm(id, instant(at).max(soonest)),
             None => self.table.disarm(id),
         }
-        if let Some(late) = late {
-            self.table.arm(id, late.max(soonest));
-        }
+        others.into_iter().flatten().for_each(|at| self.table.arm(id, at.max(soonest)));
     }
 
     fn send_datagrams(&mut self, now: Instant) {

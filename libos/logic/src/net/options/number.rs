@@ -1,7 +1,6 @@
 //! Options that are numbers: what each is at first, and which numbers it takes.
 
-use super::{IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, SOL_SOCKET};
-use super::{ip, ipv6, so, tcp_opt};
+use super::{IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, SOL_SOCKET, ip, ipv6, so, tcp_opt};
 use crate::net::conn::ORPHAN;
 use trapless_abi::{Errno, SysResult};
 

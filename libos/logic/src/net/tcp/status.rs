@@ -25,7 +25,7 @@ impl Options {
     /// The time limits these options ask for.
     pub(in crate::net) fn limits(&self) -> Limits {
         let mut limits = Limits::default();
-        // After the SYN and after each that is sent again Linux waits twice as long as before, from one second on, but not longer.
+        // After the SYN Linux waits for a second, and after each that is sent again for twice as long as before, up to the longest wait.
         let doublings = self.number(&SYN_COUNT).clamp(1, 127) as u32;
         let waits = (0..=doublings).map(|nth| (1 << nth.min(7)).min(LONGEST_WAIT));
         limits.connect = Duration::from_secs(waits.sum());

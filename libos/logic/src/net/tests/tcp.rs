@@ -94,6 +94,24 @@ fn a_closed_connection_whose_peer_never_reads_ends_some_day() {
 }
 
 #[test]
+fn a_closed_connection_whose_peer_never_ends_is_given_up_in_the_time_asked_for() {
+    for (linger, seconds) in [(None, 60), (Some(2), 2), (Some(-1), 0)] {
+        let net = Net::new();
+        let (client, server) = pair(&net);
+        if let Some(linger) = linger {
+            set(&*client, 6, 8, linger);
+        }
+        client.close();
+        let begun = Sim::now();
+        assert!(net.run(LONG, || so_error(&*server) == Errno::EPIPE as i32), "{linger:?}");
+        let took = Sim::now().saturating_since(begun).as_secs();
+        assert!((seconds..seconds + 3).contains(&took), "{linger:?}: {took} s");
+        net.sleep(Duration::from_secs(10));
+        assert_eq!(net.a.sockets(), 0);
+    }
+}
+
+#[test]
 fn linger_zero_resets() {
     let net = Net::new();
     let (client, server) = pair(&net);
