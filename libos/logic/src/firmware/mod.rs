@@ -6,6 +6,7 @@
 pub mod acpi;
 pub mod aml;
 mod bytes;
+pub mod interval_timer;
 pub mod madt;
 pub mod rtc;
 pub mod virtio_mmio;

@@ -4,6 +4,7 @@ use super::tsc;
 use crate::cpu::{cpuid, cpuid_count};
 use crate::port::{inb, outb};
 use core::sync::atomic::{AtomicU32, Ordering};
+use trapless_logic::firmware::interval_timer::{Reading, counter_hz};
 use x86_64::registers::model_specific::Msr;
 
 /// Who told the rate.
@@ -109,10 +110,6 @@ fn nominal() -> Option<u64> {
     Some(u64::from(cpuid_count(0x16, 0).eax & 0xffff) * 1_000_000)
 }
 
-/// Input clock of the 8254, Hz.
-const PIT_HZ: u64 = 1_193_182;
-/// How long the counters are compared: 10 ms.
-const PIT_TICKS: u16 = 11_932;
 const PIT_COMMAND: u16 = 0x43;
 const PIT_CHANNEL_0: u16 = 0x40;
 
@@ -125,16 +122,11 @@ fn interval_timer() -> Option<u64> {
         outb(PIT_CHANNEL_0, 0);
         outb(PIT_CHANNEL_0, 0);
     }
-    let (start, from) = sample();
-    // Far more port reads than fit into 10 ms: a counter that has not moved by then is not there.
-    for _ in 0..1_000_000 {
-        if from.wrapping_sub(latch()) >= PIT_TICKS {
-            let (end, to) = sample();
-            let ticks = u64::from(from.wrapping_sub(to));
-            return Some((end - start) * PIT_HZ / ticks);
-        }
-    }
-    None
+    counter_hz(|| {
+        let before = tsc();
+        let timer = latch();
+        Reading { before, timer, after: tsc() }
+    })
 }
 
 fn latch() -> u16 {
@@ -143,18 +135,4 @@ fn latch() -> u16 {
         outb(PIT_COMMAND, 0);
         u16::from_le_bytes([inb(PIT_CHANNEL_0), inb(PIT_CHANNEL_0)])
     }
-}
-
-/// Both counters at one moment: the closest of a few tries, because the host may take the CPU away in between.
-fn sample() -> (u64, u16) {
-    (0..5)
-        .map(|_| {
-            let before = tsc();
-            let count = latch();
-            let after = tsc();
-            (after - before, (before + (after - before) / 2, count))
-        })
-        .min_by_key(|(width, _)| *width)
-        .expect("five tries")
-        .1
 }
