@@ -1,7 +1,7 @@
 /* The three ways to measure an operation. */
 #include "micro.h"
 
-enum { MOST_SAMPLES = 64, REPETITIONS = 33, SHORT = 8, LONG = 16 };
+enum { MOST_SAMPLES = 64, YARDSTICK_CALLS = 40000, REPETITIONS = 33, SHORT = 8, LONG = 16 };
 
 static int64_t now(void)
 {
@@ -19,10 +19,24 @@ static int64_t time_of(const struct operation *o, unsigned long n, uint64_t *spe
 	return now() - start;
 }
 
+/* Code that enters no system and is the same everywhere: how fast the host is at this moment. Others on it can halve that for a while. */
+static int64_t yardstick(void)
+{
+	int64_t start = now();
+	for (int i = 0; i < YARDSTICK_CALLS; i++) somewhere_else(1);
+	return now() - start;
+}
+
+static void print_times(const char *field, const int64_t *values, int count)
+{
+	printf(" %s=", field);
+	for (int i = 0; i < count; i++) printf("%s%lld", i ? "," : "", (long long)values[i]);
+}
+
 void measure_time(const struct operation *o, int samples, int64_t ns)
 {
 	uint64_t counted[MOST_SAMPLES];
-	int64_t times[MOST_SAMPLES];
+	int64_t times[MOST_SAMPLES], yards[MOST_SAMPLES];
 	if (samples > MOST_SAMPLES) samples = MOST_SAMPLES;
 	/* As many operations as take about so long; this also warms everything up. */
 	unsigned long n = 1;
@@ -34,9 +48,16 @@ void measure_time(const struct operation *o, int samples, int64_t ns)
 		break;
 	}
 	if (n == 0) n = 1;
-	for (int i = 0; i < samples; i++) times[i] = time_of(o, n, &counted[i]);
-	printf("=time name=%s operations=%lu ns=", o->name, n);
-	for (int i = 0; i < samples; i++) printf("%s%lld", i ? "," : "", (long long)times[i]);
+	int64_t before = yardstick();
+	for (int i = 0; i < samples; i++) {
+		times[i] = time_of(o, n, &counted[i]);
+		int64_t after = yardstick();
+		yards[i] = before + after;
+		before = after;
+	}
+	printf("=time name=%s operations=%lu", o->name, n);
+	print_times("ns", times, samples);
+	print_times("yardstick", yards, samples);
 	printf(" ticks=");
 	for (int i = 0; i < samples; i++) printf("%s%llu", i ? "," : "", (unsigned long long)counted[i]);
 	putchar('\n');

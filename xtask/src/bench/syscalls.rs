@@ -15,6 +15,7 @@ mod plan;
 mod programs;
 mod progress;
 mod report;
+mod speed;
 mod systems;
 
 use std::{
@@ -274,7 +275,13 @@ fn erlang(system: &System, frame: &Frame, amount: &Amount) -> Result<Vec<Line>> 
     let session = system.erlang(frame, CPUS, false, &[])?;
     let mut lines = lines::read(&session.console.text())?;
     let boot = u64::try_from(session.hello.as_nanos())?;
-    lines.push(Line::Time(data::Samples { name: "boot".into(), operations: 1, ns: vec![boot], ticks: Vec::new() }));
+    lines.push(Line::Time(data::Samples {
+        name: "boot".into(),
+        operations: 1,
+        ns: vec![boot],
+        yardstick: Vec::new(),
+        ticks: Vec::new(),
+    }));
     lines.push(Line::Time(clients::echo(session.echo, amount.echoes)?));
     for &connections in amount.connections {
         let before = clients::accepted(session.http)?;

@@ -1,11 +1,14 @@
 %% Measures what Erlang programs do, and then serves for whoever measures from outside. Started by `-s trapless_bench`.
 %%
 %% Each result is one line, in the form in which the C program (../../micro) prints its own:
-%%   =time name=NAME operations=N ns=T1,T2,...       samples of N operations each
+%%   =time name=NAME operations=N ns=T1,T2,... yardstick=Y1,Y2,...
+%%                                                   samples of N operations each, and how fast the host was around each
 %%   =calls name=NAME operations=N CALL=COUNT ...    system calls that N operations made, where the system counts them
 %% Flags of the command line: `-samples N`, `-sample_ms N`, `-echo_port N`, `-http_port N`.
 -module(trapless_bench).
 -export([start/0]).
+
+-define(YARDSTICK_STEPS, 500000).
 
 start() ->
     say("=hello"),
@@ -21,11 +24,11 @@ measure({Name, Open, Run, Close}, Samples, Ns) ->
         State = Open(),
         N = calibrate(Run, State, Ns, 1),
         Before = trapless_bench_calls:read(),
-        Times = [time(Run, State, N) || _ <- lists:seq(1, Samples)],
+        {Times, Yards} = lists:unzip(samples(Run, State, N, Samples, yardstick())),
         After = trapless_bench_calls:read(),
         Close(State),
         say(["=time name=", Name, " operations=", integer_to_list(N),
-             " ns=", lists:join($,, [integer_to_list(Time) || Time <- Times])]),
+             " ns=", numbers(Times), " yardstick=", numbers(Yards)]),
         tell_calls(Name, Samples * N, trapless_bench_calls:difference(Before, After))
     end),
     receive
@@ -40,6 +43,23 @@ calibrate(Run, State, Ns, N) ->
         Took when Took < Ns div 4 -> calibrate(Run, State, Ns, N * 2);
         Took -> max(1, N * Ns div Took)
     end.
+
+%% Each sample with the yardsticks before and after it together.
+samples(_, _, _, 0, _) -> [];
+samples(Run, State, N, Samples, Before) ->
+    Time = time(Run, State, N),
+    After = yardstick(),
+    [{Time, Before + After} | samples(Run, State, N, Samples - 1, After)].
+
+%% Code that enters no system: how fast the host is at this moment.
+yardstick() ->
+    time(fun count_down/2, none, ?YARDSTICK_STEPS).
+
+count_down(_, 0) -> ok;
+count_down(State, N) -> count_down(State, N - 1).
+
+numbers(Numbers) ->
+    lists:join($,, [integer_to_list(Number) || Number <- Numbers]).
 
 time(Run, State, N) ->
     Start = erlang:monotonic_time(nanosecond),

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use super::{
     CPUS,
-    data::{Count, Data, Run},
+    data::{Count, Data, Run, Samples},
     operations::NULL,
+    speed,
 };
 use crate::bench::{interval::Estimate, stats::Spread};
 
 /// One operation on one system.
 pub struct Timing {
-    /// Nanoseconds.
+    /// Nanoseconds, at the usual speed of the host where a yardstick tells it.
     pub ns: Estimate,
     /// In ticks of the processor's time stamp counter.
     pub ticks: Option<f64>,
@@ -23,10 +24,10 @@ pub struct Timing {
 
 /// Times one operation of `runs` on `system`, compared with `base`.
 pub fn timing(runs: &[Run], system: &str, base: &str, cpus: u32, name: &str) -> Option<Timing> {
-    let own = by_round(runs, system, cpus, name, per_operation);
+    let own = by_round(runs, system, cpus, name, &nanoseconds(runs, system));
     let values = |map: &BTreeMap<u32, f64>| map.values().copied().collect::<Vec<_>>();
-    let ticks = values(&by_round(runs, system, cpus, name, ticks));
-    let other = by_round(runs, base, cpus, name, per_operation);
+    let ticks = values(&by_round(runs, system, cpus, name, &ticks));
+    let other = by_round(runs, base, cpus, name, &nanoseconds(runs, base));
     let pairs = |join: fn(f64, f64) -> f64| -> Option<Estimate> {
         let pairs = own.iter().filter_map(|(round, &own)| Some(join(own, *other.get(round)?)));
         (system != base).then(|| Estimate::new(&pairs.collect::<Vec<_>>()))?
@@ -45,7 +46,7 @@ fn by_round(
     system: &str,
     cpus: u32,
     name: &str,
-    value: fn(&super::data::Samples) -> Option<f64>,
+    value: &dyn Fn(&Samples) -> Option<f64>,
 ) -> BTreeMap<u32, f64> {
     let runs = runs.iter().filter(|run| run.system == system && run.cpus == cpus);
     runs.filter_map(|run| {
@@ -55,17 +56,19 @@ fn by_round(
     .collect()
 }
 
-fn per_operation(samples: &super::data::Samples) -> Option<f64> {
-    median(&samples.ns, samples.operations)
+/// Of one operation on `system`, at the usual speed of the host.
+fn nanoseconds(runs: &[Run], system: &str) -> impl Fn(&Samples) -> Option<f64> {
+    let usual = speed::usual(runs, system);
+    move |samples| per_operation(&speed::adjusted(samples, usual), samples.operations)
 }
 
-fn ticks(samples: &super::data::Samples) -> Option<f64> {
-    median(&samples.ticks, samples.operations)
+fn ticks(samples: &Samples) -> Option<f64> {
+    let ticks: Vec<_> = samples.ticks.iter().map(|&ticks| ticks as f64).collect();
+    per_operation(&ticks, samples.operations)
 }
 
-fn median(values: &[u64], operations: u64) -> Option<f64> {
-    let all = values.iter().map(|&value| value as f64 / operations as f64);
-    (!values.is_empty()).then(|| Spread::new(all).median())
+fn per_operation(values: &[f64], operations: u64) -> Option<f64> {
+    (!values.is_empty()).then(|| Spread::new(values.iter().copied()).median() / operations as f64)
 }
 
 /// How many instructions an operation has.
@@ -169,10 +172,16 @@ pub fn verdict(timing: &Timing, explained: Option<f64>) -> Option<Verdict> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::syscalls::data::{CallRun, Calls, CountRun, Proof, Samples};
+    use crate::bench::syscalls::data::{CallRun, Calls, CountRun, Proof};
 
     fn run(system: &str, round: u32, name: &str, ns: u64) -> Run {
-        let samples = Samples { name: name.into(), operations: 10, ns: vec![ns, ns * 100, ns], ticks: vec![2 * ns] };
+        let samples = Samples {
+            name: name.into(),
+            operations: 10,
+            ns: vec![ns, ns * 100, ns],
+            yardstick: Vec::new(),
+            ticks: vec![2 * ns],
+        };
         Run { system: system.into(), cpus: 1, round, place: 0, samples: vec![samples], absent: Vec::new() }
     }
 

@@ -36,13 +36,13 @@ pub fn echo(address: SocketAddr, samples: u32) -> Result<Samples> {
     // The first warms up.
     sample()?;
     let ns = (0..samples).map(|_| sample()).collect::<Result<_>>()?;
-    Ok(Samples { name: "tcp_echo".into(), operations: ROUND_TRIPS, ns, ticks: Vec::new() })
+    Ok(Samples { name: "tcp_echo".into(), operations: ROUND_TRIPS, ns, yardstick: Vec::new(), ticks: Vec::new() })
 }
 
 /// What wrk measured, as one sample: the time that each answer took the server, whatever number of clients waits meanwhile.
 pub fn samples(load: &Load, name: &str) -> Result<Samples> {
     let ns = vec![u64::try_from(load.time.as_nanos())?];
-    Ok(Samples { name: name.to_owned(), operations: load.requests, ns, ticks: Vec::new() })
+    Ok(Samples { name: name.to_owned(), operations: load.requests, ns, yardstick: Vec::new(), ticks: Vec::new() })
 }
 
 /// Keeps `connections` busy for so many seconds.

@@ -69,6 +69,9 @@ pub struct Samples {
     pub operations: u64,
     /// Nanoseconds of each sample.
     pub ns: Vec<u64>,
+    /// Nanoseconds that code which enters no system took right before and after each sample; none where clients on the host measured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub yardstick: Vec<u64>,
     /// Ticks of the processor's time stamp counter for each sample; none where they were not read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ticks: Vec<u64>,

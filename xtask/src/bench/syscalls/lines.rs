@@ -30,6 +30,7 @@ fn one(line: &str) -> Result<Option<Line>> {
             name: field(rest, "name")?.to_owned(),
             operations: number(field(rest, "operations")?)?,
             ns: numbers(field(rest, "ns")?)?,
+            yardstick: numbers(field(rest, "yardstick")?)?,
             // Erlang has no such counter.
             ticks: field(rest, "ticks").map_or(Ok(Vec::new()), numbers)?,
         }),
@@ -90,12 +91,18 @@ mod tests {
 
     #[test]
     fn results_are_read_and_other_lines_are_not() {
-        let console = "[0.1] noise\r\n=begin\r\n=time name=a operations=8 ns=1,2 ticks=3,4\r\n\
+        let console = "[0.1] noise\r\n=begin\r\n=time name=a operations=8 ns=1,2 yardstick=5,6 ticks=3,4\r\n\
              =count name=a operations=8,16 instructions=10,20 agreed=33,30 of=33\n=absent name=b reason=eventfd: No room\n=end\n";
         let lines = read(console).unwrap();
         assert_eq!(
             lines[0],
-            Line::Time(Samples { name: "a".into(), operations: 8, ns: vec![1, 2], ticks: vec![3, 4] })
+            Line::Time(Samples {
+                name: "a".into(),
+                operations: 8,
+                ns: vec![1, 2],
+                yardstick: vec![5, 6],
+                ticks: vec![3, 4]
+            })
         );
         assert!(matches!(&lines[1], Line::Count(count) if count.agreed == [33, 30]));
         assert_eq!(lines[2], Line::Absent(Absent { name: "b".into(), reason: "eventfd: No room".into() }));

@@ -61,12 +61,15 @@ fn document(data: &Data) -> Result<Document> {
     section(
         "Time of C programs",
         "Median of the boots with its interval, and the ratio to the first system within rounds, with its own. Time is that of software \
-         emulation, but for `native`: compare systems, not absolute numbers. `ticks` are of the processor's time stamp counter.",
+         emulation, but for `native`: compare systems, not absolute numbers. It is time at the usual speed of the host: each sample is \
+         divided by what a yardstick took right before and after it, code that enters no system. `ticks` are of the processor's time stamp \
+         counter, as they were read.",
         vec![Block::Table(tables::micro(data)), Block::Figure(figures::micro(data)?)],
     );
     section(
         "Time of Erlang",
-        "As above, on 2 CPUs. HTTP is the time per answered request, whatever number of clients waits, so its inverse is the throughput.",
+        "As above, on 2 CPUs; what clients on the host measured has no yardstick. HTTP is the time per answered request, whatever number of \
+         clients waits, so its inverse is the throughput.",
         vec![Block::Table(tables::erlang(data)), Block::Figure(figures::erlang(data)?)],
     );
     section(
@@ -167,8 +170,13 @@ mod tests {
         let systems = ["direct", "trap0", "linux"];
         let run = |(at, system): (usize, &str), round: u32, names: Vec<&str>| {
             let ns = 1000 * (at as u64 + 1) + u64::from(round);
-            let samples =
-                |name: &str| Samples { name: name.to_owned(), operations: 10, ns: vec![ns], ticks: vec![2 * ns] };
+            let samples = |name: &str| Samples {
+                name: name.to_owned(),
+                operations: 10,
+                ns: vec![ns],
+                yardstick: Vec::new(),
+                ticks: vec![2 * ns],
+            };
             Run {
                 system: system.to_owned(),
                 cpus: 1,
