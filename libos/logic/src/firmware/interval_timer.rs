@@ -119,6 +119,23 @@ mod tests {
         }
     }
 
+    /// Such a stall makes the timer seem to stand still, and the counter thousands of times too fast: time would nearly stop.
+    #[test]
+    fn a_stall_right_before_the_end_is_noticed() {
+        let mut readings = 0;
+        let mut quiet = machine(&[]);
+        counter_hz(|| {
+            readings += 1;
+            quiet()
+        });
+        for number in readings - 10..readings {
+            for ms in [40, 44, 45, 46, 50, 100] {
+                let hz = counter_hz(machine(&[(number, ms * 1_000_000)])).unwrap();
+                assert!(off_by(hz) < 200, "{ms} ms before reading {number} of {readings}: {hz} Hz");
+            }
+        }
+    }
+
     #[test]
     fn of_doubtful_comparisons_the_slowest_is_right() {
         // The third falls short of a round, the others hide one.
