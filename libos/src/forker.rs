@@ -14,7 +14,7 @@ use trapless_platform::x86::X86;
 
 /// Bytes of the service's stack, and of a program's.
 const STACK: usize = 32 * 1024;
-const PROGRAM_STACK: usize = 128 * 1024;
+const PROGRAM_STACK: usize = 96 * 1024;
 /// The process id that fork(2) answers; programs are counted from the next one on.
 const FORKER_PID: i32 = 2;
 

@@ -34,6 +34,7 @@ fn run<P: Platform>(vfs: &Arc<Vfs<P>>, start: Start<P>, request: Request) -> Sys
         args,
         env: request.env,
         cwd: request.cwd,
+        depth: 0,
         // What is not the port's is what Erlang itself has: no input here, and the console.
         stdin: if request.stdio && request.reads { Stream::File(start.stdin) } else { Stream::Null },
         stdout: if request.stdio && request.writes { Stream::File(start.stdout) } else { stderr.clone() },

@@ -24,6 +24,8 @@ pub struct Process<P: Platform> {
     pub env: Vec<Vec<u8>>,
     /// Where relative paths start, itself an absolute one.
     pub cwd: Vec<u8>,
+    /// How many programs and groups of a shell it is inside of: each takes stack.
+    pub depth: usize,
     /// Standard input.
     pub stdin: Stream<P>,
     /// Standard output.

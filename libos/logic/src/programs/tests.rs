@@ -48,6 +48,7 @@ fn run(vfs: &Arc<Vfs<Fake>>, args: &[&str], input: &[u8]) -> (Vec<u8>, String, S
         args: args.iter().map(|arg| arg.as_bytes().to_vec()).collect(),
         env: [b"HOME=/etc".to_vec(), b"GREETING=hello  you".to_vec()].to_vec(),
         cwd: b"/".to_vec(),
+        depth: 0,
         stdin,
         stdout: stdout.clone(),
         stderr: stderr.clone(),
@@ -204,6 +205,7 @@ fn what_is_not_supported_is_refused_by_name() {
         ("echo 'open", "unexpected end of file"),
         ("(echo a", "unexpected end of file"),
         ("((((((((((a))))))))))", "too many groups"),
+        ("x='sh -c \"$x\"'; export x; sh -c \"$x\"", "too deep"),
         ("a >&7", "bad descriptor"),
     ] {
         let (said, status) = sh(line);

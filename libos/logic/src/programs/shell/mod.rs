@@ -19,13 +19,16 @@ use run::{Shell, Stop, Streams};
 use trapless_abi::SysResult;
 use trapless_abi::flags::OpenFlags;
 
-/// Groups and substitutions in one another: each takes stack.
+/// Shells, groups and substitutions in one another: each takes stack.
 const DEPTH_MAX: usize = 8;
 /// A command whose end has not come after so many bytes is none.
 const COMMAND_MAX: usize = 1 << 20;
 
 /// `sh -c LINE [NAME [ARGUMENT...]]`, `sh -s [ARGUMENT...]`, `sh FILE [ARGUMENT...]`, or commands on the standard input.
 pub fn main<P: Platform>(process: &mut Process<P>) -> SysResult<Status> {
+    if process.depth > DEPTH_MAX {
+        return process.fail(format_args!("too deep: more than {DEPTH_MAX} shells in one another"));
+    }
     let streams =
         Streams { stdin: process.stdin.clone(), stdout: process.stdout.clone(), stderr: process.stderr.clone() };
     let mut shell = Shell::new(process);

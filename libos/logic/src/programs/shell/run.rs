@@ -83,7 +83,7 @@ impl<P: Platform> Shell<P> {
             status: 0,
             name: process.name(),
             arguments: arguments.to_vec(),
-            depth: 0,
+            depth: process.depth,
         }
     }
 
@@ -138,7 +138,7 @@ impl<P: Platform> Shell<P> {
                 self.command(command, &own)?;
             } else {
                 // Each in a shell of its own: what it changes stays there.
-                self.apart(|shell| shell.command(command, &own))?;
+                self.apart(&own, |shell| shell.command(command, &own))?;
             }
             stdin = stdout;
         }
@@ -149,9 +149,10 @@ impl<P: Platform> Shell<P> {
     }
 
     /// What is done in a shell of its own changes nothing here but the status.
-    fn apart(&mut self, work: impl FnOnce(&mut Self) -> Result<(), Stop>) -> Result<(), Stop> {
-        if self.depth == DEPTH_MAX {
-            return Err(Stop::Broken(Errno::ELOOP));
+    fn apart(&mut self, streams: &Streams<P>, work: impl FnOnce(&mut Self) -> Result<(), Stop>) -> Result<(), Stop> {
+        if self.depth > DEPTH_MAX {
+            self.complain(streams, format_args!("too deep: more than {DEPTH_MAX} groups in one another"))?;
+            return Err(Stop::Exit(2));
         }
         let (cwd, variables) = (self.cwd.clone(), self.variables.clone());
         self.depth += 1;
@@ -176,7 +177,7 @@ impl<P: Platform> Shell<P> {
         };
         let stdout = Stream::buffer();
         let own = Streams { stdout: stdout.clone(), ..streams.clone() };
-        self.apart(|shell| shell.list(&list, &own))?;
+        self.apart(&own, |shell| shell.list(&list, &own))?;
         let mut written = stdout.read()?;
         while written.last() == Some(&b'\n') {
             written.pop();
@@ -190,7 +191,7 @@ impl<P: Platform> Shell<P> {
             return Ok(());
         };
         match &command.kind {
-            Kind::Subshell(list) => self.apart(|shell| shell.list(list, &streams)),
+            Kind::Subshell(list) => self.apart(&streams, |shell| shell.list(list, &streams)),
             Kind::Group(list) => self.list(list, &streams),
             Kind::Simple { assignments, words } => self.simple(assignments, words, &streams),
         }
@@ -309,6 +310,7 @@ impl<P: Platform> Shell<P> {
             args,
             env: exported.map(|variable| [&variable.name[..], b"=", &variable.value].concat()).collect(),
             cwd: self.cwd.clone(),
+            depth: self.depth + 1,
             stdin: streams.stdin.clone(),
             stdout: streams.stdout.clone(),
             stderr: streams.stderr.clone(),
