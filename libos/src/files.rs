@@ -10,6 +10,7 @@ use core::fmt::{self, Write};
 use trapless_abi::SysResult;
 use trapless_logic::fd::FdTable;
 use trapless_logic::file::O_RDWR;
+use trapless_logic::programs;
 use trapless_logic::vfs::tty::Tty;
 use trapless_logic::vfs::{Tmpfs, Vfs, cpio, dev, proc, sys};
 use trapless_platform::thread::{self, Status};
@@ -46,6 +47,7 @@ pub fn mount(
         proc::mount(&vfs, fds.clone(), system)?;
         sys::mount(&vfs, system)?;
         add_own(&vfs)?;
+        programs::install(&vfs)?;
         let console = Open::new(tty.clone(), O_RDWR);
         (0..3).try_for_each(|_| fds.insert(console.clone(), false).map(drop))
     };

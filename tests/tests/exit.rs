@@ -80,17 +80,6 @@ fn out_of_memory_is_told() -> Result<()> {
     Ok(())
 }
 
-/// A port program that is not there is an error of the caller, and the machine lives on.
-#[test]
-fn a_missing_program_is_a_clean_error() -> Result<()> {
-    let code = "R = (catch open_port({spawn_executable, \"/no/such\"}, [])), \
-                S = (catch os:cmd(\"ls\")), \
-                io:format(\"port ~p cmd ~p~n\", [R, S]), halt(9).";
-    let console = ends_with("missing-program", Kind::Q35, code, 9)?;
-    ensure!(console.contains("port {'EXIT',{eno"), "open_port did not fail as it should:\n{console}");
-    Ok(())
-}
-
 /// The machine's power button asks Erlang to stop, which it does in order.
 #[test]
 fn the_power_button_stops_in_order() -> Result<()> {

@@ -55,7 +55,7 @@ pub const ENVIRONMENT: &[&str] = &[
     "HOME=/root",
     "LANG=C.UTF-8",
     "TERM=xterm",
-    "PATH=/otp/bin",
+    "PATH=/otp/bin:/bin",
     // A crash dump is a file in memory: one of a node that has run out of it could only be lost, after minutes of writing.
     "ERL_CRASH_DUMP_BYTES=8388608",
 ];

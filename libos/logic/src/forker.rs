@@ -16,11 +16,15 @@ use alloc::vec::Vec;
 use trapless_abi::{Errno, SysResult};
 
 /// Size of `ErtsSysForkerProto`.
-const PROTO_SIZE: usize = 32;
+pub const PROTO_SIZE: usize = 32;
 /// `ErtsSysForkerProtoAction_Start`.
 const START: u32 = 0;
 /// `ErtsSysForkerProtoAction_Go`.
 const GO: u32 = 2;
+/// `ErtsSysForkerProtoAction_SigChld`.
+const SIGCHLD: u32 = 3;
+/// `THE_NON_VALUE`: a port that does not want to hear of the end.
+const NO_PORT: u64 = 0;
 
 /// A request to start a program.
 pub struct Start<P: Platform> {
@@ -72,6 +76,11 @@ impl<P: Platform> Start<P> {
         self.answer(-1, i32::from(errno.code()))
     }
 
+    /// Answers that the program has started as process `os_pid`.
+    pub fn accept(&self, os_pid: i32) -> SysResult<()> {
+        self.answer(os_pid, 0)
+    }
+
     fn answer(&self, os_pid: i32, error: i32) -> SysResult<()> {
         let mut message = [0; PROTO_SIZE];
         message[0..4].copy_from_slice(&GO.to_ne_bytes());
@@ -81,6 +90,19 @@ impl<P: Platform> Start<P> {
         self.stdout.write(&mut from)?;
         if from.remaining() == 0 { Ok(()) } else { Err(Errno::EPIPE) }
     }
+}
+
+/// Tells ERTS over `end` that the program of a port has ended (waitpid(2)).
+pub fn report_end<P: Platform>(end: &OpenFile<P>, port_id: u64, status: u8) -> SysResult<()> {
+    if port_id == NO_PORT {
+        return Ok(());
+    }
+    let mut message = [0; PROTO_SIZE];
+    message[0..4].copy_from_slice(&SIGCHLD.to_ne_bytes());
+    message[8..16].copy_from_slice(&port_id.to_ne_bytes());
+    // As waitpid(2) encodes an exit.
+    message[16..20].copy_from_slice(&(i32::from(status) << 8).to_ne_bytes());
+    end.write_blocking(&mut &message[..], None).map(drop)
 }
 
 #[cfg(all(test, not(loom)))]

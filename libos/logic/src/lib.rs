@@ -28,6 +28,7 @@ pub mod net;
 pub mod pipe;
 pub mod platform;
 pub mod poll;
+pub mod programs;
 pub mod random;
 pub mod sched;
 pub mod signal;

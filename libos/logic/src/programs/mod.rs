@@ -1,0 +1,106 @@
+//! The programs that ports ask for.
+//!
+//! There is one program in an image, and ports cannot start others. But OTP and much that runs on it ask small questions of the system
+//! around them by way of programs: the name of the machine, room in a file system, load and memory (os_mon). Those are answered from
+//! here, by functions that read and write the port's pipes on a thread of the library OS. A [shell](shell) understands what such questions
+//! are made of. Every other program is one that this system does not have.
+
+mod args;
+mod files;
+mod launch;
+mod machine;
+mod os_mon;
+mod process;
+mod request;
+mod shell;
+mod stream;
+#[cfg(all(test, not(loom)))]
+mod tests;
+mod words;
+
+pub use launch::start;
+pub use process::{Process, Status};
+pub use stream::Stream;
+
+use crate::platform::Platform;
+use crate::vfs::{At, Follow, Inode, Kind, Name, Vfs};
+use trapless_abi::{Errno, SysResult};
+
+/// A program: reads its arguments and its input, writes its output, and ends with a status.
+///
+/// # Errors
+/// What kept it from writing its output: nobody reads it any more.
+pub type Program<P> = fn(&mut Process<P>) -> SysResult<Status>;
+
+/// Their names, in order; [`builtin`] knows what they do.
+const NAMES: [&str; 21] = [
+    "[", "cat", "cpu_sup", "date", "df", "echo", "env", "false", "getconf", "hostname", "id", "ls", "memsup", "nproc",
+    "printenv", "sh", "sleep", "test", "true", "uname", "uptime",
+];
+
+/// Where they are found.
+const DIRECTORY: &str = "/bin";
+
+/// What is read by who looks into such a file.
+const CONTENT: &[u8] = b"This program is a part of the system.\n";
+
+fn builtin<P: Platform>(name: &[u8]) -> Option<Program<P>> {
+    Some(match name {
+        b"[" | b"test" => words::test,
+        b"cat" => files::cat,
+        b"cpu_sup" => os_mon::cpu_sup,
+        b"date" => machine::date,
+        b"df" => files::df,
+        b"echo" => words::echo,
+        b"env" => words::env,
+        b"false" => |_| Ok(1),
+        b"getconf" => machine::getconf,
+        b"hostname" => machine::hostname,
+        b"id" => words::id,
+        b"ls" => files::ls,
+        b"memsup" => os_mon::memsup,
+        b"nproc" => machine::nproc,
+        b"printenv" => words::printenv,
+        b"sh" => shell::main,
+        b"sleep" => machine::sleep,
+        b"true" => |_| Ok(0),
+        b"uname" => machine::uname,
+        b"uptime" => machine::uptime,
+        _ => return None,
+    })
+}
+
+/// The program of that name, as execvp(3) finds one: a name without a slash among the built-in ones, a path in the file system. What
+/// the file at a path does is told by its name.
+///
+/// # Errors
+/// ENOENT if there is none; EACCES for a file that may not be executed, ENOEXEC for one that is no program of this system.
+pub fn find<P: Platform>(vfs: &Vfs<P>, name: &[u8]) -> SysResult<Program<P>> {
+    if !name.contains(&b'/') {
+        return builtin(name).ok_or(Errno::ENOENT);
+    }
+    let node = vfs.find(&At::Cwd, name, Follow::Yes)?;
+    if node.kind() != Kind::Regular || node.stat()?.st_mode & 0o111 == 0 {
+        return Err(Errno::EACCES);
+    }
+    name.rsplit(|&byte| byte == b'/').next().and_then(builtin).ok_or(Errno::ENOEXEC)
+}
+
+/// Makes the programs' files, for who looks for them before asking (`os:find_executable/1`). A file that is there already stays.
+///
+/// # Errors
+/// ENOSPC, ENOTDIR.
+pub fn install<P: Platform>(vfs: &Vfs<P>) -> SysResult<()> {
+    match vfs.mkdir(&At::Cwd, DIRECTORY.as_bytes(), 0o755) {
+        Ok(()) | Err(Errno::EEXIST) => {}
+        Err(errno) => return Err(errno),
+    }
+    let directory = Inode::of(vfs.find(&At::Cwd, DIRECTORY.as_bytes(), Follow::Yes)?)?;
+    for name in NAMES {
+        match directory.add_static(Name::Static(name.as_bytes()), 0o755, CONTENT) {
+            Ok(_) | Err(Errno::EEXIST) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,98 @@
+//! Programs that ports ask for: those that the system has, and those that it does not.
+
+use anyhow::{Result, ensure};
+use trapless_tests::{erl, exit::Exit, image, machine::Machine, vm::Vm};
+
+/// Evaluates each expression and returns what `~p` shows of it.
+fn evaluate(name: &str, expressions: &[&str]) -> Result<Vec<String>> {
+    let shown: String =
+        expressions.iter().map(|code| format!("io:format(\"=~0p~n\", [(fun() -> {code} end)()]), ")).collect();
+    let machine = Machine { append: erl(&format!("{shown} halt(0).")), cpus: 2, ..Machine::new(image()) };
+    let mut vm = Vm::boot(name, &machine)?;
+    let exit = vm.wait_exit()?;
+    let console = vm.console().text();
+    ensure!(exit == Exit::Halted(0), "it ended with {exit:?}:\n{console}");
+    Ok(console.lines().filter_map(|line| Some(line.trim_end().strip_prefix('=')?.to_owned())).collect())
+}
+
+fn says(name: &str, pairs: &[(&str, &str)]) -> Result<()> {
+    let codes: Vec<&str> = pairs.iter().map(|(code, _)| *code).collect();
+    let shown = evaluate(name, &codes)?;
+    ensure!(shown.len() == pairs.len(), "{} results of {}: {shown:?}", shown.len(), pairs.len());
+    for ((code, expected), shown) in pairs.iter().zip(shown) {
+        ensure!(shown == *expected, "{code} is {shown}, not {expected}");
+    }
+    Ok(())
+}
+
+#[test]
+fn os_cmd_is_answered() -> Result<()> {
+    says(
+        "os-cmd",
+        &[
+            (r#"os:cmd("echo hello")"#, r#""hello\n""#),
+            (r#"os:cmd("uname -s; nproc")"#, r#""Linux\n2\n""#),
+            (r#"os:cmd("no_such_program --version")"#, r#""sh: no_such_program: not found\n""#),
+            (r#"os:cmd("cd /tmp && pwd")"#, r#""/tmp\n""#),
+            (r#"string:trim(os:cmd("hostname")) =:= element(2, inet:gethostname()) ++ ".localdomain""#, "true"),
+            (r#"length(string:lexemes(os:cmd("df -kP /tmp"), "\n"))"#, "2"),
+            // As deep as it goes.
+            (r#"os:cmd("((((echo $(nproc)))))")"#, r#""2\n""#),
+            (r#"string:find(os:cmd("x='sh -c \"$x\"'; export x; sh -c \"$x\""), "too deep") =/= nomatch"#, "true"),
+            (r#"os:find_executable("df")"#, r#""/bin/df""#),
+            (r#"os:find_executable("vi")"#, "false"),
+            // Many at once, and one after the other.
+            (
+                r#"begin S = self(), [spawn(fun() -> S ! os:cmd("echo " ++ integer_to_list(N)) end) || N <- lists:seq(1, 50)],
+                lists:sum([receive R -> list_to_integer(string:trim(R)) end || _ <- lists:seq(1, 50)]) end"#,
+                "1275",
+            ),
+            (r#"length([ok || _ <- lists:seq(1, 100), os:cmd("true") =:= []])"#, "100"),
+        ],
+    )
+}
+
+#[test]
+fn ports_end_with_their_programs() -> Result<()> {
+    let run = |spawn: &str, options: &str, send: &str| {
+        format!(
+            "begin P = open_port({spawn}, [binary, exit_status, {options}]), {send} \
+             F = fun F(D) -> receive {{P, {{data, X}}}} -> F([D, X]); {{P, {{exit_status, S}}}} -> {{iolist_to_binary(D), S}} \
+             after 60000 -> hang end end, F([]) end"
+        )
+    };
+    let [ended, typed, placed, unknown, words, error] = [
+        run(r#"{spawn, "exit 3"}"#, "stderr_to_stdout", ""),
+        run(r#"{spawn_executable, "/bin/sh"}"#, r#"{args, ["-s"]}"#, r#"port_command(P, <<"read_me\nexit 5\n">>),"#),
+        run(
+            r#"{spawn_executable, "/bin/sh"}"#,
+            r#"{args, ["-c", "pwd; printenv NEW"]}, {cd, "/etc"}, {env, [{"NEW", "value"}]}"#,
+            "",
+        ),
+        run(r#"{spawn, "no_such_program"}"#, "stderr_to_stdout", ""),
+        run(r#"{spawn_executable, "/bin/echo"}"#, r#"{args, ["a b", "c"]}"#, ""),
+        run(r#"{spawn, "pwd"}"#, r#"stderr_to_stdout, {cd, "/none"}"#, ""),
+    ];
+    says(
+        "ports",
+        &[
+            (&ended, "{<<>>,3}"),
+            (&typed, "{<<>>,5}"),
+            (&placed, r#"{<<"/etc\nvalue\n">>,0}"#),
+            (&unknown, r#"{<<"sh: no_such_program: not found\n">>,127}"#),
+            (&words, r#"{<<"a b c\n">>,0}"#),
+            (&error, r#"{<<"spawn: Could not cd to /none\r\n">>,2}"#),
+            // A program that is not there is an error of the caller.
+            (r#"element(1, element(2, catch open_port({spawn_executable, "/bin/vi"}, [])))"#, "enoent"),
+            // A port that is closed ends its program, and the next one works.
+            (
+                r#"begin Q = open_port({spawn, "cat"}, [binary]), port_command(Q, <<"x">>), receive {Q, {data, X}} -> X end end"#,
+                r#"<<"x">>"#,
+            ),
+            (
+                r#"begin [port_close(open_port({spawn, "cat"}, [])) || _ <- lists:seq(1, 100)], os:cmd("echo on") end"#,
+                r#""on\n""#,
+            ),
+        ],
+    )
+}
