@@ -158,7 +158,10 @@ impl Reader<'_> {
             Some('$') => {
                 self.next();
                 let c = if self.peek() == Some('\\') { self.escape()? } else { self.next() };
-                c.map_or_else(|| self.wrong("a $ with nothing behind it"), |c| Ok(Term::Integer(i64::from(u32::from(c)))))
+                c.map_or_else(
+                    || self.wrong("a $ with nothing behind it"),
+                    |c| Ok(Term::Integer(i64::from(u32::from(c)))),
+                )
             }
             Some(c) if c.is_ascii_digit() || c == '-' || c == '+' => self.number(),
             Some(c) if c.is_lowercase() => {
@@ -348,7 +351,10 @@ mod tests {
         assert_eq!(one("\"a\" \"\\x41\\x{e9}\\n\""), Term::Text("aA\u{e9}\n".into()));
         assert_eq!(one("<<\"ab\",1>>"), Term::Binary(b"ab\x01".to_vec()));
         assert_eq!(one("<<\"ab\"/utf8>>"), Term::Binary(b"ab".to_vec()));
-        assert_eq!(one("#{a => [1|[2]]}"), Term::Map(vec![(atom("a"), Term::List(vec![Term::Integer(1), Term::Integer(2)]))]));
+        assert_eq!(
+            one("#{a => [1|[2]]}"),
+            Term::Map(vec![(atom("a"), Term::List(vec![Term::Integer(1), Term::Integer(2)]))])
+        );
         assert_eq!(one("{}"), Term::Tuple(vec![]));
         assert_eq!(one("[{a, 1}, {b, 2}]").get("b"), Some(&Term::Integer(2)));
     }
