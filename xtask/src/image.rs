@@ -22,7 +22,8 @@ use crate::{
 /// There is no release, or it cannot be used, or the image cannot be built.
 pub fn image(options: &ImageOptions) -> Result<()> {
     let release = options.whose.release.as_ref();
-    let release = release.context("which release? `cargo xtask image --release DIR` takes its folder, or a .tar.gz of it")?;
+    let release =
+        release.context("which release? `cargo xtask image --release DIR` takes its folder, or a .tar.gz of it")?;
     let (image, packed) = of_release(release, &options.build, &options.whose)?;
     let output = options.output.clone().unwrap_or_else(|| format!("{}-{}.elf", packed.name, packed.version).into());
     // Where the user is: cargo leaves that to us.
