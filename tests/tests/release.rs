@@ -135,22 +135,22 @@ fn what_comes_later_wins() -> Result<()> {
         "layers",
         &[
             ("etc/demo.conf", "from the initrd"),
-            ("etc/trapless/args", "-demo initrd\n-setcookie initrd\n"),
+            ("etc/trapless/args", "-given initrd\n-setcookie initrd\n"),
             ("etc/trapless/env", "# a comment\nDEMO_A=initrd\nDEMO_B=initrd\n"),
             ("otp/releases/1.2.3/sys.config", config),
         ],
     )?;
     for kind in Kind::ALL {
         let mut extra = with_initrd(&initrd);
-        for (name, text) in [("args", "-demo fw_cfg -setcookie secret -demo_halt 1"), ("env", "DEMO_B=fw_cfg")] {
+        for (name, text) in [("args", "-given fw_cfg -setcookie secret -demo_halt 1"), ("env", "DEMO_B=fw_cfg")] {
             extra.extend(["-fw_cfg".to_owned(), format!("name=opt/org.trapless/{name},string={text}")]);
         }
-        let append = "env=DEMO_A=line -- -demo line -demo number 3 -name other@127.0.0.1".to_owned();
+        let append = "env=DEMO_A=line -- -given line -demo number 3 -name other@127.0.0.1".to_owned();
         let machine = Machine { kind, append, extra, ..Machine::new(demo()?) };
         let lines = [
-            "=greeting overlaid number 2",
+            "=greeting overlaid number 3",
             "=env \"line\" \"fw_cfg\"",
-            "=arguments {ok,[[\"one\",\"two words\"],[\"initrd\"],[\"fw_cfg\"],[\"line\"],",
+            "=arguments {ok,[[\"one\",\"two words\"],[\"initrd\"],[\"fw_cfg\"],[\"line\"]]}",
             "=node 'other@127.0.0.1' cookie secret",
             "=overlay {ok,<<\"from the initrd\">>}",
         ];
@@ -165,7 +165,7 @@ fn variables_are_replaced_at_boot() -> Result<()> {
     let initrd = initrd(
         "templates",
         &[
-            ("etc/trapless/args.src", "-demo ${WHO} ${PORT:-8080} -demo_halt 2"),
+            ("etc/trapless/args.src", "-given ${WHO} ${PORT:-8080} -demo_halt 2"),
             ("etc/trapless/templates", "/otp/releases/1.2.3/sys.config\n"),
             ("otp/releases/1.2.3/sys.config.src", "[{demo, [{greeting, ${WHO}}]}].\n"),
         ],

@@ -8,7 +8,7 @@ start(_, _) ->
     {ok, Data} = file:read_file(filename:join(code:priv_dir(demo), "data.txt")),
     say("greeting ~p number ~p", [element(2, application:get_env(demo, Key)) || Key <- [greeting, number]]),
     say("env ~p ~p", [os:getenv("DEMO_A"), os:getenv("DEMO_B")]),
-    say("arguments ~p", [init:get_argument(demo)]),
+    say("arguments ~p", [init:get_argument(given)]),
     say("node ~p cookie ~p", [node(), erlang:get_cookie()]),
     say("mode ~p limit ~p", [code:get_mode(), erlang:system_info(process_limit)]),
     say("priv ~s", [string:trim(Data)]),
