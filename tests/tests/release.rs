@@ -3,19 +3,25 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
     sync::OnceLock,
 };
 
 use anyhow::{Context, Result, bail, ensure};
 use erts_recipe::{Erts, Flavor};
-use rootfs_recipe::{ARCHIVE_VARIABLE, erlang::Erlang, newc, tree::Tree};
+use rootfs_recipe::{
+    ARCHIVE_VARIABLE,
+    erlang::Erlang,
+    newc,
+    tree::{Tree, list, name_of},
+};
 use rootfs_release::{Packed, Wish, applications::Otp, start::Additions, unpack};
 use sources::Console;
 use trapless_tests::{
     exit::Exit,
     image,
     machine::{Kind, Machine},
-    repository, variant,
+    repository, run_quietly, variant,
     vm::Vm,
 };
 
@@ -257,4 +263,49 @@ fn what_cannot_work_is_named() -> Result<()> {
     says(heart, &["vm.args: -heart starts a program", "have the machine started again"])?;
     let empty = pack(&scratch(""), Additions::default()).err().context("a folder was taken for a release")?;
     says(format!("{empty:#}"), &["is not a release", "rebar3 release"])
+}
+
+/// Elixir as Debian packages it, unpacked.
+fn elixir() -> Result<PathBuf> {
+    let package = sources::fetch_binary(&repository().join("tests/release/elixir.lock"), &Console)?;
+    let folder = scratch("elixir-package");
+    run_quietly(Command::new("dpkg-deb").arg("-x").args([&package, &folder]))?;
+    Ok(folder.join("usr/lib/elixir"))
+}
+
+/// What `mix release` makes of `tests/release/elixir`, with the OTP that is built here.
+fn mix_release(otp: &Path) -> Result<PathBuf> {
+    let project = scratch("mix");
+    for file in ["mix.exs", "lib/demo.ex", "config/runtime.exs"] {
+        let to = project.join(file);
+        fs::create_dir_all(to.parent().context("it is in a folder")?)?;
+        fs::copy(repository().join("tests/release/elixir").join(file), to)?;
+    }
+    let path = [otp.join("bin"), elixir()?.join("bin")].map(|folder| folder.display().to_string()).join(":");
+    let path = format!("{path}:{}", std::env::var("PATH").unwrap_or_default());
+    let mut mix = Command::new("mix");
+    mix.args(["release", "--overwrite"]).current_dir(&project).env("PATH", path);
+    mix.env("MIX_ENV", "prod").env("HOME", &project).env("LANG", "C.UTF-8");
+    run_quietly(&mut mix)?;
+    Ok(project.join("_build/prod/rel/demo"))
+}
+
+#[test]
+fn a_release_of_mix_boots() -> Result<()> {
+    let otp = erts()?.otp;
+    if !list(&otp.join("lib"))?.iter().any(|folder| name_of(folder).is_ok_and(|name| name.starts_with("crypto-"))) {
+        eprintln!("not run: mix wants OTP's application crypto, which is not among those that are built here");
+        return Ok(());
+    }
+    let packed = pack(&mix_release(&otp)?, Additions::default())?;
+    let image = image_of("mix", &packed)?;
+    for (append, greeting) in [("", "from runtime.exs"), ("env=GREETING=hello", "hello")] {
+        let mut vm = Vm::boot("release-mix", &Machine { append: append.into(), ..Machine::new(&image) })?;
+        vm.wait_for(&format!("=greeting {greeting} of demo"))?;
+        vm.wait_for("=node demo@")?;
+        vm.wait_for("=squares [1, 4, 9, 16, 25, 36, 49, 64] true")?;
+        vm.wait_for("=done")?;
+        ensure!(vm.console().text().contains("[info] =logged"), vm.fail("nothing was logged"));
+    }
+    Ok(())
 }
