@@ -59,7 +59,7 @@ fn release(name: &str) -> Result<PathBuf> {
 
 fn pack(release: &Path, additions: Additions) -> Result<Packed> {
     let erts = erts()?;
-    let otp = Otp { root: &erts.otp, erts: &erts.erts_version, emulator: &erts.beam };
+    let otp = Otp { root: &erts.otp, erts: &erts.erts_version, objects: &[&erts.beam] };
     let wish = Wish { release, additions, app: None, strip: true, allow_native: false };
     rootfs_release::pack(&wish, &otp, &repository().join("rootfs"), &release.with_extension("work"))
 }

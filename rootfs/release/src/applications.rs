@@ -19,8 +19,8 @@ pub struct Otp<'a> {
     pub root: &'a Path,
     /// Version of ERTS.
     pub erts: &'a str,
-    /// The emulator's object file.
-    pub emulator: &'a Path,
+    /// The object files of the emulator and of what can be linked beside it.
+    pub objects: &'a [&'a Path],
 }
 
 /// An application that was found.
@@ -155,7 +155,7 @@ mod tests {
         }
 
         fn find(&self) -> Result<Vec<Found>, String> {
-            let otp = Otp { root: &self.folder.path().join("otp"), erts: "15.2.7", emulator: Path::new("") };
+            let otp = Otp { root: &self.folder.path().join("otp"), erts: "15.2.7", objects: &[] };
             find(&Layout::read(&self.folder.path().join("r")).unwrap(), &otp).map_err(|error| format!("{error:#}"))
         }
     }

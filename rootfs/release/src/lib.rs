@@ -123,7 +123,7 @@ pub fn pack(wish: &Wish<'_>, otp: &Otp<'_>, rootfs: &Path, work: &Path) -> Resul
 
 /// Everything that is machine code, and what to do about it.
 fn machine_code(layout: &Layout, found: &[Found], otp: &Otp<'_>, allowed: bool) -> Result<Findings> {
-    let linked = native::linked_in(otp.emulator)?;
+    let linked = native::linked_in(otp.objects)?;
     let mut findings = Findings::default();
     for Found { full_name, folder, .. } in found {
         let private = folder.join("priv");

@@ -39,15 +39,19 @@ pub struct Findings {
     pub files: BTreeSet<PathBuf>,
 }
 
-/// The names of the NIF libraries in the emulator's object file.
+/// The names of the NIF libraries in these object files.
 ///
 /// # Errors
-/// The file cannot be read, or is no object file.
-pub fn linked_in(emulator: &Path) -> Result<BTreeSet<String>> {
-    let bytes = fs::read(emulator).with_context(|| format!("cannot read {}", emulator.display()))?;
-    let file = object::File::parse(&*bytes).with_context(|| format!("cannot read {}", emulator.display()))?;
-    let defined = file.symbols().filter(|symbol| symbol.is_definition());
-    Ok(defined.filter_map(|symbol| Some(symbol.name().ok()?.strip_suffix(INIT)?.to_owned())).collect())
+/// One cannot be read, or is no object file.
+pub fn linked_in(objects: &[&Path]) -> Result<BTreeSet<String>> {
+    let mut names = BTreeSet::new();
+    for path in objects {
+        let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let file = object::File::parse(&*bytes).with_context(|| format!("cannot read {}", path.display()))?;
+        let defined = file.symbols().filter(|symbol| symbol.is_definition());
+        names.extend(defined.filter_map(|symbol| Some(symbol.name().ok()?.strip_suffix(INIT)?.to_owned())));
+    }
+    Ok(names)
 }
 
 /// Looks through a folder for machine code. `shown` is what to call the folder.
