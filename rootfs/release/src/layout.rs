@@ -168,3 +168,73 @@ fn rel_of(releases: &Path, version: &Path) -> Result<(PathBuf, Rel)> {
 fn has_ending(path: &Path, ending: &str) -> bool {
     path.extension().is_some_and(|found| found == ending)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Folder;
+
+    const REL: &str = "{release,{\"demo\",\"1.0\"},{erts,\"15.2.7\"},[{kernel,\"10.2\"}]}.";
+
+    fn read(files: &[(&str, &str)]) -> Result<Layout, String> {
+        let folder = Folder::new();
+        for (path, content) in files {
+            folder.write(path, content);
+        }
+        Layout::read(folder.path()).map_err(|error| format!("{error:#}"))
+    }
+
+    fn wrong(files: &[(&str, &str)], words: &str) {
+        let error = read(files).unwrap_err();
+        assert!(error.contains(words), "{words:?} is not in: {error}");
+    }
+
+    #[test]
+    fn the_layouts_of_the_tools_are_read() {
+        let systools = read(&[("releases/demo.rel", REL), ("releases/1.0/start.boot", "")]).unwrap();
+        assert_eq!((systools.rel.name.as_str(), systools.vm_args, systools.mix), ("demo", None, false));
+        let relx = read(&[
+            ("releases/start_erl.data", "15.2.7 1.0\n"),
+            ("releases/0.9/start.boot", ""),
+            ("releases/1.0/demo.rel", REL),
+            ("releases/1.0/start_clean.rel", "no .rel file"),
+            ("releases/1.0/demo.boot", ""),
+            ("releases/1.0/vm.args", ""),
+            ("releases/1.0/vm.args.src", ""),
+            ("releases/1.0/sys.config", ""),
+        ])
+        .unwrap();
+        assert!(relx.boot.ends_with("releases/1.0/demo.boot"));
+        assert!(relx.vm_args.is_some_and(|source| source.template));
+        assert!(relx.sys_config.is_some_and(|source| !source.template));
+    }
+
+    #[test]
+    fn what_is_no_release_is_told_what_to_do() {
+        let error = Layout::read(Path::new("/nowhere")).unwrap_err().to_string();
+        assert!(error.contains("no folder /nowhere"), "{error}");
+        wrong(&[("mix.exs", "")], "`MIX_ENV=prod mix release`");
+        wrong(&[("rebar.config", "")], "`rebar3 as prod release`");
+        wrong(&[("src/a.erl", "")], "`cargo xtask run --app DIR`");
+        wrong(&[("readme", "")], "_build/default/rel/NAME");
+    }
+
+    #[test]
+    fn a_version_is_found_or_asked_for() {
+        wrong(&[("releases/readme", "")], "holds no version with a boot script");
+        wrong(
+            &[("releases/1/start.boot", ""), ("releases/2/start.boot", "")],
+            "holds 2 versions and no start_erl.data",
+        );
+        wrong(&[("releases/start_erl.data", "15.2.7")], "should hold two words");
+        wrong(&[("releases/start_erl.data", "15.2.7 1.0")], "names the version 1.0, and");
+    }
+
+    #[test]
+    fn what_a_version_lacks_is_named() {
+        wrong(&[("releases/1.0/start.boot", "")], "has no .rel file");
+        wrong(&[("releases/1.0/start.boot", ""), ("releases/1.0/demo.rel", "{x}.")], "demo.rel is not a .rel file");
+        let rel = ("releases/1.0/demo.rel", REL);
+        wrong(&[("releases/start_erl.data", "15.2.7 1.0"), rel], "neither start.boot nor demo.boot");
+    }
+}
