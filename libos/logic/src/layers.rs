@@ -164,7 +164,7 @@ pub fn merge(layers: Vec<Vec<String>>) -> Vec<String> {
         }
         line.extend(words);
         match last.first().map(String::as_str) {
-            Some("-extra") if tail.first().is_some() => tail.extend(last.into_iter().skip(1)),
+            Some("-extra") if !tail.is_empty() => tail.extend(last.into_iter().skip(1)),
             Some(_) => tail = last,
             None => {}
         }
