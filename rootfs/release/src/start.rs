@@ -96,11 +96,9 @@ impl Start {
     pub fn files(&self, version: &str) -> Vec<(&'static str, String)> {
         let lines = |lines: &[String]| lines.iter().map(|line| format!("{line}\n")).collect::<String>();
         let mut files = vec![(layers::ENV, lines(&self.env))];
-        files.extend(
-            [(layers::TEMPLATE, &self.template), (layers::ARGS, &self.args)]
-                .into_iter()
-                .filter_map(|(path, list)| (!list.is_empty()).then(|| (path, words::to_file(list)))),
-        );
+        let lists = [(layers::TEMPLATE, &self.template), (layers::ARGS, &self.args)];
+        let lists = lists.into_iter().filter(|(_, list)| !list.is_empty());
+        files.extend(lists.map(|(path, list)| (path, words::to_file(list))));
         if self.configured_at_boot {
             files.push((layers::TEMPLATES, format!("{}/releases/{version}/sys.config\n", &ROOT[1..])));
         }
