@@ -59,8 +59,9 @@ pub fn gather(rootfs: &'static [u8], initrd: Option<&'static [u8]>, config: &Con
     let args = given.then(|| layers::merge(args));
 
     // The uppermost archive that has a file wins, as in the tree.
-    let find =
-        |path: &str| archives().filter_map(|(origin, archive)| Some((origin, file(origin, archive, path)?))).last();
+    let find = |path: &str| {
+        archives().filter_map(|(origin, archive)| Some((origin, file(origin, archive, path)?))).next_back()
+    };
     let mut files = Vec::new();
     if let Some((origin, list)) = find(TEMPLATES) {
         for path in text(origin, TEMPLATES, list).lines().map(|line| line.trim().trim_start_matches('/')) {
