@@ -13,8 +13,8 @@ mod post_link;
 
 /// The environment variable that names another program.
 const PROGRAM: &str = "TRAPLESS_PROGRAM";
-/// The environment variable that names Erlang code to put in.
-const APP: &str = "TRAPLESS_APP";
+/// The environment variables that name Erlang code to put in, and an archive that holds a release.
+const OTHERS: [&str; 2] = ["TRAPLESS_APP", "TRAPLESS_ROOTFS"];
 
 fn main() -> ExitCode {
     if let Some(role) = post_link::role() {
@@ -72,8 +72,11 @@ fn metadata(key: &str) -> String {
 
 /// Whether somebody's Erlang code is put in.
 fn has_app() -> bool {
-    println!("cargo::rerun-if-env-changed={APP}");
-    env::var_os(APP).is_some_and(|path| !path.is_empty())
+    let given = OTHERS.map(|variable| {
+        println!("cargo::rerun-if-env-changed={variable}");
+        env::var_os(variable).is_some_and(|path| !path.is_empty())
+    });
+    given.contains(&true)
 }
 
 /// The object file that takes the place of ERTS, if there is one (README.md, "Another program").

@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use rootfs_recipe::{Inputs, app::APP_VARIABLE, erlang::Erlang};
+use rootfs_recipe::{ARCHIVE_VARIABLE, Archive, Inputs, app::APP_VARIABLE, erlang::Erlang};
 
 fn main() -> ExitCode {
     match archive() {
@@ -23,20 +23,14 @@ fn main() -> ExitCode {
 }
 
 fn archive() -> Result<()> {
-    let rootfs = path("CARGO_MANIFEST_DIR")?;
     let out = path("OUT_DIR")?;
-    let otp_root = path("DEP_TRAPLESS_ERTS_OTP")?;
-    let erlang = Erlang::new(otp_root.join("bin/erl"));
     println!("cargo::rerun-if-env-changed={APP_VARIABLE}");
+    println!("cargo::rerun-if-env-changed={ARCHIVE_VARIABLE}");
     println!("cargo::rerun-if-changed=build.rs");
-    let app = env::var_os(APP_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let archive = rootfs_recipe::build(&Inputs {
-        rootfs: &rootfs,
-        otp_root: &otp_root,
-        erlang: &erlang,
-        app: app.as_deref(),
-        work: &out,
-    })?;
+    let archive = match given(ARCHIVE_VARIABLE) {
+        Some(file) => rootfs_recipe::made(&file)?,
+        None => build(&out)?,
+    };
     for input in &archive.inputs {
         println!("cargo::rerun-if-changed={}", input.display());
     }
@@ -46,6 +40,25 @@ fn archive() -> Result<()> {
     println!("cargo::metadata=hash={}", archive.hash);
     println!("cargo::rustc-env=TRAPLESS_ROOTFS_HASH={}", archive.hash);
     Ok(())
+}
+
+/// Builds the archive of the manifest, with the user's code.
+fn build(out: &Path) -> Result<Archive> {
+    let rootfs = path("CARGO_MANIFEST_DIR")?;
+    let otp_root = path("DEP_TRAPLESS_ERTS_OTP")?;
+    let erlang = Erlang::new(otp_root.join("bin/erl"));
+    let app = given(APP_VARIABLE);
+    rootfs_recipe::build(&Inputs {
+        rootfs: &rootfs,
+        otp_root: &otp_root,
+        erlang: &erlang,
+        app: app.as_deref(),
+        work: out,
+    })
+}
+
+fn given(variable: &str) -> Option<PathBuf> {
+    env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
 fn path(variable: &str) -> Result<PathBuf> {

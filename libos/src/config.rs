@@ -43,8 +43,6 @@ pub struct Config {
     pub mutant: Option<String>,
     /// What follows `--`.
     pub erl: Option<Vec<String>>,
-    /// Devices the machine announces.
-    pub virtio_mmio: Vec<String>,
     /// The whole line, for /proc/cmdline.
     pub line: String,
 }
@@ -79,7 +77,7 @@ impl Config {
     /// # Errors
     /// A text that says which setting is wrong and what would be right.
     pub fn parse(line: &str) -> Result<Self, String> {
-        let CommandLine { settings, erl, virtio_mmio } = cmdline::parse(line).map_err(|e| e.to_string())?;
+        let CommandLine { settings, erl, virtio_mmio: _ } = cmdline::parse(line).map_err(|e| e.to_string())?;
         let mut config = Self {
             futex_spin_opens: 0,
             addressing: Addressing::Dhcp,
@@ -96,7 +94,6 @@ impl Config {
             selftest: None,
             mutant: None,
             erl,
-            virtio_mmio,
             line: line.into(),
         };
         for (key, value) in settings {

@@ -6,7 +6,7 @@ use crate::machine_info::MachineInfo;
 use crate::power::{heed_button, refuse_boot};
 use crate::start::{self, Program};
 use crate::task::PID;
-use crate::{chart, console, counters, files, hostname, network, selftest, trace};
+use crate::{chart, console, counters, files, hostname, layers, network, selftest, trace};
 use alloc::sync::Arc;
 use trapless_abi::structs::NSEC_PER_SEC;
 use trapless_logic::futex::{FutexTable, Policy};
@@ -69,12 +69,15 @@ pub fn start(info: &'static BootInfo, image: &Image) -> ! {
     chart::mark("devices");
     let tty = console::start(config.window);
     let net = network::start(devices.net.take(), &config);
-    // The program's arguments, and the file system it will see: the archive of the image, in place, under a writable tree.
-    let (argv, from_erl) = start::arguments(&config, &image.program);
-    let envp = start::environment(&config, from_erl);
+    // The program's arguments and environment: of the image, and of what came with the machine.
+    let initrd = layers::initrd(info);
+    let given = layers::gather(image.rootfs, initrd, &config);
+    let (argv, from_erl) = start::arguments(&given, &image.program);
+    let envp = layers::environment(&given, &from_erl);
+    // The file system it will see: the archive of the image and the initrd, in place, under a writable tree.
     let system = Arc::new(MachineInfo::new(&config, &argv, &envp));
-    let (vfs, fds) =
-        files::mount(image.rootfs, &config, &tty, &system).unwrap_or_else(|e| refuse_boot(format_args!("{e}")));
+    let (vfs, fds) = files::mount(image.rootfs, initrd, &given, &config, &tty, &system)
+        .unwrap_or_else(|e| refuse_boot(format_args!("{e}")));
     chart::mark("file system");
     // A machine that is too small for Erlang should not fail without this having been said.
     start::warn_of_little_memory(&image.program, cpus.running);

@@ -15,6 +15,7 @@ mod forker;
 mod hostname;
 pub mod init;
 mod kernel;
+mod layers;
 mod machine_info;
 mod network;
 mod power;

@@ -1,6 +1,6 @@
 //! The program's first thread: its arguments, environment, stack, and the jump into musl's `_start_c`.
 
-use crate::config::Config;
+use crate::layers::Given;
 use crate::power::refuse_boot;
 use crate::task::Task;
 use alloc::borrow::ToOwned;
@@ -9,7 +9,8 @@ use alloc::vec::Vec;
 use trapless_abi::SysResult;
 use trapless_abi::flags::{MmapFlags, Prot};
 use trapless_abi::structs::Sigset;
-use trapless_logic::erl_args::{ENVIRONMENT, ErlArgs, OPENING, emulator_flags};
+use trapless_logic::erl_args::{ErlArgs, OPENING, emulator_flags};
+use trapless_logic::layers;
 use trapless_logic::mm::space::MapRequest;
 use trapless_logic::platform::Platform;
 use trapless_logic::stack_image::{self, at};
@@ -45,43 +46,32 @@ pub enum Program {
 }
 
 /// The program's argument vector, and what it adds to the environment.
-pub fn arguments(config: &Config, program: &Program) -> (Vec<String>, Vec<(String, String)>) {
+pub fn arguments(given: &Given, program: &Program) -> (Vec<String>, Vec<(String, String)>) {
     match *program {
         Program::Erts { flavor, arguments, default_arguments } => {
-            erts_arguments(config, flavor, arguments, default_arguments)
+            erts_arguments(given, flavor, arguments, default_arguments)
         }
         Program::Plain { name } => {
-            let words = config.erl.iter().flatten().cloned();
+            let words = given.args.iter().flatten().cloned();
             (core::iter::once(name.to_owned()).chain(words).collect(), Vec::new())
         }
     }
 }
 
 fn erts_arguments(
-    config: &Config,
+    given: &Given,
     flavor: &str,
     arguments: &[&str],
     default_arguments: &[&str],
 ) -> (Vec<String>, Vec<(String, String)>) {
-    let erl = match &config.erl {
-        None => ErlArgs::default(),
-        Some(words) => ErlArgs::parse(words).unwrap_or_else(|e| refuse_boot(format_args!("erl arguments: {e}"))),
-    };
+    // One line, so that what is there once and is the user's takes the place of what is baked in.
+    let baked = if given.args.is_some() { arguments } else { default_arguments };
+    let baked = baked.iter().map(|&word| word.to_owned()).collect();
+    let line = layers::merge(alloc::vec![baked, given.args.clone().unwrap_or_default()]);
+    let erl = ErlArgs::parse(&line).unwrap_or_else(|e| refuse_boot(format_args!("erl arguments: {e}")));
     let environment = erl.environment.clone();
-    let baked = if config.erl.is_some() { arguments } else { default_arguments };
     let flags = emulator_flags(flavor, frames::total_frames() as u64 * frames::FRAME);
-    (erl.argv("beam.smp", flags, OPENING, baked), environment)
-}
-
-/// The program's environment; settings of the command line win.
-pub fn environment(config: &Config, from_erl: Vec<(String, String)>) -> Vec<String> {
-    let mut environment: Vec<String> = ENVIRONMENT.iter().copied().map(ToOwned::to_owned).collect();
-    for setting in from_erl.iter().map(|(n, v)| alloc::format!("{n}={v}")).chain(config.environment.iter().cloned()) {
-        let name = setting.split('=').next().unwrap_or_default();
-        environment.retain(|old| old.split('=').next() != Some(name));
-        environment.push(setting);
-    }
-    environment
+    (erl.argv("beam.smp", flags, OPENING, &[]), environment)
 }
 
 /// Says so if there is less memory than Erlang is known to need. Not a refusal: what it really needs depends on what it is to run, and

@@ -20,11 +20,47 @@ main(["compile", Out, Include | Files]) ->
 main(["boot", From, To | Settings]) ->
     {ok, Binary} = file:read_file(From),
     {script, Name, Commands} = binary_to_term(Binary),
-    Boot = {script, Name, rewrite(Commands, settings(Settings))},
+    write(To, {script, Name, rewrite(Commands, settings(Settings))});
+%% release FROM TO path=NAME...     rewrites the boot script FROM of somebody's release into TO
+%%   path=NAME           a further folder below lib/ with modules; once for each
+main(["release", From, To | Settings]) ->
+    case catch binary_to_term(element(2, file:read_file(From))) of
+        {script, Name, Commands} -> write(To, {script, Name, release(Commands, values("path", settings(Settings)))});
+        _ -> fail("~ts is no boot script", [From])
+    end.
+
+write(To, Boot) ->
     case file:write_file(To, term_to_binary(Boot, [deterministic])) of
         ok -> ok;
         {error, Reason} -> fail("cannot write ~ts: ~ts", [To, file:format_error(Reason)])
     end.
+
+%% A release keeps its order of loading and starting. All modules that it loads are prepared in parallel before, which needs
+%% the whole path; what else is changed is what every boot script has changed here.
+release(Commands, Further) ->
+    Own = ["$ROOT/lib/" ++ Name ++ "/ebin" || Name <- Further],
+    Path = lists:last([[place(Folder) || Folder <- Folders] || {path, Folders} <- Commands]) ++ Own,
+    Modules = lists:append([Modules || {primLoad, Modules} <- Commands]),
+    {Head, Tail} = lists:splitwith(fun(Command) -> element(1, Command) =/= primLoad end, Commands),
+    Load = [{path, Path}, {primLoad, [trapless_boot]}, {apply, {trapless_boot, load, [Modules]}}],
+    lists:flatmap(fun(Command) -> placed(Command, Own) end, Head) ++ Load
+        ++ lists:flatmap(fun(Command) -> placed(Command, Own) end, Tail).
+
+placed({path, Folders}, Own) -> [{path, [place(Folder) || Folder <- Folders] ++ Own}];
+placed({apply, {application, start_boot, [kernel, _]}} = Start, _) -> [Start, {apply, {inet_db, set_lookup, [[file, dns]]}}];
+placed({apply, {c, erlangrc, _}}, _) -> [];
+placed(Command, _) -> [Command].
+
+%% Variables other than $ROOT stand for the folder with the applications; paths of the host are told by their ends.
+place("$ROOT/" ++ _ = Folder) -> Folder;
+place("$" ++ Rest) ->
+    case string:split(Rest, "/") of
+        [_, "../" ++ Folder] -> "$ROOT/" ++ Folder;
+        [_, Folder] -> "$ROOT/lib/" ++ Folder
+    end;
+place(Folder) ->
+    [Last, Application | _] = lists:reverse(filename:split(Folder)),
+    "$ROOT/lib/" ++ Application ++ "/" ++ Last.
 
 settings(Settings) ->
     lists:foldr(fun(Setting, Map) ->

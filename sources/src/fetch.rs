@@ -56,7 +56,13 @@ fn from_folder(lock: &Lock, folder: &Path) -> Result<Sources> {
 }
 
 /// Takes one file from the cache, else from the first of `roots` that has it.
-fn from_archive(lock: &Lock, file: &File, roots: &[String], folder: &Path, progress: &dyn Progress) -> Result<PathBuf> {
+pub(crate) fn from_archive(
+    lock: &Lock,
+    file: &File,
+    roots: &[String],
+    folder: &Path,
+    progress: &dyn Progress,
+) -> Result<PathBuf> {
     let path = folder.join(&file.name);
     if path.is_file() {
         if verify(&path, file).is_ok() {

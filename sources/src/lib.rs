@@ -17,6 +17,7 @@
 
 mod apt;
 mod apt_list;
+mod binary;
 pub mod cache;
 mod error;
 mod fetch;
@@ -27,6 +28,7 @@ mod unpack;
 mod update;
 mod verify;
 
+pub use binary::fetch_binary;
 pub use error::{Error, Result};
 pub use fetch::{SOURCES_VARIABLE, Sources, fetch};
 pub use lock::{File, Lock};

@@ -52,6 +52,17 @@ impl Lock {
     /// # Errors
     /// What is wrong with it, in words.
     pub fn parse(text: &str) -> std::result::Result<Self, String> {
+        let lock = Self::parse_files(text)?;
+        for kind in [".orig.tar.", ".debian.tar."] {
+            if lock.files.iter().filter(|file| file.name.contains(kind)).count() != 1 {
+                return Err(format!("exactly one *{kind}* file is expected"));
+            }
+        }
+        Ok(lock)
+    }
+
+    /// The same for files of any kind.
+    pub(crate) fn parse_files(text: &str) -> std::result::Result<Self, String> {
         let lock: Self = toml::from_str(text).map_err(|error| error.to_string())?;
         for file in &lock.files {
             let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
@@ -61,11 +72,6 @@ impl Lock {
             // The name becomes a path in the cache.
             if file.name.is_empty() || file.name.contains('/') || file.name.starts_with('.') {
                 return Err(format!("{:?} is not a plain file name", file.name));
-            }
-        }
-        for kind in [".orig.tar.", ".debian.tar."] {
-            if lock.files.iter().filter(|file| file.name.contains(kind)).count() != 1 {
-                return Err(format!("exactly one *{kind}* file is expected"));
             }
         }
         Ok(lock)

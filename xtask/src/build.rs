@@ -26,19 +26,28 @@ pub const ENTRY_VARIABLE: &str = "TRAPLESS_ENTRY";
 /// # Errors
 /// A tool is missing, or something does not compile; cargo's messages are on the terminal.
 pub fn build(options: &BuildOptions) -> Result<PathBuf> {
+    build_with(options, None)
+}
+
+/// The same with an archive that was made already.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_with(options: &BuildOptions, archive: Option<&Path>) -> Result<PathBuf> {
     setup::prepare(Task::Image)?;
-    // The build script would do this too, but cargo keeps to itself what a build script says while it works.
-    erts_recipe::build(recipe_flavor(options.flavor), &Console).context("OTP could not be built")?;
+    erts(options.flavor)?;
     let mut command = cargo();
     command.args(["build", "--package", "trapless", "--message-format=json-render-diagnostics"]);
     if !options.debug {
         command.arg("--release");
     }
     command.env(erts_recipe::Flavor::VARIABLE, name(options.flavor)).env(ENTRY_VARIABLE, name(options.entry));
-    if let Some(folder) = target(options.entry, options.app.is_some()) {
+    if let Some(folder) = target(options.entry, options.app.is_some() || archive.is_some()) {
         command.args(["--target-dir", &folder]);
     }
-    if let Some(app) = &options.app {
+    if let Some(archive) = archive {
+        command.env(rootfs_recipe::ARCHIVE_VARIABLE, archive);
+    } else if let Some(app) = &options.app {
         let app =
             app.canonicalize().with_context(|| format!("there is no folder {} (given with --app)", app.display()))?;
         command.env("TRAPLESS_APP", app);
@@ -47,6 +56,15 @@ pub fn build(options: &BuildOptions) -> Result<PathBuf> {
     ensure!(output.status.success(), "the image was not built; the reason is above");
     let text = String::from_utf8_lossy(&output.stdout);
     text.lines().rev().find_map(executable).context("cargo built no image")
+}
+
+/// OTP with an emulator of this flavour, built if need be. The build script would do this too, but cargo keeps to itself what a build script
+/// says while it works.
+///
+/// # Errors
+/// It cannot be built.
+pub fn erts(flavor: Flavor) -> Result<erts_recipe::Erts> {
+    erts_recipe::build(recipe_flavor(flavor), &Console).context("OTP could not be built")
 }
 
 /// The target folder of a variant, with somebody's code in it or without, where it is not cargo's own: building one image leaves the

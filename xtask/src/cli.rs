@@ -25,6 +25,8 @@ pub enum Command {
     Test(TestOptions),
     /// Build the image and print where it is
     Build(BuildOptions),
+    /// Make an image of somebody's release
+    Image(ImageOptions),
     /// Boot the image stopped, with gdb attached
     Gdb(RunOptions),
     /// Name the functions in what a machine printed when it died or was asked what it does
@@ -60,11 +62,46 @@ pub struct BuildOptions {
     #[arg(long, value_name = "DIR")]
     pub app: Option<PathBuf>,
     /// Build with checks (debug assertions, overflow)
-    #[arg(long, overrides_with = "release")]
-    pub debug: bool,
-    /// Build without them (this is the default)
     #[arg(long)]
-    pub release: bool,
+    pub debug: bool,
+}
+
+/// Whose release goes in.
+#[derive(Args, Clone, Default)]
+
+pub struct ReleaseOptions {
+    /// Put a release in, and start it: a folder as `rebar3 release`, `mix release`, systools or reltool lay it out, or a .tar.gz of one
+    #[arg(long, value_name = "DIR")]
+    pub release: Option<PathBuf>,
+    /// A variable of the release's environment (may be given several times)
+    #[arg(long, value_name = "NAME=VALUE", requires = "release")]
+    pub env: Vec<String>,
+    /// Arguments as for erl, behind those of the release's vm.args
+    #[arg(long, value_name = "ARGS", default_value = "", requires = "release", allow_hyphen_values = true)]
+    pub args: String,
+    /// Start the release with a shell
+    #[arg(long, requires = "release")]
+    pub shell: bool,
+    /// Take debug information and documentation out of the modules (this is the default)
+    #[arg(long, overrides_with = "no_strip", requires = "release")]
+    pub strip: bool,
+    /// Put the modules in as they are
+    #[arg(long, requires = "release")]
+    pub no_strip: bool,
+    /// Leave shared libraries out that the image cannot load, instead of refusing the release
+    #[arg(long, requires = "release")]
+    pub allow_native: bool,
+}
+
+#[derive(Args)]
+pub struct ImageOptions {
+    #[command(flatten)]
+    pub build: BuildOptions,
+    #[command(flatten)]
+    pub whose: ReleaseOptions,
+    /// Where to put the image [default: NAME-VERSION.elf of the release, in this folder]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 /// What the image boots on.
@@ -103,6 +140,8 @@ pub struct MachineOptions {
 pub struct RunOptions {
     #[command(flatten)]
     pub build: BuildOptions,
+    #[command(flatten)]
+    pub whose: ReleaseOptions,
     #[command(flatten)]
     pub machine: MachineOptions,
     /// Lead a port of this machine's loopback address into the image (udp:HOST:GUEST for UDP; may be given several times)
@@ -291,9 +330,19 @@ mod tests {
     }
 
     #[test]
-    fn release_is_the_default_and_debug_can_be_had() {
+    fn checks_can_be_had() {
         assert!(!run(&[]).build.debug);
         assert!(run(&["--debug"]).build.debug);
         assert!(Cli::try_parse_from(["xtask", "run", "--cpus", "0"]).is_err());
+    }
+
+    #[test]
+    fn what_is_added_to_a_release_wants_one() {
+        let options = run(&["--release", "rel", "--env", "A=1", "--env", "B=2", "--args", "-x y", "--no-strip"]).whose;
+        assert_eq!(options.env, ["A=1", "B=2"]);
+        assert_eq!((options.args.as_str(), options.no_strip, options.shell), ("-x y", true, false));
+        assert!(Cli::try_parse_from(["xtask", "run", "--env", "A=1"]).is_err());
+        assert!(Cli::try_parse_from(["xtask", "image", "--release"]).is_err());
+        assert!(!run(&["--release", "rel", "--no-strip", "--strip"]).whose.no_strip);
     }
 }

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use sources::host::Task;
 use trapless_tests::{repository, vm::free_port};
 
-use crate::{build, cli::RunOptions, run, setup};
+use crate::{cli::RunOptions, image, run, setup};
 
 /// A QEMU that ends with this value.
 struct Qemu(Child);
@@ -28,7 +28,7 @@ impl Drop for Qemu {
 /// The image cannot be built, or QEMU or gdb cannot be started.
 pub fn gdb(options: &RunOptions) -> Result<u8> {
     setup::prepare(Task::Test)?;
-    let image = build::build(&options.build)?;
+    let image = image::of(&options.build, &options.whose)?;
     let machine = run::machine_of(options, image.clone())?;
     let logs = repository().join("target/trapless-logs");
     fs::create_dir_all(&logs).with_context(|| format!("cannot make {}", logs.display()))?;

@@ -10,6 +10,7 @@ mod cli;
 mod docs;
 mod fuzz;
 mod gdb;
+mod image;
 mod run;
 mod setup;
 mod soak;
@@ -42,6 +43,7 @@ fn perform(command: Command) -> Result<u8> {
             println!("{}", image.display());
             0
         }),
+        Command::Image(options) => image::image(&options).map(|()| 0),
         Command::Test(options) => test::test(&options),
         Command::Gdb(options) => gdb::gdb(&options),
         Command::Symbols(options) => symbols::symbols(&options).map(|()| 0),

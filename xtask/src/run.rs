@@ -16,9 +16,9 @@ use trapless_tests::{
 };
 
 use crate::{
-    accel, build,
+    accel,
     cli::{MachineOptions, RunOptions},
-    setup,
+    image, setup,
 };
 
 /// Builds, boots, and returns the status that Erlang ended with.
@@ -27,7 +27,7 @@ use crate::{
 /// The image cannot be built, a forwarded port is taken, or QEMU refuses to start.
 pub fn run(options: &RunOptions) -> Result<u8> {
     setup::prepare(Task::Run)?;
-    let image = build::build(&options.build)?;
+    let image = image::of(&options.build, &options.whose)?;
     let mut machine = machine_of(options, image)?;
     if let Some(window) = window().filter(|_| !machine.append.contains("window=")) {
         machine.append = format!("window={window} {}", machine.append).trim_end().to_owned();

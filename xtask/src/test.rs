@@ -103,8 +103,7 @@ fn command(part: Part, entry: Entry) -> Result<Command> {
             command.env("RUSTFLAGS", "--cfg loom");
         }
         Part::Image => {
-            let image =
-                build::build(&BuildOptions { flavor: Flavor::Jit, entry, app: None, debug: false, release: true })?;
+            let image = build::build(&BuildOptions { flavor: Flavor::Jit, entry, app: None, debug: false })?;
             command.args(["--package", "trapless-tests"]).env("TRAPLESS_IMAGE", image);
             // Tests that build an image of their own build the same variant.
             command.env(ENTRY_VARIABLE, name(entry));

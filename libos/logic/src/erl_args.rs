@@ -80,6 +80,8 @@ pub enum ErlArgsError {
     Unknown(String),
     /// The option exists but can do nothing here.
     Unsupported(String),
+    /// Erlang would start the program heart.
+    Heart,
     /// The option stands in conflict with the others; the text says how.
     Conflict(&'static str),
 }
@@ -90,6 +92,10 @@ impl fmt::Display for ErlArgsError {
             Self::MissingValue(option) => write!(f, "{option} wants a value"),
             Self::Unknown(option) => write!(f, "{option}: there is no such emulator flag"),
             Self::Unsupported(option) => write!(f, "{option} is not possible without an operating system"),
+            Self::Heart => f.write_str(
+                "-heart starts a program that starts the node again, and there are no programs here: leave it out, and \
+                 have the machine started again by whatever starts it",
+            ),
             Self::Conflict(text) => f.write_str(text),
         }
     }
@@ -283,6 +289,7 @@ impl Parser {
             "-smpdisable" => return Err(ErlArgsError::Conflict("-smp disable is gone: use +S 1")),
             // Print the command that would be executed; here the boot log shows it.
             "-emu_args" => {}
+            "-heart" => return Err(ErlArgsError::Heart),
             "-args_file" | "-detached" | "-man" | "-emu_args_exit" | "-emu_name_exit" | "-emu_qouted_cmd_exit" => {
                 return Err(ErlArgsError::Unsupported(word.into()));
             }

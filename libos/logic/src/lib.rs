@@ -22,6 +22,7 @@ pub mod forker;
 pub mod futex;
 pub mod gate;
 pub mod itimer;
+pub mod layers;
 pub mod mm;
 mod mutant;
 pub mod net;

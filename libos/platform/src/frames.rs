@@ -85,7 +85,7 @@ impl fmt::Display for TooSmall {
     }
 }
 
-/// Takes over all usable memory of the machine except the image, page 0 and the page other CPUs start in.
+/// Takes over all usable memory of the machine except the image, the initrd, page 0 and the page other CPUs start in.
 ///
 /// Called once, while the boot page tables are active: the allocator's own bitmaps must lie in the first 4 GiB. Uses nothing beyond
 /// the libos's own part of the image before it is sure that there is memory.
@@ -102,15 +102,16 @@ pub fn init(info: &'static BootInfo) -> Result<(), TooSmall> {
     let frames = (top / FRAME) as usize;
     let words = buddy::storage_words(frames);
     let bytes = (words as u64 * 8).next_multiple_of(FRAME);
+    let initrd = initrd(info);
     let home = usable(info)
-        .map(|(start, end)| (start.max(image_end), end))
-        .find(|&(start, end)| start + bytes <= end.min(4 << 30))
+        .flat_map(|(start, end)| [(start.max(image_end), end), (start.max(image_end).max(initrd.1), end)])
+        .find(|&(start, end)| start + bytes <= end.min(4 << 30) && (start >= initrd.1 || start + bytes <= initrd.0))
         .map(|(start, _)| start)
         .ok_or(TooSmall::Bytes { needs: image_end + LEAST + bytes, has: low.1 })?;
     // SAFETY: usable memory behind the image, mapped by the boot page tables, and taken out of what is given to the allocator below.
     let storage = unsafe { core::slice::from_raw_parts_mut(home as *mut u64, words) };
     let mut buddy = Buddy::new(frames, storage);
-    let taken = [(0, FRAME), (TRAMPOLINE, TRAMPOLINE + FRAME), image_range(), (home, home + bytes)];
+    let taken = [(0, FRAME), (TRAMPOLINE, TRAMPOLINE + FRAME), image_range(), (home, home + bytes), initrd];
     for (start, end) in usable(info) {
         give(&mut buddy, start, end, &taken);
     }
@@ -120,6 +121,28 @@ pub fn init(info: &'static BootInfo) -> Result<(), TooSmall> {
     RESERVE.store((free / 64).clamp(256, 8192), Ordering::Relaxed);
     BUDDY.call_once(|| SpinMutex::new(buddy));
     Ok(())
+}
+
+/// The frames that hold the initrd; none without one.
+fn initrd(info: &BootInfo) -> (u64, u64) {
+    let (start, end) = info.initrd();
+    (start & !(FRAME - 1), end.saturating_add(FRAME - 1) & !(FRAME - 1))
+}
+
+/// The initrd, where the loader put it: its frames are never given to anybody. Only once [`init`] has succeeded; None without one.
+///
+/// # Errors
+/// Its addresses, if they are not in memory.
+pub fn initrd_bytes(info: &'static BootInfo) -> Result<Option<&'static [u8]>, (u64, u64)> {
+    let (start, end) = info.initrd();
+    if start == end {
+        return Ok(None);
+    }
+    if !info.is_usable(start, end) || (start < image_range().1 && end > image_range().0) {
+        return Err((start, end));
+    }
+    // SAFETY: memory that the loader filled, mapped by the direct map, and taken out of what the allocator has.
+    Ok(Some(unsafe { core::slice::from_raw_parts(crate::paging::phys_to_virt(start), (end - start) as usize) }))
 }
 
 /// Usable regions, shrunk to whole frames.

@@ -14,6 +14,7 @@ pub mod entropy;
 pub mod entry;
 pub mod epitaph;
 pub mod frames;
+pub mod fw_cfg;
 pub mod gdt;
 pub mod heap;
 pub mod ioapic;

@@ -16,12 +16,20 @@ const NEEDED: [&[u8; 4]; 4] = [b"Code", b"ExpT", b"ImpT", b"StrT"];
 /// # Errors
 /// The file is not an uncompressed `.beam` file, is cut off, or lacks a chunk that every module has.
 pub fn strip(module: &[u8]) -> Result<Vec<u8>> {
+    strip_but(module, &[])
+}
+
+/// The same, with the chunks in `also` kept, too.
+///
+/// # Errors
+/// As [`strip`].
+pub fn strip_but(module: &[u8], also: &[&[u8; 4]]) -> Result<Vec<u8>> {
     let chunks = chunks(module)?;
     for name in NEEDED {
         ensure!(chunks.iter().any(|(other, _)| *other == name), "it has no {} chunk", String::from_utf8_lossy(name));
     }
     let mut body = b"BEAM".to_vec();
-    for (name, content) in chunks.iter().filter(|(name, _)| KEPT.iter().any(|kept| kept[..] == name[..])) {
+    for (name, content) in chunks.iter().filter(|(name, _)| KEPT.contains(name) || also.contains(name)) {
         body.extend_from_slice(*name);
         body.extend_from_slice(&u32::try_from(content.len())?.to_be_bytes());
         body.extend_from_slice(content);

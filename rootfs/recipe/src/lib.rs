@@ -23,6 +23,9 @@ use anyhow::{Context, Result};
 
 use crate::{erlang::Erlang, manifest::Manifest, tree::Tree};
 
+/// The environment variable that names an archive made elsewhere, which then is the image's.
+pub const ARCHIVE_VARIABLE: &str = "TRAPLESS_ROOTFS";
+
 /// Where the pieces are.
 pub struct Inputs<'a> {
     /// The folder that holds `manifest.toml`, `overlay/`, `apps/` and `tools/`.
@@ -79,4 +82,13 @@ pub fn build(inputs: &Inputs) -> Result<Archive> {
     read.push(inputs.rootfs.join("manifest.toml"));
     read.push(inputs.rootfs.join("tools"));
     Ok(Archive { hash: sources::sha256_hex(&bytes), bytes, inputs: read })
+}
+
+/// An archive that was made elsewhere, as by the crate `rootfs-release`.
+///
+/// # Errors
+/// It cannot be read.
+pub fn made(file: &Path) -> Result<Archive> {
+    let bytes = tree::read(file)?;
+    Ok(Archive { hash: sources::sha256_hex(&bytes), bytes, inputs: vec![file.to_owned()] })
 }

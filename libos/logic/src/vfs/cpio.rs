@@ -1,4 +1,5 @@
-//! The archive that is linked into the image becomes a tree: names and contents stay where they are, only the index is built.
+//! The archive that is linked into the image becomes a tree: names and contents stay where they are, only the index is built. A second
+//! archive, the initrd, is laid over it.
 //!
 //! `cpio_reader` decodes the entries, one at a time and without their contents: given a whole archive it adds up every byte of every
 //! file for a check sum that this format does not even have (seconds of a boot under emulation), and it ends without a word at the
@@ -13,11 +14,19 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use cpio_reader::Entry;
-use trapless_abi::Errno;
 use trapless_abi::structs::Timespec;
+use trapless_abi::{Errno, SysResult};
 
 /// The magic number of the format "newc" (cpio(5)).
 const MAGIC: &[u8] = b"070701";
+/// How files begin that a program has compressed, as initrds of Linux mostly are.
+const COMPRESSED: [(&[u8], &str); 5] = [
+    (b"\x1f\x8b", "gzip"),
+    (b"\xfd7zXZ", "xz"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"BZh", "bzip2"),
+    (b"\x04\x22\x4d\x18", "lz4"),
+];
 /// Bytes of a header: the magic number and 13 fields of 8 digits.
 const HEADER: usize = 110;
 /// Where in the header the size of the file is.
@@ -42,6 +51,8 @@ pub enum Problem {
     Name,
     /// A device, pipe or socket.
     Type,
+    /// It is compressed as a whole, by the program of that name.
+    Compressed(&'static str),
     /// It does not fit into the tree: EEXIST, ENOTDIR, ENOSPC.
     Tree(Errno),
 }
@@ -62,8 +73,12 @@ pub struct ArchiveError {
 impl fmt::Display for ArchiveError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { offset, entry, name, problem } = self;
-        write!(f, "root file system archive, entry {entry} ({name:?}) at offset {offset:#x}: ")?;
+        if let Problem::Compressed(by) = problem {
+            return write!(f, "it is compressed ({by}): give the plain archive (cpio -o -H newc)");
+        }
+        write!(f, "entry {entry} ({name:?}) at offset {offset:#x}: ")?;
         match problem {
+            Problem::Compressed(_) => Ok(()),
             Problem::NoTrailer => f.write_str("the archive ends without its trailer"),
             Problem::Truncated => f.write_str("the archive ends inside this entry"),
             Problem::Header => f.write_str("no header of the format newc"),
@@ -86,7 +101,38 @@ pub struct Summary {
 
 /// Hangs the files of an archive into `fs`. On an error `fs` holds the entries before it.
 pub fn load<P: Platform>(archive: &'static [u8], fs: &Tmpfs<P>) -> Result<Summary, ArchiveError> {
-    let mut tree = Tree { root: fs.root(), directory: (&[], fs.root()), links: Vec::new() };
+    Tree::of(fs, false).load(archive)
+}
+
+/// The same, over what `fs` has already: a file takes the place of one of its name, a directory adds to one.
+pub fn load_over<P: Platform>(archive: &'static [u8], fs: &Tmpfs<P>) -> Result<Summary, ArchiveError> {
+    Tree::of(fs, true).load(archive)
+}
+
+/// The content of a file in an archive; of several of that name, the last. `path` has no leading slash.
+pub fn find(archive: &'static [u8], path: &[u8]) -> Result<Option<&'static [u8]>, ArchiveError> {
+    let mut found = None;
+    walk(archive, |place| {
+        if plain(place.name) == path {
+            found = Some(place.content);
+        }
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// Puts a file into `fs`, in the place of one that is there. `path` has no leading slash. ENOTDIR, EISDIR, ENOSPC, EINVAL for a path
+/// that leaves the tree.
+pub fn put<P: Platform>(fs: &Tmpfs<P>, path: &'static [u8], content: &'static [u8]) -> SysResult<()> {
+    let errno = |problem| if let Problem::Tree(errno) = problem { errno } else { Errno::EINVAL };
+    let mut tree = Tree::of(fs, true);
+    let (parent, name) = tree.parent(path).map_err(errno)?;
+    tree.free(&parent, &name).map_err(errno)?;
+    parent.add_static(name, 0o644, content).map(drop)
+}
+
+/// Shows every entry to `visit`, up to the trailer.
+fn walk(archive: &'static [u8], mut visit: impl FnMut(&Place) -> Result<(), Problem>) -> Result<Summary, ArchiveError> {
     let (mut offset, mut summary) = (0, Summary::default());
     loop {
         let fail = |problem| ArchiveError {
@@ -99,7 +145,7 @@ pub fn load<P: Platform>(archive: &'static [u8], fs: &Tmpfs<P>) -> Result<Summar
         if place.name == TRAILER {
             return Ok(summary);
         }
-        place.decode(|entry| tree.add(&place, entry)).map_err(fail)?;
+        visit(&place).map_err(fail)?;
         offset = place.end;
         summary.entries += 1;
         summary.bytes += place.content.len() as u64;
@@ -123,7 +169,8 @@ fn place(archive: &'static [u8], offset: usize) -> Result<Place, Problem> {
     }
     let header = rest.get(..HEADER).ok_or(Problem::Truncated)?;
     if !header.starts_with(MAGIC) {
-        return Err(Problem::Header);
+        let compressed = COMPRESSED.iter().find(|(magic, _)| offset == 0 && header.starts_with(magic));
+        return Err(compressed.map_or(Problem::Header, |(_, by)| Problem::Compressed(by)));
     }
     let size = |at| field(header, at).ok_or(Problem::Field);
     let (name_size, file_size) = (size(NAME_SIZE)?, size(FILE_SIZE)?);
@@ -158,6 +205,13 @@ fn field(header: &[u8], at: usize) -> Option<usize> {
     usize::from_str_radix(str::from_utf8(header.get(at..at + 8)?).ok()?, 16).ok()
 }
 
+/// A path as it is looked for: without `./` or slashes in front.
+fn plain(path: &'static [u8]) -> &'static [u8] {
+    let path = path.strip_prefix(b".").filter(|p| p.is_empty() || p[0] == b'/').unwrap_or(path);
+    let start = path.iter().position(|&b| b != b'/').unwrap_or(path.len());
+    &path[start..]
+}
+
 /// As much of the name of an entry as there is, for a message.
 fn name_at(archive: &[u8], offset: usize) -> &[u8] {
     let rest = archive.get(offset..).unwrap_or_default();
@@ -173,31 +227,37 @@ struct Tree<P: Platform> {
     directory: (&'static [u8], Arc<Inode<P>>),
     /// Files with more than one name, by their number in the archive.
     links: Vec<(FileId, Arc<dyn Node<P>>)>,
+    /// Whether an entry may take the place of one that is there.
+    over: bool,
 }
 
 /// What tells the files of an archive apart: inode number and device.
 type FileId = (u32, Option<u32>, Option<u32>);
 
 impl<P: Platform> Tree<P> {
+    fn of(fs: &Tmpfs<P>, over: bool) -> Self {
+        Self { root: fs.root(), directory: (&[], fs.root()), links: Vec::new(), over }
+    }
+
+    fn load(mut self, archive: &'static [u8]) -> Result<Summary, ArchiveError> {
+        walk(archive, |place| place.decode(|entry| self.add(place, entry)))
+    }
+
     fn add(&mut self, place: &Place, entry: &Entry<'_>) -> Result<(), Problem> {
         let path = place.name;
         if path.contains(&0) {
             return Err(Problem::Name);
         }
-        let path = path.strip_prefix(b".").filter(|p| p.is_empty() || p[0] == b'/').unwrap_or(path);
-        let start = path.iter().position(|&b| b != b'/').unwrap_or(path.len());
-        let path = &path[start..];
+        let path = plain(path);
         let mode = entry.mode().bits();
         let kind = Kind::of_mode(mode).ok_or(Problem::Type)?;
         let node: Arc<dyn Node<P>> = if path.is_empty() {
             self.root.clone()
         } else {
-            let (parent, name) = match path.iter().rposition(|&b| b == b'/') {
-                Some(slash) => (&path[..slash], &path[slash + 1..]),
-                None => (&path[..0], path),
-            };
-            let parent = self.directory(parent)?;
-            let name = component(name)?;
+            let (parent, name) = self.parent(path)?;
+            if kind != Kind::Directory {
+                self.free(&parent, &name)?;
+            }
             match kind {
                 Kind::Directory => parent.directory(name, mode).map_err(Problem::Tree)?,
                 Kind::Symlink => parent.add_static_link(name, place.content).map_err(Problem::Tree)?,
@@ -240,6 +300,26 @@ impl<P: Platform> Tree<P> {
             self.links.push((id, node.clone()));
         }
         Ok(node)
+    }
+
+    /// The directory that a path's last part is in, and that part.
+    fn parent(&mut self, path: &'static [u8]) -> Result<(Arc<Inode<P>>, Name), Problem> {
+        let (parent, name) = match path.iter().rposition(|&b| b == b'/') {
+            Some(slash) => (&path[..slash], &path[slash + 1..]),
+            None => (&path[..0], path),
+        };
+        Ok((self.directory(parent)?, component(name)?))
+    }
+
+    /// Takes away what has that name, if this tree is laid over another.
+    fn free(&self, parent: &Arc<Inode<P>>, name: &Name) -> Result<(), Problem> {
+        if !self.over {
+            return Ok(());
+        }
+        match parent.unlink(name.bytes()) {
+            Ok(()) | Err(Errno::ENOENT) => Ok(()),
+            Err(problem) => Err(Problem::Tree(problem)),
+        }
     }
 
     /// The directory of that path, with all above it: an archive need not list them.

@@ -27,6 +27,16 @@ struct StartInfo {
     reserved: u32,
 }
 
+/// `struct hvm_modlist_entry`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Module {
+    address: u64,
+    size: u64,
+    cmdline: u64,
+    reserved: u64,
+}
+
 /// What a range of physical addresses is good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RegionKind {
@@ -58,6 +68,7 @@ pub struct BootInfo {
     regions: [Region; MAX_REGIONS],
     region_count: usize,
     rsdp: u64,
+    initrd: (u64, u64),
 }
 
 impl BootInfo {
@@ -69,6 +80,12 @@ impl BootInfo {
     /// Whether the command line was longer than 4096 bytes and has lost its end.
     pub fn cmdline_cut(&self) -> bool {
         self.cmdline_cut
+    }
+
+    /// Physical addresses of the initrd (`-initrd`), the loader's first module: its first byte and the first behind it. Empty without
+    /// one.
+    pub fn initrd(&self) -> (u64, u64) {
+        self.initrd
     }
 
     /// The memory map, in the loader's order, without empty entries.
@@ -108,6 +125,7 @@ fn read(address: u64) -> BootInfo {
         regions: [empty; MAX_REGIONS],
         region_count: 0,
         rsdp: 0,
+        initrd: (0, 0),
     };
     let start: StartInfo = load(address);
     if start.magic != MAGIC {
@@ -115,6 +133,10 @@ fn read(address: u64) -> BootInfo {
     }
     info.rsdp = start.rsdp;
     read_cmdline(&mut info, start.cmdline);
+    if start.nr_modules > 0 {
+        let module: Module = load(start.modlist);
+        info.initrd = (module.address, module.address.saturating_add(module.size));
+    }
     // Version 0 had no memory map; such a loader leaves us without memory, which the caller reports.
     if start.version >= 1 {
         for i in 0..u64::from(start.memmap_entries) {

@@ -1,6 +1,6 @@
 //! Archives, whole and broken.
 
-use super::super::cpio::{ArchiveError, Problem, Summary, load};
+use super::super::cpio::{ArchiveError, Problem, Summary, find, load, load_over, put};
 use super::*;
 
 /// One entry of the format newc: mode, inode, links, name, content.
@@ -114,4 +114,72 @@ fn names_and_types_that_do_not_belong() {
         problem(b"0707070000010000021006440000000000000000010000000000000000000000200000000000a\0".to_vec()),
         Problem::Header
     );
+}
+
+/// The first archive, with the second laid over it.
+fn laid_over(below: &[Vec<u8>], above: &[Vec<u8>]) -> (Arc<Vfs<Fake>>, Result<Summary, ArchiveError>) {
+    let fs = Tmpfs::new(1, 1 << 20);
+    load(Vec::leak(below.concat()), &fs).unwrap();
+    let summary = load_over(Vec::leak(above.concat()), &fs);
+    (Arc::new(Vfs::new(fs.root())), summary)
+}
+
+#[test]
+fn a_second_archive_replaces_files_and_adds_to_directories() {
+    let below = [file("etc/hosts", "below"), file("etc/passwd", "below"), file("a", "below"), trailer()];
+    let (vfs, summary) = laid_over(
+        &below,
+        &[
+            entry(0o040_700, 1, 2, "./etc", b""),
+            file("./etc/hosts", "above"),
+            file("etc/new", "above"),
+            entry(0o120_777, 9, 1, "a", b"etc/new"),
+            trailer(),
+        ],
+    );
+    assert_eq!(summary, Ok(Summary { entries: 4, bytes: 5 + 5 + 7 }));
+    assert_eq!(read(&vfs, "/etc/hosts").unwrap(), "above");
+    assert_eq!(read(&vfs, "/etc/passwd").unwrap(), "below");
+    assert_eq!(read(&vfs, "/a").unwrap(), "above");
+    assert_eq!(names(&vfs, "/etc"), ["hosts", "new", "passwd"]);
+    assert_eq!(stat(&vfs, "/etc").unwrap().st_mode, 0o040_700);
+}
+
+#[test]
+fn a_file_does_not_replace_a_directory_nor_a_directory_a_file() {
+    let problem =
+        |above: Vec<u8>| laid_over(&[file("etc/hosts", ""), trailer()], &[above, trailer()]).1.unwrap_err().problem;
+    assert_eq!(problem(file("etc", "")), Problem::Tree(Errno::EISDIR));
+    assert_eq!(problem(file("etc/hosts/x", "")), Problem::Tree(Errno::ENOTDIR));
+}
+
+#[test]
+fn one_file_is_found_in_an_archive() {
+    let archive = Vec::leak([file("./etc/a", "first"), file("/b", "b"), file("etc/a", "last"), trailer()].concat());
+    assert_eq!(find(archive, b"etc/a").unwrap(), Some(&b"last"[..]));
+    assert_eq!(find(archive, b"b").unwrap(), Some(&b"b"[..]));
+    assert_eq!(find(archive, b"etc").unwrap(), None);
+    assert_eq!(find(&archive[..archive.len() - 20], b"b").unwrap_err().problem, Problem::Truncated);
+}
+
+#[test]
+fn a_file_is_put_in_the_place_of_another() {
+    let fs = Tmpfs::<Fake>::new(1, 1 << 20);
+    load(Vec::leak([file("etc/a", "old"), trailer()].concat()), &fs).unwrap();
+    assert_eq!(put(&fs, b"etc/a", b"new"), Ok(()));
+    assert_eq!(put(&fs, b"deep/er/b", b"b"), Ok(()));
+    assert_eq!(put(&fs, b"etc", b""), Err(Errno::EISDIR));
+    assert_eq!(put(&fs, b"etc/../b", b""), Err(Errno::EINVAL));
+    let vfs = Arc::new(Vfs::new(fs.root()));
+    assert_eq!(read(&vfs, "/etc/a").unwrap(), "new");
+    assert_eq!(read(&vfs, "/deep/er/b").unwrap(), "b");
+}
+
+#[test]
+fn a_compressed_archive_is_named_as_such() {
+    for (magic, by) in [(&b"\x1f\x8b"[..], "gzip"), (b"\xfd7zXZ", "xz"), (b"\x28\xb5\x2f\xfd", "zstd")] {
+        let error = loaded(&[[magic, &[1; 200]].concat()]).1.unwrap_err();
+        assert_eq!(error.problem, Problem::Compressed(by));
+        assert!(error.to_string().contains("give the plain archive"), "{error}");
+    }
 }
