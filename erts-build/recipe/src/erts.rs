@@ -7,7 +7,8 @@ use sources::host::{self, Task};
 use sources::{Progress, cache, sha256_file};
 
 use crate::inputs::{Inputs, Locks, short};
-use crate::otp::{self, Otp};
+use crate::openssl::openssl;
+use crate::otp::{self, Emulator, Otp};
 use crate::run::{Error, Result, Step, hermetic, io};
 use crate::sysroot::{Sysroot, musl_sysroot};
 use crate::tinfo::tinfo;
@@ -57,7 +58,10 @@ pub struct Erts {
     pub beam: PathBuf,
     /// The same object with (compressed) debug information.
     pub beam_debug: PathBuf,
-    /// The same object linked with stock musl: a static program for this host.
+    /// OTP's `crypto` with the libcrypto it needs, as one relocatable object: what defines `crypto_nif_init`, which `beam`
+    /// refers to weakly. An image whose Erlang code uses `crypto` links it; another does without.
+    pub crypto: PathBuf,
+    /// Both objects linked with stock musl: a static program for this host.
     pub beam_linux: PathBuf,
     /// The installation: `lib/APP-VSN/ebin`, `bin/start_clean.boot`, and for this host `bin/erl`, `bin/erlc`.
     pub otp: PathBuf,
@@ -83,10 +87,11 @@ pub fn build(flavor: Flavor, progress: &dyn Progress) -> Result<Erts> {
     host::require(Task::Otp)?;
     let sysroot = musl_sysroot(progress)?;
     let tinfo = tinfo(&sysroot, progress)?;
+    let openssl = openssl(&sysroot, progress)?;
     let lock = Locks::read()?.otp;
     let mut inputs = Inputs::common()?;
     inputs.add("otp", &lock.to_text()).add("recipe", &otp::inputs());
-    toolchain::add_inputs(&mut inputs, &sysroot, &tinfo);
+    toolchain::add_inputs(&mut inputs, &sysroot, &tinfo, &openssl);
     let hash = inputs.hash();
 
     let home = cache::root()?.join(folder_name(&hash));
@@ -97,8 +102,8 @@ pub fn build(flavor: Flavor, progress: &dyn Progress) -> Result<Erts> {
             fs::remove_dir_all(&home).map_err(io(&home))?;
         }
         otp.unpack(&lock)?;
-        let toolchain = toolchain::install(&home.join("tools"), &sysroot, &tinfo, progress)?;
-        otp.configure(&toolchain)?;
+        let toolchain = toolchain::install(&home.join("tools"), &sysroot, &tinfo, &openssl, progress)?;
+        otp.configure(&toolchain, &openssl)?;
         otp.make()?;
         otp.install()
     })?;
@@ -113,6 +118,7 @@ pub fn build(flavor: Flavor, progress: &dyn Progress) -> Result<Erts> {
     Ok(Erts {
         beam: folder.join("beam.o"),
         beam_debug: folder.join("beam-debug.o"),
+        crypto: folder.join("crypto.o"),
         beam_linux: folder.join("beam.smp"),
         erts_version: otp::erts_version(&otp.tree)?,
         otp: otp.root,
@@ -139,10 +145,10 @@ fn once(marker: &Path, hash: &str, work: impl FnOnce() -> Result<()>) -> Result<
     Ok(cache::write_atomically(marker, format!("{hash}\n").as_bytes())?)
 }
 
-/// Brings the emulator's three forms from the build tree into `folder`, with a manifest of their hashes.
+/// Brings the emulator's forms from the build tree into `folder`, with a manifest of their hashes.
 fn collect(otp: &Otp<'_>, flavor: Flavor, folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).map_err(io(folder))?;
-    let (program, object) = otp.emulator(flavor.name());
+    let Emulator { program, object, crypto } = otp.emulator(flavor.name());
     let copy = |what: &str, options: &[&str], from: &Path, to: &str| {
         let mut command = hermetic("objcopy", folder);
         command.args(options).arg(from).arg(folder.join(to));
@@ -150,6 +156,7 @@ fn collect(otp: &Otp<'_>, flavor: Flavor, folder: &Path) -> Result<()> {
     };
     copy("stripping the emulator's object", &["--strip-debug"], &object, "beam.o")?;
     copy("keeping its debug information", &["--compress-debug-sections"], &object, "beam-debug.o")?;
+    copy("stripping crypto's object", &["--strip-debug"], &crypto, "crypto.o")?;
     copy("stripping the emulator for the host", &["--strip-debug"], &program, "beam.smp")?;
     // `erl` starts beam.smp, `erl -emu_flavor emu` beam.emu.
     let bin = otp.root.join(format!("erts-{}/bin", otp::erts_version(&otp.tree)?));
@@ -164,7 +171,7 @@ fn collect(otp: &Otp<'_>, flavor: Flavor, folder: &Path) -> Result<()> {
     otp.discard(flavor.name())?;
 
     let mut manifest = String::new();
-    for name in ["beam.o", "beam-debug.o", "beam.smp"] {
+    for name in ["beam.o", "beam-debug.o", "crypto.o", "beam.smp"] {
         manifest += &format!("{}  {name}\n", sha256_file(&folder.join(name))?);
     }
     Ok(cache::write_atomically(&folder.join("SHA256SUMS"), manifest.as_bytes())?)
