@@ -65,8 +65,10 @@ pub(crate) fn inputs() -> String {
 
 /// One flavor of the emulator, as `toolchain/link-beam.sh` leaves it.
 pub(crate) struct Emulator {
-    /// The program for this host.
+    /// The program for this host, with crypto.
     pub program: PathBuf,
+    /// The same without.
+    pub twin: PathBuf,
     /// The partial object it was linked from.
     pub object: PathBuf,
     /// The other one: crypto's NIF with libcrypto.
@@ -146,14 +148,14 @@ impl Otp<'_> {
     /// Where the build leaves the emulator of `flavor`.
     pub fn emulator(&self, flavor: &str) -> Emulator {
         let file = |suffix: &str| self.tree.join("bin").join(TRIPLET).join(format!("beam.{flavor}{suffix}"));
-        Emulator { program: file(""), object: file(".o"), crypto: file(".crypto.o") }
+        Emulator { program: file(""), twin: file(".twin"), object: file(".o"), crypto: file(".crypto.o") }
     }
 
     /// Deletes what nobody needs once the emulator of `flavor` has been taken out of the tree: some 300 MB.
     pub fn discard(&self, flavor: &str) -> Result<()> {
-        let Emulator { program, object, crypto } = self.emulator(flavor);
+        let Emulator { program, twin, object, crypto } = self.emulator(flavor);
         let archive = self.tree.join("bin").join(TRIPLET).join("libbeam.a");
-        for path in [program, object, crypto, archive] {
+        for path in [program, twin, object, crypto, archive] {
             fs::remove_file(&path).map_err(io(&path))?;
         }
         let objects = self.tree.join(format!("erts/emulator/obj/{TRIPLET}/opt/{flavor}"));
