@@ -8,11 +8,13 @@ sysroot='@SYSROOT@'
 tinfo='@TINFO@'
 tools='@TOOLS@'
 previous=
+output=
 shared=
 libcrypto=
 for argument; do
     case $argument in -shared) shared=yes ;; */libcrypto.a) libcrypto=yes ;; esac
     if [ "$previous" = -o ]; then
+        output=$argument
         case $argument in */beam.jit | */beam.emu) exec "$tools/link-beam" "$@" ;; esac
     fi
     previous=$argument
@@ -25,6 +27,8 @@ if [ "$shared$libcrypto" = yesyes ]; then
         shift
         count=$((count - 1))
     done
-    set -- -r -nostdlib "$@"
+    "$sysroot/bin/musl-gcc" -r -nostdlib -isystem "$tinfo/include" "$@" || exit
+    # configure asks whether what came out could be run, as a shared object could.
+    exec chmod +x "$output"
 fi
 exec "$sysroot/bin/musl-gcc" -isystem "$tinfo/include" -L"$tinfo/lib" "$@"

@@ -40,7 +40,7 @@ shift # the marker
 ld -r -o "$output.o" "$@" "$tools/libcxxshim.a" -L"$tinfo/lib" -L"$sysroot/lib" "$(gcc -print-libgcc-file-name)"
 objcopy --weaken-symbol=crypto_nif_init "$output.o"
 
-ld -r -o "$output.crypto.o" -u crypto_nif_init "$crypto" "$openssl/lib/libcrypto.a"
+ld -r -d -o "$output.crypto.o" -u crypto_nif_init "$crypto" "$openssl/lib/libcrypto.a"
 # OpenSSL's names stay its own: the emulator has an MD5 of OpenSSL's, too.
 objcopy --keep-global-symbol=crypto_nif_init "$output.crypto.o"
 # shellcheck disable=SC2086 # the flags of this link hold no blanks
