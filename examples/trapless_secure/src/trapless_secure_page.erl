@@ -5,8 +5,8 @@
 -include_lib("inets/include/httpd.hrl").
 
 do(#mod{socket = Socket}) ->
-    {ok, [{protocol, Version}, {selected_cipher_suite, Suite}]} =
-        ssl:connection_information(Socket, [protocol, selected_cipher_suite]),
+    {ok, Connection} = ssl:connection_information(Socket, [protocol, selected_cipher_suite]),
+    #{protocol := Version, selected_cipher_suite := Suite} = maps:from_list(Connection),
     Page = io_lib:format("hello from Erlang/OTP ~ts over ~ts with ~ts~n", [
         erlang:system_info(otp_release), Version, ssl:suite_to_str(Suite)]),
     Head = [{code, 200}, {content_type, "text/plain"}, {content_length, integer_to_list(iolist_size(Page))}],
