@@ -296,3 +296,18 @@ fn an_ssh_server_of_the_host() -> Result<()> {
 fn bytes(text: &str) -> String {
     text.bytes().map(|byte| byte.to_string()).collect::<Vec<_>>().join(",")
 }
+
+#[test]
+fn an_application_that_needs_what_is_nowhere_is_named() -> Result<()> {
+    let folder = fresh("lacking")?.join("lacking");
+    fs::create_dir_all(folder.join("src"))?;
+    fs::write(folder.join("src/lacking.erl"), "-module(lacking).\n")?;
+    let description = "{application, lacking, [{vsn, \"1\"}, {applications, [kernel, ssl, nowhere_to_be_found]}]}.\n";
+    fs::write(folder.join("src/lacking.app.src"), description)?;
+    let built = variant::build("lacking", |cargo| {
+        cargo.env("TRAPLESS_APP", &folder);
+    });
+    let error = built.err().map(|error| format!("{error:#}")).unwrap_or_default();
+    ensure!(error.contains("the application lacking needs the application nowhere_to_be_found"), "it says: {error}");
+    Ok(())
+}
