@@ -80,7 +80,8 @@ fn tls_machine(name: &str, folder: &Path, then: &str) -> Result<Vm> {
 /// Writes a file that only its owner reads, as ssh wants keys to be.
 fn write(path: &Path, text: &str) -> Result<()> {
     fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).with_context(|| format!("cannot protect {}", path.display()))
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))
+        .with_context(|| format!("cannot protect {}", path.display()))
 }
 
 fn read(path: &Path) -> Result<String> {
@@ -92,7 +93,8 @@ fn host(program: &str, arguments: &[&str], input: &str) -> Result<Output> {
     let mut command = Command::new("timeout");
     command.arg(deadline().as_secs().to_string()).arg(program).args(arguments);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().with_context(|| format!("cannot run {program}: `cargo xtask setup` installs it"))?;
+    let mut child =
+        command.spawn().with_context(|| format!("cannot run {program}: `cargo xtask setup` installs it"))?;
     // Who has ended already reads nothing; what it said tells why.
     let _ = child.stdin.take().context("it has no input")?.write_all(input.as_bytes());
     child.wait_with_output().with_context(|| format!("cannot wait for {program}"))
@@ -105,7 +107,8 @@ fn said(output: &Output) -> String {
 /// `openssl s_client` on a port of the machine, which says "hi". Certificates are checked against the authority in `folder`.
 fn s_client(vm: &Vm, folder: &Path, port: u16, more: &[&str]) -> Result<Output> {
     let (address, authority) = (vm.address(port)?.to_string(), folder.join("authority").display().to_string());
-    let mut arguments = vec!["s_client", "-connect", &address, "-servername", "localhost", "-verify_hostname", "localhost"];
+    let mut arguments =
+        vec!["s_client", "-connect", &address, "-servername", "localhost", "-verify_hostname", "localhost"];
     arguments.extend(["-verify_return_error", "-CAfile", &authority, "-ign_eof"]);
     arguments.extend(more);
     host("openssl", &arguments, "hi\n")
@@ -219,7 +222,10 @@ fn the_example_serves_https() -> Result<()> {
     let url = format!("https://localhost:{}/", vm.address(HTTPS)?.port());
     let authority = folder.join("authority").display().to_string();
     let page = host("curl", &["--silent", "--show-error", "--ipv4", "--cacert", &authority, &url], "")?;
-    ensure!(said(&page).contains("hello from Erlang/OTP 27 over tlsv1.3 with TLS_AES_256_GCM_SHA384"), vm.fail(&said(&page)));
+    ensure!(
+        said(&page).contains("hello from Erlang/OTP 27 over tlsv1.3 with TLS_AES_256_GCM_SHA384"),
+        vm.fail(&said(&page))
+    );
     let stranger = host("curl", &["--silent", "--show-error", "--ipv4", &url], "")?;
     ensure!(stranger.status.code() == Some(60), vm.fail(&said(&stranger)));
     Ok(())
@@ -233,7 +239,8 @@ fn the_example_is_a_shell_and_a_disk_by_ssh() -> Result<()> {
     let port = vm.address(SSH)?.port().to_string();
     let known = format!("UserKnownHostsFile={}", folder.join("known_hosts").display());
     let options = |key: &str| {
-        let fixed = ["StrictHostKeyChecking=accept-new", "IdentitiesOnly=yes", "BatchMode=yes", "LogLevel=ERROR", &known];
+        let fixed =
+            ["StrictHostKeyChecking=accept-new", "IdentitiesOnly=yes", "BatchMode=yes", "LogLevel=ERROR", &known];
         let options = fixed.iter().flat_map(|option| ["-o".to_owned(), (*option).to_owned()]);
         ["-F", "/dev/null", "-i", key].into_iter().map(str::to_owned).chain(options).collect::<Vec<_>>()
     };

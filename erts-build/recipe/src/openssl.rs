@@ -72,7 +72,8 @@ const WITHOUT: &[&str] = &[
 ];
 
 /// As the emulator is compiled, but without debug information.
-const CFLAGS: &str = "-O2 -g0 -fno-pie -fno-pic -fno-stack-protector -fcf-protection=none -ffunction-sections -fdata-sections";
+const CFLAGS: &str =
+    "-O2 -g0 -fno-pie -fno-pic -fno-stack-protector -fcf-protection=none -ffunction-sections -fdata-sections";
 
 /// The installed library.
 pub(crate) struct Openssl {
@@ -120,8 +121,7 @@ fn install(lock: &Lock, sysroot: &Sysroot, root: &Path, progress: &dyn Progress)
     )?;
     let make = |what, name: &str, log_size, target: &str| {
         let mut command = hermetic("make", root);
-        Step { what, log: &log(name), log_size }
-            .run(command.current_dir(&source).args([&jobs(), target]), progress)
+        Step { what, log: &log(name), log_size }.run(command.current_dir(&source).args([&jobs(), target]), progress)
     };
     make("making OpenSSL's generated files", "generate", 9_000, "build_generated")?;
     make("compiling OpenSSL's libcrypto (1 to 2 minutes on two cores, once)", "make", 810_000, "libcrypto.a")?;

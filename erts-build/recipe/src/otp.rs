@@ -6,8 +6,8 @@ use std::process::Command;
 
 use sources::{Lock, Patches, Progress};
 
-use crate::run::{Result, Step, hermetic, io, jobs};
 use crate::openssl::Openssl;
+use crate::run::{Result, Step, hermetic, io, jobs};
 use crate::toolchain::{CFLAGS, Toolchain};
 
 /// The platform's name in OTP's build tree.
@@ -60,7 +60,12 @@ const STAND_INS: [&str; 2] =
 
 /// Everything of this file that a result depends on, for its hash.
 pub(crate) fn inputs() -> String {
-    format!("{TRIPLET}\n{PATCHES:?}\n{STATIC_NIFS:?}\n{}\n{}\n{}", WITHOUT.join(" "), OPTIONS.join(" "), STAND_INS.join(" "))
+    format!(
+        "{TRIPLET}\n{PATCHES:?}\n{STATIC_NIFS:?}\n{}\n{}\n{}",
+        WITHOUT.join(" "),
+        OPTIONS.join(" "),
+        STAND_INS.join(" ")
+    )
 }
 
 /// One flavor of the emulator, as `toolchain/link-beam.sh` leaves it.
