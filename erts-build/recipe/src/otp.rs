@@ -122,13 +122,13 @@ impl Otp<'_> {
             .arg(format!("--with-ssl={}", openssl.root.display()))
             .args(OPTIONS)
             .args(WITHOUT.iter().map(|name| format!("--without-{name}")));
-        self.step("configuring OTP", "configure", 39_500, &mut command)
+        self.step("configuring OTP", "configure", 46_500, &mut command)
     }
 
     /// Compiles the default emulator (JIT) and all the libraries.
     pub fn make(&self) -> Result<()> {
         let what = "compiling OTP, emulator and libraries (5 to 10 minutes on two cores, once)";
-        self.step(what, "make", 88_700, self.command("make").arg(jobs()))
+        self.step(what, "make", 107_300, self.command("make").arg(jobs()))
     }
 
     /// Compiles another flavor of the emulator in the same tree.

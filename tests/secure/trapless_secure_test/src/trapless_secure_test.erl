@@ -35,8 +35,14 @@ show(Name, Entries) ->
 
 %% Answers one line on each connection with what it says and how it came.
 listen(Port, Options) ->
-    {ok, Listener} = ssl:listen(Port, [binary, {active, false}, {packet, line}, {reuseaddr, true} | Options]),
-    spawn(fun() -> accept(Listener) end).
+    Caller = self(),
+    %% Whoever listens has to live on.
+    Pid = spawn_link(fun() ->
+        {ok, Listener} = ssl:listen(Port, [binary, {active, false}, {packet, line}, {reuseaddr, true} | Options]),
+        Caller ! {self(), listens},
+        accept(Listener)
+    end),
+    receive {Pid, listens} -> unlink(Pid) end.
 
 accept(Listener) ->
     {ok, Transport} = ssl:transport_accept(Listener),
