@@ -23,11 +23,12 @@ serve() ->
     io:format("=serving~n").
 
 identities() ->
-    Key = {key, {namedCurve, secp256r1}},
+    %% By default they are signed over SHA-1, which OpenSSL refuses.
+    Options = [{key, {namedCurve, secp256r1}}, {digest, sha256}],
     Names = #'Extension'{extnID = ?'id-ce-subjectAltName', critical = false, extnValue = [{dNSName, "localhost"}]},
     public_key:pkix_test_data(#{
-        server_chain => #{root => [Key], intermediates => [], peer => [Key, {extensions, [Names]}]},
-        client_chain => #{root => [Key], intermediates => [], peer => [Key]}}).
+        server_chain => #{root => Options, intermediates => [], peer => [{extensions, [Names]} | Options]},
+        client_chain => #{root => Options, intermediates => [], peer => Options}}).
 
 show(Name, Entries) ->
     Pem = public_key:pem_encode([{Type, Der, not_encrypted} || {Type, Der} <- Entries]),
