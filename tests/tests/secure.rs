@@ -139,6 +139,28 @@ impl Drop for Server {
     }
 }
 
+/// What a machine says that has these CPUs and perhaps a host that gives random numbers.
+fn said_at_boot(name: &str, cpu: &str, entropy: bool) -> Result<String> {
+    let append = erl("halt(7).");
+    let machine = Machine { cpu: Some(cpu.into()), entropy, append, ..Machine::new(trapless_tests::image()) };
+    let mut vm = Vm::boot(name, &machine)?;
+    let exit = vm.wait_exit()?;
+    ensure!(exit == Exit::Halted(7), vm.fail(&format!("it ended with {exit:?}")));
+    Ok(vm.console().text())
+}
+
+#[test]
+fn guessable_random_numbers_are_warned_of() -> Result<()> {
+    let warning = "RANDOM NUMBERS ARE GUESSABLE";
+    let poor = said_at_boot("secure-poor", "qemu64", false)?;
+    ensure!(poor.contains(warning), "it says: {poor}");
+    for (name, cpu, entropy) in [("secure-host", "qemu64", true), ("secure-cpu", "max", false)] {
+        let rich = said_at_boot(name, cpu, entropy)?;
+        ensure!(!rich.contains(warning), "{name} says: {rich}");
+    }
+    Ok(())
+}
+
 #[test]
 fn known_answers_and_a_tls_client_of_the_host() -> Result<()> {
     let folder = fresh("client")?;
