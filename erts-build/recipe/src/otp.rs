@@ -54,6 +54,10 @@ const OPTIONS: &[&str] = &[
 /// not there, so crypto, which not every image has, comes last.
 const STATIC_NIFS: [(&str, &str); 2] = [("asn1", "asn1rt_nif"), ("crypto", "crypto")];
 
+/// What OTP's configure finds out about libcrypto and hands only to the makefile's rules for crypto's shared object, not for its archive:
+/// that it compares in constant time, for `crypto:hash_equals/2`.
+const DEFINES: &str = "-DHAVE_OPENSSL_CRYPTO_MEMCMP";
+
 /// Files the dfsg tarball lacks and the installation of common_test insists on. Empty ones do: they sort tables in reports.
 const STAND_INS: [&str; 2] =
     ["lib/common_test/priv/jquery-latest.js", "lib/common_test/priv/jquery.tablesorter.min.js"];
@@ -61,7 +65,7 @@ const STAND_INS: [&str; 2] =
 /// Everything of this file that a result depends on, for its hash.
 pub(crate) fn inputs() -> String {
     format!(
-        "{TRIPLET}\n{PATCHES:?}\n{STATIC_NIFS:?}\n{}\n{}\n{}",
+        "{TRIPLET}\n{PATCHES:?}\n{STATIC_NIFS:?}\n{DEFINES}\n{}\n{}\n{}",
         WITHOUT.join(" "),
         OPTIONS.join(" "),
         STAND_INS.join(" ")
@@ -115,7 +119,7 @@ impl Otp<'_> {
             .arg(format!("CC={}", toolchain.cc.display()))
             .arg(format!("CXX={}", toolchain.cxx.display()))
             .arg(format!("LD={}", toolchain.cc.display()))
-            .arg(format!("CFLAGS={CFLAGS}"))
+            .arg(format!("CFLAGS={CFLAGS} {DEFINES}"))
             .arg(format!("CXXFLAGS={CFLAGS}"))
             .arg("LDFLAGS=-static -no-pie")
             .arg(format!("--enable-static-nifs={}", nifs.join(" ")))

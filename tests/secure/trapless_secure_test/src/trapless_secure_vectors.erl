@@ -36,7 +36,10 @@ macs() ->
      %% RFC 7914, 11
      {pbkdf2, crypto:pbkdf2_hmac(sha256, <<"passwd">>, <<"salt">>, 1, 64),
       hex(["55ac046e56e3089fec1691c22544b605f94185216dde0465e68b9d57c20dacbc",
-           "49ca9cccf179b645991664b39d77ef317c71b845b1e30bd509112041d3a19783"])}].
+           "49ca9cccf179b645991664b39d77ef317c71b845b1e30bd509112041d3a19783"])},
+     %% OTP can only do this where its build knows that libcrypto can.
+     {equal, crypto:hash_equals(<<"tag">>, <<"tag">>), true},
+     {unequal, crypto:hash_equals(<<"tag">>, <<"tap">>), false}].
 
 ciphers() ->
     {GcmKey, GcmIv, GcmAad} = {hex("feffe9928665731c6d6a8f9467308308"), hex("cafebabefacedbaddecaf888"),
