@@ -1,8 +1,9 @@
 //! Builds OTP (or finds it in the cache) and tells the image's build script where everything is.
 //!
 //! A package that depends on this one sees in its build script `DEP_TRAPLESS_ERTS_BEAM` (the emulator as one relocatable
-//! object), `..._BEAM_DEBUG` (the same with debug information), `..._OTP` (the library tree), `..._LINUX` (the emulator as a
-//! program for this host), `..._SYSROOT` (stock musl), `..._HASH`, `..._FLAVOR`, `..._VERSION`, `..._ERTS_VERSION`.
+//! object), `..._BEAM_DEBUG` (the same with debug information), `..._CRYPTO` (the object that an image with OTP's `crypto` links
+//! beside it), `..._OTP` (the library tree), `..._LINUX` (the emulator as a program for this host), `..._SYSROOT` (stock musl),
+//! `..._HASH`, `..._FLAVOR`, `..._VERSION`, `..._ERTS_VERSION`.
 
 use std::process::ExitCode;
 
@@ -31,6 +32,7 @@ fn announce(erts: &Erts) {
     for (key, path) in [
         ("beam", &erts.beam),
         ("beam_debug", &erts.beam_debug),
+        ("crypto", &erts.crypto),
         ("linux", &erts.beam_linux),
         ("otp", &erts.otp),
         ("sysroot", &erts.sysroot.root),

@@ -45,7 +45,7 @@ fn main() -> ExitCode {
     ];
     println!("cargo::rustc-env=TRAPLESS_ROOTFS_CPIO={}", metadata("TRAPLESS_ROOTFS_CPIO"));
     let archives = c_side::Archives { crt1: metadata("TRAPLESS_MUSL_CRT1"), libc: metadata("TRAPLESS_MUSL_LIBC") };
-    let program = program.unwrap_or_else(|| metadata("TRAPLESS_ERTS_BEAM"));
+    let program = program.map_or_else(emulator, |object| vec![object]);
     match c_side::join(&program, &archives, &out) {
         Ok(object) => args.push(object),
         Err(error) => {
@@ -68,6 +68,15 @@ fn main() -> ExitCode {
 /// What a package that the image depends on says about itself by `links =` metadata.
 fn metadata(key: &str) -> String {
     env::var(format!("DEP_{key}")).unwrap_or_else(|_| panic!("no {key} from the build script that makes it"))
+}
+
+/// The objects of ERTS: the emulator, and crypto's NIF where the archive has the application.
+fn emulator() -> Vec<String> {
+    let mut objects = vec![metadata("TRAPLESS_ERTS_BEAM")];
+    if metadata("TRAPLESS_ROOTFS_APPLICATIONS").split(' ').any(|name| name.split('-').next() == Some("crypto")) {
+        objects.push(metadata("TRAPLESS_ERTS_CRYPTO"));
+    }
+    objects
 }
 
 /// Whether somebody's Erlang code is put in.

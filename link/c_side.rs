@@ -26,15 +26,15 @@ impl Archives {
     }
 }
 
-/// Makes the object in the folder `out` and returns its path.
+/// Makes the object of those of the program in the folder `out` and returns its path.
 ///
 /// # Errors
 /// What the tools say, if they fail or are missing.
-pub fn join(program: &str, archives: &Archives, out: &Path) -> Result<String, String> {
+pub fn join(program: &[String], archives: &Archives, out: &Path) -> Result<String, String> {
     let object = out.join(NAME);
     // `-d`: common symbols become ordinary ones, since only those can be local.
     let mut link = Command::new("cc");
-    link.args(["-r", "-nostdlib", "-fuse-ld=bfd", "-Wl,-d", program]);
+    link.args(["-r", "-nostdlib", "-fuse-ld=bfd", "-Wl,-d"]).args(program);
     link.args(["-Wl,--whole-archive", &archives.crt1, "-Wl,--no-whole-archive"]).args(archives.group());
     run(link.arg("-o").arg(&object))?;
     run(Command::new("objcopy").arg(format!("--keep-global-symbol={ENTRY}")).arg(&object))?;

@@ -1,7 +1,7 @@
 //! Builds the archive, and tells the image's build script where it is.
 //!
-//! A package that depends on this one sees in its build script `DEP_TRAPLESS_ROOTFS_CPIO` (the archive) and
-//! `DEP_TRAPLESS_ROOTFS_HASH` (its SHA-256).
+//! A package that depends on this one sees in its build script `DEP_TRAPLESS_ROOTFS_CPIO` (the archive),
+//! `DEP_TRAPLESS_ROOTFS_HASH` (its SHA-256) and `DEP_TRAPLESS_ROOTFS_APPLICATIONS` (their names, with versions, between blanks).
 
 use std::{
     env, fs,
@@ -38,6 +38,7 @@ fn archive() -> Result<()> {
     write_if_changed(&file, &archive.bytes)?;
     println!("cargo::metadata=cpio={}", file.display());
     println!("cargo::metadata=hash={}", archive.hash);
+    println!("cargo::metadata=applications={}", archive.applications.join(" "));
     println!("cargo::rustc-env=TRAPLESS_ROOTFS_HASH={}", archive.hash);
     Ok(())
 }

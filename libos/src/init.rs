@@ -63,7 +63,7 @@ pub fn start(info: &'static BootInfo, image: &Image) -> ! {
     // Devices, and random numbers from them.
     let mut devices = virtio::probe(info.cmdline());
     devices.problems.iter().for_each(|problem| log::warn!("{problem}"));
-    if !entropy::init(devices.rng.as_mut()).is_strong() {
+    if !entropy::init(devices.rng.take()).is_strong() {
         log::warn!("{}", entropy::WARNING);
     }
     chart::mark("devices");

@@ -10,6 +10,15 @@ main(["compile", Out, Include | Files]) ->
         [] -> ok;
         Bad -> fail("~ts not compiled", [lists:join(", ", Bad)])
     end;
+%% required TO LIB FILE...          writes into TO which applications of LIB those of the .app files need, one a line
+main(["required", To, Lib | Files]) ->
+    Given = [description(File) || File <- Files],
+    Names = [Name || {application, Name, _} <- Given],
+    {_, Found} = lists:foldl(fun(Application, State) -> required(Application, Lib, State) end, {Names, []}, Given),
+    case file:write_file(To, [[atom_to_list(Name), $\n] || Name <- lists:reverse(Found)]) of
+        ok -> ok;
+        {error, Reason} -> fail("cannot write ~ts: ~ts", [To, file:format_error(Reason)])
+    end;
 %% boot FROM TO KEY=VALUE...        rewrites the boot script FROM (OTP's start_clean.boot) into TO
 %%   path=NAME           a folder below lib/ with modules ("kernel-10.2"); once for each
 %%   load=FILE           a .app file whose application is loaded; once for each
@@ -61,6 +70,27 @@ place("$" ++ Rest) ->
 place(Folder) ->
     [Last, Application | _] = lists:reverse(filename:split(Folder)),
     "$ROOT/lib/" ++ Application ++ "/" ++ Last.
+
+%% Known applications are those that were looked at; the found ones among them are OTP's, the last in front.
+required({application, Name, Keys}, Lib, State) ->
+    Key = fun(Key) -> proplists:get_value(Key, Keys, []) end,
+    Needs = Key(applications) ++ Key(included_applications) -- Key(optional_applications),
+    lists:foldl(fun(Need, {Known, Found}) ->
+        case lists:member(Need, Known) of
+            true -> {Known, Found};
+            false ->
+                {Known1, Found1} = required(description(installed(Need, Name, Lib)), Lib, {[Need | Known], Found}),
+                {Known1, [Need | Found1]}
+        end
+    end, State, Needs).
+
+installed(Need, Name, Lib) ->
+    Pattern = lists:concat([Need, "{,-*}/ebin/", Need, ".app"]),
+    case filelib:wildcard(Pattern, Lib) of
+        [File | _] -> filename:join(Lib, File);
+        [] -> fail("the application ~ts needs the application ~ts (so its .app file says), which is not among those "
+                   "put in and not one of this OTP; put it in, or take it out of the .app file", [Name, Need])
+    end.
 
 settings(Settings) ->
     lists:foldr(fun(Setting, Map) ->

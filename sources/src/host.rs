@@ -88,7 +88,16 @@ const IMAGE: &[Tool] = &[
     program("objdump", "binutils"),
 ];
 const RUN: &[Tool] = &[program("qemu-system-x86_64", "qemu-system-x86")];
-const TEST: &[Tool] = &[program("nc", "netcat-openbsd"), program("gdb", "gdb")];
+const TEST: &[Tool] = &[
+    program("nc", "netcat-openbsd"),
+    program("gdb", "gdb"),
+    program("openssl", "openssl"),
+    program("curl", "curl"),
+    program("ssh", "openssh-client"),
+    program("sftp", "openssh-client"),
+    // Not everybody has its folder on the path.
+    Tool { name: "sshd", check: Check::AnyFile(&["/usr/sbin/sshd"]), package: "openssh-server" },
+];
 const MEASURE: &[Tool] = &[program("wrk", "wrk"), program("taskset", "util-linux"), program("nm", "binutils")];
 const NETWORK: &[Tool] = &[program("ip", "iproute2"), program("nft", "nftables"), program("timeout", "coreutils")];
 

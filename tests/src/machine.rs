@@ -94,6 +94,8 @@ pub struct Machine {
     pub accelerator: &'static str,
     /// The kernel command line.
     pub append: String,
+    /// Whether there is a device that gives random numbers of the host's.
+    pub entropy: bool,
     /// Whether there is a network card.
     pub network: bool,
     /// Ports of the host that lead in.
@@ -121,6 +123,7 @@ impl Machine {
             cpu: Some("max".into()),
             accelerator: "tcg",
             append: String::new(),
+            entropy: true,
             network: true,
             forwards: Vec::new(),
             tap: None,
@@ -144,7 +147,9 @@ impl Machine {
         if self.status_device {
             add(&["-device", "isa-debug-exit,iobase=0xf4,iosize=0x04"]);
         }
-        add(&["-device", &format!("virtio-rng-{}", self.kind.bus())]);
+        if self.entropy {
+            add(&["-device", &format!("virtio-rng-{}", self.kind.bus())]);
+        }
         if self.network {
             let back_end = match &self.tap {
                 Some(tap) => format!("tap,id=net,ifname={tap},script=no,downscript=no"),

@@ -55,7 +55,7 @@ fn of_release(release: &Path, build: &BuildOptions, whose: &ReleaseOptions) -> R
         strip: !whose.no_strip,
         allow_native: whose.allow_native,
     };
-    let otp = Otp { root: &erts.otp, erts: &erts.erts_version, objects: &[&erts.beam] };
+    let otp = Otp { root: &erts.otp, erts: &erts.erts_version, objects: &[&erts.beam, &erts.crypto] };
     let packed = rootfs_release::pack(&wish, &otp, &repository().join("rootfs"), &work)?;
     eprintln!("{} {}:\n{}", packed.name, packed.version, packed.report);
     packed.notes.iter().for_each(|note| eprintln!("note: {note}"));

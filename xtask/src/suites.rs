@@ -186,7 +186,7 @@ impl OnLinux {
         let output = repository().join(format!("target/trapless-logs/linux-{suite}.log"));
         output.parent().map_or(Ok(()), fs::create_dir_all)?;
         let file = File::create(&output).with_context(|| format!("cannot make {}", output.display()))?;
-        let mut command = Command::new(&erts.beam_linux);
+        let mut command = Command::new(&erts.beam_host);
         command
             .args(["--", "-root"])
             .arg(&root)

@@ -7,7 +7,8 @@ use sources::host::{self, Task};
 use sources::{Progress, cache, sha256_file};
 
 use crate::inputs::{Inputs, Locks, short};
-use crate::otp::{self, Otp};
+use crate::openssl::openssl;
+use crate::otp::{self, Emulator, Otp};
 use crate::run::{Error, Result, Step, hermetic, io};
 use crate::sysroot::{Sysroot, musl_sysroot};
 use crate::tinfo::tinfo;
@@ -57,8 +58,14 @@ pub struct Erts {
     pub beam: PathBuf,
     /// The same object with (compressed) debug information.
     pub beam_debug: PathBuf,
-    /// The same object linked with stock musl: a static program for this host.
+    /// OTP's `crypto` with the libcrypto it needs, as one relocatable object: what defines `crypto_nif_init`, which `beam`
+    /// refers to weakly. An image whose Erlang code uses `crypto` links it; another does without.
+    pub crypto: PathBuf,
+    /// `beam` linked with stock musl: a static program for this host, the image's twin. It has no crypto, as the image has none
+    /// that is measured beside it; the emulator that `otp` starts has.
     pub beam_linux: PathBuf,
+    /// The emulator of `otp`, with crypto: the same objects for this host.
+    pub beam_host: PathBuf,
     /// The installation: `lib/APP-VSN/ebin`, `bin/start_clean.boot`, and for this host `bin/erl`, `bin/erlc`.
     pub otp: PathBuf,
     /// The patched, built source tree; its test suites are in `erts/emulator/test` and `lib/APP/test`.
@@ -83,10 +90,11 @@ pub fn build(flavor: Flavor, progress: &dyn Progress) -> Result<Erts> {
     host::require(Task::Otp)?;
     let sysroot = musl_sysroot(progress)?;
     let tinfo = tinfo(&sysroot, progress)?;
+    let openssl = openssl(&sysroot, progress)?;
     let lock = Locks::read()?.otp;
     let mut inputs = Inputs::common()?;
     inputs.add("otp", &lock.to_text()).add("recipe", &otp::inputs());
-    toolchain::add_inputs(&mut inputs, &sysroot, &tinfo);
+    toolchain::add_inputs(&mut inputs, &sysroot, &tinfo, &openssl);
     let hash = inputs.hash();
 
     let home = cache::root()?.join(folder_name(&hash));
@@ -97,8 +105,8 @@ pub fn build(flavor: Flavor, progress: &dyn Progress) -> Result<Erts> {
             fs::remove_dir_all(&home).map_err(io(&home))?;
         }
         otp.unpack(&lock)?;
-        let toolchain = toolchain::install(&home.join("tools"), &sysroot, &tinfo, progress)?;
-        otp.configure(&toolchain)?;
+        let toolchain = toolchain::install(&home.join("tools"), &sysroot, &tinfo, &openssl, progress)?;
+        otp.configure(&toolchain, &openssl)?;
         otp.make()?;
         otp.install()
     })?;
@@ -110,11 +118,14 @@ pub fn build(flavor: Flavor, progress: &dyn Progress) -> Result<Erts> {
         }
         collect(&otp, flavor, &folder)
     })?;
+    let erts_version = otp::erts_version(&otp.tree)?;
     Ok(Erts {
         beam: folder.join("beam.o"),
         beam_debug: folder.join("beam-debug.o"),
+        crypto: folder.join("crypto.o"),
         beam_linux: folder.join("beam.smp"),
-        erts_version: otp::erts_version(&otp.tree)?,
+        beam_host: otp.root.join(format!("erts-{erts_version}/bin/beam.{}", flavor.name())),
+        erts_version,
         otp: otp.root,
         tree: otp.tree,
         sysroot,
@@ -139,18 +150,20 @@ fn once(marker: &Path, hash: &str, work: impl FnOnce() -> Result<()>) -> Result<
     Ok(cache::write_atomically(marker, format!("{hash}\n").as_bytes())?)
 }
 
-/// Brings the emulator's three forms from the build tree into `folder`, with a manifest of their hashes.
+/// Brings the emulator's forms from the build tree into `folder`, with a manifest of their hashes.
 fn collect(otp: &Otp<'_>, flavor: Flavor, folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).map_err(io(folder))?;
-    let (program, object) = otp.emulator(flavor.name());
+    let Emulator { program, twin, object, crypto } = otp.emulator(flavor.name());
     let copy = |what: &str, options: &[&str], from: &Path, to: &str| {
         let mut command = hermetic("objcopy", folder);
+        // An absolute path stays what it is when it is joined.
         command.args(options).arg(from).arg(folder.join(to));
         Step { what, log: &otp.logs.join("objcopy.log"), log_size: 1 }.run(&mut command, otp.progress)
     };
     copy("stripping the emulator's object", &["--strip-debug"], &object, "beam.o")?;
     copy("keeping its debug information", &["--compress-debug-sections"], &object, "beam-debug.o")?;
-    copy("stripping the emulator for the host", &["--strip-debug"], &program, "beam.smp")?;
+    copy("stripping crypto's object", &["--strip-debug"], &crypto, "crypto.o")?;
+    copy("stripping the emulator's twin", &["--strip-debug"], &twin, "beam.smp")?;
     // `erl` starts beam.smp, `erl -emu_flavor emu` beam.emu.
     let bin = otp.root.join(format!("erts-{}/bin", otp::erts_version(&otp.tree)?));
     let mut names = vec![format!("beam.{}", flavor.name())];
@@ -158,13 +171,13 @@ fn collect(otp: &Otp<'_>, flavor: Flavor, folder: &Path) -> Result<()> {
         names.push("beam.smp".to_owned());
     }
     for name in names {
-        let installed = bin.join(name);
-        fs::copy(folder.join("beam.smp"), &installed).map_err(io(&installed))?;
+        let installed = bin.join(name).display().to_string();
+        copy("stripping the emulator for the host", &["--strip-debug"], &program, &installed)?;
     }
     otp.discard(flavor.name())?;
 
     let mut manifest = String::new();
-    for name in ["beam.o", "beam-debug.o", "beam.smp"] {
+    for name in ["beam.o", "beam-debug.o", "crypto.o", "beam.smp"] {
         manifest += &format!("{}  {name}\n", sha256_file(&folder.join(name))?);
     }
     Ok(cache::write_atomically(&folder.join("SHA256SUMS"), manifest.as_bytes())?)

@@ -19,14 +19,17 @@ pub const MUSL_LOCK: &str = "musl-shim/musl.lock";
 /// Path of ncurses' lock file below the root of the repository.
 pub const NCURSES_LOCK: &str = "erts-build/ncurses.lock";
 
+/// Path of OpenSSL's lock file below the root of the repository.
+pub const OPENSSL_LOCK: &str = "erts-build/openssl.lock";
+
 /// Folder of the Linux UAPI headers that are put beside musl's.
 pub(crate) const KERNEL_HEADERS: &str = "/usr/include/linux";
 
-/// Full paths of the lock files of OTP, musl and ncurses.
+/// Full paths of the lock files of OTP, musl, ncurses and OpenSSL.
 #[must_use]
-pub fn lock_paths() -> [PathBuf; 3] {
+pub fn lock_paths() -> [PathBuf; 4] {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or(Path::new("/"));
-    [OTP_LOCK, MUSL_LOCK, NCURSES_LOCK].map(|path| root.join(path))
+    [OTP_LOCK, MUSL_LOCK, NCURSES_LOCK, OPENSSL_LOCK].map(|path| root.join(path))
 }
 
 /// What the locks say.
@@ -34,13 +37,19 @@ pub(crate) struct Locks {
     pub otp: Lock,
     pub musl: Lock,
     pub ncurses: Lock,
+    pub openssl: Lock,
 }
 
 impl Locks {
     /// Reads all of them.
     pub fn read() -> Result<Self> {
-        let [otp, musl, ncurses] = lock_paths();
-        Ok(Self { otp: Lock::read(&otp)?, musl: Lock::read(&musl)?, ncurses: Lock::read(&ncurses)? })
+        let [otp, musl, ncurses, openssl] = lock_paths();
+        Ok(Self {
+            otp: Lock::read(&otp)?,
+            musl: Lock::read(&musl)?,
+            ncurses: Lock::read(&ncurses)?,
+            openssl: Lock::read(&openssl)?,
+        })
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod erts;
 mod inputs;
+mod openssl;
 mod otp;
 mod run;
 mod suites;
@@ -14,7 +15,7 @@ mod tinfo;
 mod toolchain;
 
 pub use erts::{Erts, Flavor, build};
-pub use inputs::{MUSL_LOCK, NCURSES_LOCK, OTP_LOCK, lock_paths};
+pub use inputs::{MUSL_LOCK, NCURSES_LOCK, OPENSSL_LOCK, OTP_LOCK, lock_paths};
 pub use run::{Error, Result};
 pub use suites::release_tests;
 pub use sysroot::{Sysroot, musl_sysroot};

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use sources::{Lock, Patches, Progress};
 
+use crate::openssl::Openssl;
 use crate::run::{Result, Step, hermetic, io, jobs};
 use crate::toolchain::{CFLAGS, Toolchain};
 
@@ -15,15 +16,11 @@ pub(crate) const TRIPLET: &str = "x86_64-pc-linux-musl";
 /// Debian's security fixes; the rest of its series adapts OTP to Debian, which this is not.
 const PATCHES: Patches = Patches::Prefixed("CVE-");
 
-/// What configure is told not to look for or to build. Everything that needs crypto waits for a libcrypto in the image;
-/// graphics, Java and ODBC have no place in it.
+/// What configure is told not to look for or to build. Graphics, Java and ODBC have no place in the image.
 const WITHOUT: &[&str] = &[
     "wx",
     "odbc",
     "javac",
-    "ssl",
-    "crypto",
-    "ssh",
     "observer",
     "debugger",
     "et",
@@ -36,7 +33,6 @@ const WITHOUT: &[&str] = &[
     "ftp",
     "eldap",
     "edoc",
-    "public_key",
     "reltool",
 ];
 
@@ -48,8 +44,19 @@ const OPTIONS: &[&str] = &[
     "--disable-systemd",
     // Two builds of the same inputs give the same .beam files.
     "--disable-saved-compile-time",
+    // libcrypto goes into the image, and no dynamic linker could find another.
     "--disable-dynamic-ssl-lib",
+    "--with-ssl-rpath=no",
+    "--disable-otp-test-engine",
 ];
+
+/// Applications of OTP whose NIFs are linked in, and the archives that hold those. The emulator's table of them ends at the first that is
+/// not there, so crypto, which not every image has, comes last.
+const STATIC_NIFS: [(&str, &str); 2] = [("asn1", "asn1rt_nif"), ("crypto", "crypto")];
+
+/// What OTP's configure finds out about libcrypto and hands only to the makefile's rules for crypto's shared object, not for its archive:
+/// that it compares in constant time, for `crypto:hash_equals/2`.
+const DEFINES: &str = "-DHAVE_OPENSSL_CRYPTO_MEMCMP";
 
 /// Files the dfsg tarball lacks and the installation of common_test insists on. Empty ones do: they sort tables in reports.
 const STAND_INS: [&str; 2] =
@@ -57,7 +64,24 @@ const STAND_INS: [&str; 2] =
 
 /// Everything of this file that a result depends on, for its hash.
 pub(crate) fn inputs() -> String {
-    format!("{TRIPLET}\n{PATCHES:?}\n{}\n{}\n{}", WITHOUT.join(" "), OPTIONS.join(" "), STAND_INS.join(" "))
+    format!(
+        "{TRIPLET}\n{PATCHES:?}\n{STATIC_NIFS:?}\n{DEFINES}\n{}\n{}\n{}",
+        WITHOUT.join(" "),
+        OPTIONS.join(" "),
+        STAND_INS.join(" ")
+    )
+}
+
+/// One flavor of the emulator, as `toolchain/link-beam.sh` leaves it.
+pub(crate) struct Emulator {
+    /// The program for this host, with crypto.
+    pub program: PathBuf,
+    /// The same without.
+    pub twin: PathBuf,
+    /// The partial object it was linked from.
+    pub object: PathBuf,
+    /// The other one: crypto's NIF with libcrypto.
+    pub crypto: PathBuf,
 }
 
 /// One build of OTP.
@@ -84,28 +108,31 @@ impl Otp<'_> {
         Ok(())
     }
 
-    /// Configures the tree for `toolchain`.
-    pub fn configure(&self, toolchain: &Toolchain) -> Result<()> {
-        let asn1 = self.tree.join(format!("lib/asn1/priv/lib/{TRIPLET}/asn1rt_nif.a"));
+    /// Configures the tree for `toolchain`, with the libcrypto of `openssl`.
+    pub fn configure(&self, toolchain: &Toolchain, openssl: &Openssl) -> Result<()> {
+        let nifs = STATIC_NIFS.map(|(application, archive)| {
+            self.tree.join(format!("lib/{application}/priv/lib/{TRIPLET}/{archive}.a")).display().to_string()
+        });
         let mut command = self.command("./configure");
         command
             .arg(format!("--build={TRIPLET}"))
             .arg(format!("CC={}", toolchain.cc.display()))
             .arg(format!("CXX={}", toolchain.cxx.display()))
             .arg(format!("LD={}", toolchain.cc.display()))
-            .arg(format!("CFLAGS={CFLAGS}"))
+            .arg(format!("CFLAGS={CFLAGS} {DEFINES}"))
             .arg(format!("CXXFLAGS={CFLAGS}"))
             .arg("LDFLAGS=-static -no-pie")
-            .arg(format!("--enable-static-nifs={}", asn1.display()))
+            .arg(format!("--enable-static-nifs={}", nifs.join(" ")))
+            .arg(format!("--with-ssl={}", openssl.root.display()))
             .args(OPTIONS)
             .args(WITHOUT.iter().map(|name| format!("--without-{name}")));
-        self.step("configuring OTP", "configure", 39_500, &mut command)
+        self.step("configuring OTP", "configure", 46_500, &mut command)
     }
 
     /// Compiles the default emulator (JIT) and all the libraries.
     pub fn make(&self) -> Result<()> {
         let what = "compiling OTP, emulator and libraries (5 to 10 minutes on two cores, once)";
-        self.step(what, "make", 88_700, self.command("make").arg(jobs()))
+        self.step(what, "make", 107_300, self.command("make").arg(jobs()))
     }
 
     /// Compiles another flavor of the emulator in the same tree.
@@ -127,17 +154,17 @@ impl Otp<'_> {
         self.step("making OTP's start scripts", "install", 1, &mut install)
     }
 
-    /// Where the build leaves the emulator of `flavor`: the program and, beside it, the partial object it was linked from.
-    pub fn emulator(&self, flavor: &str) -> (PathBuf, PathBuf) {
-        let bin = self.tree.join("bin").join(TRIPLET);
-        (bin.join(format!("beam.{flavor}")), bin.join(format!("beam.{flavor}.o")))
+    /// Where the build leaves the emulator of `flavor`.
+    pub fn emulator(&self, flavor: &str) -> Emulator {
+        let file = |suffix: &str| self.tree.join("bin").join(TRIPLET).join(format!("beam.{flavor}{suffix}"));
+        Emulator { program: file(""), twin: file(".twin"), object: file(".o"), crypto: file(".crypto.o") }
     }
 
     /// Deletes what nobody needs once the emulator of `flavor` has been taken out of the tree: some 300 MB.
     pub fn discard(&self, flavor: &str) -> Result<()> {
-        let (program, object) = self.emulator(flavor);
+        let Emulator { program, twin, object, crypto } = self.emulator(flavor);
         let archive = self.tree.join("bin").join(TRIPLET).join("libbeam.a");
-        for path in [program, object, archive] {
+        for path in [program, twin, object, crypto, archive] {
             fs::remove_file(&path).map_err(io(&path))?;
         }
         let objects = self.tree.join(format!("erts/emulator/obj/{TRIPLET}/opt/{flavor}"));

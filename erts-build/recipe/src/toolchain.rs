@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use sources::Progress;
 
 use crate::inputs::Inputs;
+use crate::openssl::Openssl;
 use crate::run::{Result, Step, hermetic, io, output_of};
 use crate::sysroot::Sysroot;
 use crate::tinfo::Tinfo;
@@ -32,10 +33,11 @@ pub(crate) struct Toolchain {
 }
 
 /// Adds what the toolchain depends on to `inputs`.
-pub(crate) fn add_inputs(inputs: &mut Inputs, sysroot: &Sysroot, tinfo: &Tinfo) {
+pub(crate) fn add_inputs(inputs: &mut Inputs, sysroot: &Sysroot, tinfo: &Tinfo, openssl: &Openssl) {
     for (name, content) in [
         ("sysroot", &*sysroot.hash),
         ("tinfo", &*tinfo.hash),
+        ("openssl", &*openssl.hash),
         ("cflags", CFLAGS),
         ("cc", CC),
         ("cxx", CXX),
@@ -47,7 +49,13 @@ pub(crate) fn add_inputs(inputs: &mut Inputs, sysroot: &Sysroot, tinfo: &Tinfo) 
 }
 
 /// Writes the drivers into `tools` and builds the shim library there.
-pub(crate) fn install(tools: &Path, sysroot: &Sysroot, tinfo: &Tinfo, progress: &dyn Progress) -> Result<Toolchain> {
+pub(crate) fn install(
+    tools: &Path,
+    sysroot: &Sysroot,
+    tinfo: &Tinfo,
+    openssl: &Openssl,
+    progress: &dyn Progress,
+) -> Result<Toolchain> {
     fs::create_dir_all(tools).map_err(io(tools))?;
     let includes = cxx_includes(sysroot)?;
     let write = |name: &str, template: &str| {
@@ -55,6 +63,7 @@ pub(crate) fn install(tools: &Path, sysroot: &Sysroot, tinfo: &Tinfo, progress: 
         let text = template
             .replace("@SYSROOT@", &sysroot.root.display().to_string())
             .replace("@TINFO@", &tinfo.root.display().to_string())
+            .replace("@OPENSSL@", &openssl.root.display().to_string())
             .replace("@TOOLS@", &tools.display().to_string())
             .replace("@CXX_INCLUDES@", &includes);
         fs::write(&path, text).map_err(io(&path))?;

@@ -56,6 +56,43 @@ impl Generator {
     }
 }
 
+/// How long a seed counts as fresh, in nanoseconds: a minute, as on Linux (`CRNG_RESEED_INTERVAL`, drivers/char/random.c).
+pub const SEED_LIFETIME_NS: u64 = 60_000_000_000;
+
+/// A generator that knows how old its seed is. Somebody who has seen its key once can follow it only until it is seeded again.
+pub struct Aging {
+    generator: Generator,
+    /// When the last seed came, or when somebody set out to fetch the next one.
+    seeded_ns: u64,
+}
+
+impl Aging {
+    /// A generator of this seed, `now_ns` nanoseconds after some moment.
+    pub const fn new(seed: [u8; KEY_LEN], now_ns: u64) -> Self {
+        Aging { generator: Generator::new(seed), seeded_ns: now_ns }
+    }
+
+    /// Whether the caller is to fetch a seed and [`Aging::mix`] it in. Says so once a lifetime, so that of many callers one fetches.
+    pub fn claim(&mut self, now_ns: u64) -> bool {
+        let due = now_ns.saturating_sub(self.seeded_ns) >= SEED_LIFETIME_NS;
+        if due {
+            self.seeded_ns = now_ns;
+        }
+        due
+    }
+
+    /// Adds a seed, as [`Generator::mix`] does.
+    pub fn mix(&mut self, seed: [u8; KEY_LEN], now_ns: u64) {
+        self.generator.mix(seed);
+        self.seeded_ns = now_ns;
+    }
+
+    /// A new generator, as by [`Generator::fork`].
+    pub fn fork(&mut self) -> Generator {
+        self.generator.fork()
+    }
+}
+
 /// One block of the key stream (RFC 8439, 2.3.1).
 fn block(key: &[u32; 8], counter: u32, nonce: &[u32; 3]) -> [u32; 16] {
     let mut start = [0; 16];
@@ -132,6 +169,37 @@ mod tests {
             }
             assert!(seen.iter().all(|&b| b != 0), "length {len}");
         }
+    }
+
+    #[test]
+    fn a_seed_is_asked_for_once_a_lifetime() {
+        let mut aging = Aging::new(counting_key(), 5);
+        assert!(!aging.claim(5) && !aging.claim(4 + SEED_LIFETIME_NS));
+        assert!(aging.claim(5 + SEED_LIFETIME_NS));
+        // The others go on with what there is while the first one fetches.
+        assert!(!aging.claim(5 + SEED_LIFETIME_NS) && !aging.claim(4 + 2 * SEED_LIFETIME_NS));
+        assert!(aging.claim(5 + 2 * SEED_LIFETIME_NS));
+        // A seed that comes unasked starts the time anew, and a clock that stands behind does not run ahead.
+        aging.mix([1; KEY_LEN], 7 + 2 * SEED_LIFETIME_NS);
+        assert!(!aging.claim(6 + 3 * SEED_LIFETIME_NS) && !aging.claim(0));
+    }
+
+    #[test]
+    fn who_knows_the_key_does_not_know_it_behind_the_next_seed() {
+        let output = |aging: &mut Aging| {
+            let mut out = [0; 32];
+            aging.fork().fill(&mut out);
+            out
+        };
+        let (mut ours, mut seen) = (Aging::new(counting_key(), 0), Aging::new(counting_key(), 0));
+        assert_eq!(output(&mut ours), output(&mut seen));
+        ours.mix([7; KEY_LEN], 1);
+        assert_ne!(output(&mut ours), output(&mut seen));
+        // And a seed that somebody has made up takes nothing away.
+        let (mut ours, mut other) = (Aging::new(counting_key(), 0), Aging::new([9; KEY_LEN], 0));
+        ours.mix([0; KEY_LEN], 1);
+        other.mix([0; KEY_LEN], 1);
+        assert_ne!(output(&mut ours), output(&mut other));
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! The machine's random numbers: a generator, and everything that can seed it.
 
+use crate::clock;
 use crate::virtio::rng::VirtioRng;
 use bitflags::bitflags;
 use core::arch::x86_64::{__cpuid, __cpuid_count, _rdrand64_step, _rdseed64_step, _rdtsc};
+use core::sync::atomic::{AtomicBool, Ordering};
 use spin::{Mutex, Once};
-use trapless_logic::random::{Generator, KEY_LEN};
+use trapless_logic::random::{Aging, KEY_LEN};
 use x86_64::instructions::interrupts::without_interrupts;
 
 bitflags! {
@@ -33,25 +35,57 @@ impl Sources {
 pub const WARNING: &str = "RANDOM NUMBERS ARE GUESSABLE: this CPU has no RDRAND and there is no virtio-rng device. \
     Do not use keys, cookies or TLS on this machine. With QEMU: -cpu max, or -device virtio-rng-pci.";
 
-/// The machine's generator; seeded with what the CPU has when it is first used.
-static GENERATOR: Once<Mutex<Generator>> = Once::new();
+/// What to tell people when [`lapsed`] says yes.
+pub const LAPSE: &str = "random numbers are no longer renewed: neither the CPU nor the host gives any. What was seeded before stays unguessable.";
 
-/// Seeds the generator from everything there is, and says what that was. The caller warns if it is not strong ([`WARNING`]). May be
-/// called again: seeds add up.
-pub fn init(rng: Option<&mut VirtioRng>) -> Sources {
-    let (seed, sources) = seed(rng);
-    with_generator(|generator| generator.mix(seed));
+/// The machine's generator; seeded with what the CPU has when it is first used.
+static GENERATOR: Once<Mutex<Aging>> = Once::new();
+/// The host's entropy device.
+static HOST: Mutex<Option<VirtioRng>> = Mutex::new(None);
+/// The last seed was strong.
+static STRONG: AtomicBool = AtomicBool::new(false);
+/// A strong seed was followed by one that is not, and nobody has been told.
+static LAPSED: AtomicBool = AtomicBool::new(false);
+
+/// Seeds the generator from everything there is, keeps the device for later seeds, and says what there was. The caller warns if it is
+/// not strong ([`WARNING`]). To be called once.
+pub fn init(mut rng: Option<VirtioRng>) -> Sources {
+    let (seed, sources) = seed(rng.as_mut().and_then(ask));
+    // The first answer to be taken later.
+    rng.as_mut().and_then(VirtioRng::take);
+    without_interrupts(|| *HOST.lock() = rng);
+    with_generator(|generator| generator.mix(seed, clock::now_ns()));
+    STRONG.store(sources.is_strong(), Ordering::Relaxed);
     sources
 }
 
-/// Fills `buf` with random bytes.
+/// Fills `buf` with random bytes, after a new seed when the last one is old.
 pub fn fill(buf: &mut [u8]) {
+    if with_generator(|generator| generator.claim(clock::now_ns())) {
+        renew();
+    }
     // Only the fork is made under the lock: one block of the cipher.
-    with_generator(Generator::fork).fill(buf);
+    with_generator(Aging::fork).fill(buf);
 }
 
-fn with_generator<R>(f: impl FnOnce(&mut Generator) -> R) -> R {
-    without_interrupts(|| f(&mut GENERATOR.call_once(|| Mutex::new(Generator::new(seed(None).0))).lock()))
+/// Whether random numbers have stopped being renewed since this was last asked.
+pub fn lapsed() -> bool {
+    LAPSED.load(Ordering::Relaxed) && LAPSED.swap(false, Ordering::Relaxed)
+}
+
+fn renew() {
+    // Whoever finds the device taken does without it: the one who has it seeds the same generator.
+    let host = without_interrupts(|| HOST.try_lock().and_then(|mut rng| rng.as_mut()?.take()));
+    let (seed, sources) = seed(host.map(words));
+    with_generator(|generator| generator.mix(seed, clock::now_ns()));
+    if STRONG.swap(sources.is_strong(), Ordering::Relaxed) && !sources.is_strong() {
+        LAPSED.store(true, Ordering::Relaxed);
+    }
+}
+
+fn with_generator<R>(f: impl FnOnce(&mut Aging) -> R) -> R {
+    let first = || Mutex::new(Aging::new(seed(None).0, 0));
+    without_interrupts(|| f(&mut GENERATOR.call_once(first).lock()))
 }
 
 /// Tries of RDRAND or RDSEED before the CPU counts as broken (Intel SDM vol. 1, 7.3.17.1 asks for 10; RDSEED runs dry more easily).
@@ -62,7 +96,7 @@ const SAMPLES: usize = 1024;
 type Words = [u64; 4];
 
 /// Collects 32 bytes from all sources, mixed by XOR, so that the best one counts.
-fn seed(rng: Option<&mut VirtioRng>) -> ([u8; KEY_LEN], Sources) {
+fn seed(host: Option<Words>) -> ([u8; KEY_LEN], Sources) {
     let mut words = clocks();
     let mut sources = Sources::CLOCKS;
     let mut mix = |from: Option<Words>, source: Sources| {
@@ -73,7 +107,7 @@ fn seed(rng: Option<&mut VirtioRng>) -> ([u8; KEY_LEN], Sources) {
     };
     mix(rdseed(), Sources::RDSEED);
     mix(rdrand(), Sources::RDRAND);
-    mix(rng.and_then(virtio), Sources::VIRTIO);
+    mix(host, Sources::VIRTIO);
     let mut bytes = [0; KEY_LEN];
     bytes.chunks_exact_mut(8).zip(words).for_each(|(chunk, w)| chunk.copy_from_slice(&w.to_le_bytes()));
     (bytes, sources)
@@ -110,16 +144,14 @@ fn rdrand() -> Option<Words> {
     there.then(|| four(|word| unsafe { step(word) })).flatten()
 }
 
-fn virtio(rng: &mut VirtioRng) -> Option<Words> {
+/// What the host answers, waited for.
+fn ask(rng: &mut VirtioRng) -> Option<Words> {
     let mut bytes = [0; 32];
-    rng.fill(&mut bytes).then(|| {
-        let mut words = [0; 4];
-        words
-            .iter_mut()
-            .zip(bytes.chunks_exact(8))
-            .for_each(|(w, b)| *w = b.iter().fold(0, |w, &b| w << 8 | u64::from(b)));
-        words
-    })
+    rng.fill(&mut bytes).then(|| words(bytes))
+}
+
+fn words(bytes: [u8; 32]) -> Words {
+    core::array::from_fn(|i| bytes[8 * i..][..8].iter().fold(0, |word, &byte| word << 8 | u64::from(byte)))
 }
 
 /// The date, and how long it takes the machine to do next to nothing, over and over.

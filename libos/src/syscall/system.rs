@@ -7,7 +7,7 @@ use trapless_abi::{Errno, SysResult};
 use trapless_logic::data::Sink;
 use trapless_logic::platform::Platform;
 use trapless_platform::x86::X86;
-use trapless_platform::{frames, thread};
+use trapless_platform::{entropy, frames, thread};
 
 /// sysinfo(2). Load averages are not kept: they stay 0.
 pub fn sysinfo(info: Out<Sysinfo>) -> SysResult {
@@ -49,6 +49,9 @@ pub fn getrandom(buf: Out<u8>, buflen: Len, flags: GetrandomFlags) -> SysResult 
     const MAX: usize = 33_554_431;
     if flags.contains(GetrandomFlags::GRND_RANDOM | GetrandomFlags::GRND_INSECURE) {
         return Err(Errno::EINVAL);
+    }
+    if entropy::lapsed() {
+        log::warn!("{}", entropy::LAPSE);
     }
     let mut to = user::buffer(buf.addr(), Len(buflen.0.min(MAX)));
     let mut done = 0;

@@ -5,7 +5,8 @@
 //!
 //! One idea a module: [`tree`] holds the files before they are written, [`newc`] writes them, [`verify`] reads
 //! them back, [`beam`] takes the debugging parts out of compiled modules, [`erlang`] runs the Linux build of the
-//! same BEAM for what only Erlang can do, [`boot`] has it write boot scripts, [`app`] takes in the user's applications, [`manifest`] says what is wanted.
+//! same BEAM for what only Erlang can do, [`boot`] has it write boot scripts, [`app`] takes in the user's applications,
+//! [`required`] finds what those need of OTP, [`manifest`] says what is wanted.
 
 pub mod app;
 pub mod beam;
@@ -14,6 +15,7 @@ pub mod erlang;
 pub mod manifest;
 pub mod newc;
 pub mod otp;
+pub mod required;
 pub mod tree;
 pub mod verify;
 
@@ -46,6 +48,8 @@ pub struct Archive {
     pub bytes: Vec<u8>,
     /// Their SHA-256, in hexadecimal.
     pub hash: String,
+    /// The applications in it, by name and version.
+    pub applications: Vec<String>,
     /// Files and folders read: a build script asks to be run again when one of them changes.
     pub inputs: Vec<PathBuf>,
 }
@@ -63,7 +67,8 @@ pub fn build(inputs: &Inputs) -> Result<Archive> {
     }
     tree.add_folder(&inputs.rootfs.join("overlay"), "")?;
 
-    let mut applications = otp::add(&mut tree, &inputs.otp_root.join("lib"), &manifest.otp_applications)?;
+    let otp_lib = inputs.otp_root.join("lib");
+    let mut applications = otp::add(&mut tree, &otp_lib, &manifest.otp_applications)?;
     for name in &manifest.own_applications {
         let source = inputs.rootfs.join("apps").join(name);
         applications.extend(app::add(&mut tree, inputs, &source)?);
@@ -71,6 +76,8 @@ pub fn build(inputs: &Inputs) -> Result<Archive> {
     if let Some(source) = inputs.app {
         applications.extend(app::add(&mut tree, inputs, source).context("the folder given with --app cannot be used")?);
     }
+    let required = required::by(&tree, inputs, &otp_lib, &applications)?;
+    applications.extend(otp::add(&mut tree, &otp_lib, &required)?);
     for script in &manifest.boots {
         boot::add(&mut tree, inputs, &applications, script)
             .with_context(|| format!("the boot script {}", script.name))?;
@@ -81,7 +88,7 @@ pub fn build(inputs: &Inputs) -> Result<Archive> {
     let mut read = tree.sources().to_vec();
     read.push(inputs.rootfs.join("manifest.toml"));
     read.push(inputs.rootfs.join("tools"));
-    Ok(Archive { hash: sources::sha256_hex(&bytes), bytes, inputs: read })
+    Ok(Archive { hash: sources::sha256_hex(&bytes), bytes, inputs: read, applications })
 }
 
 /// An archive that was made elsewhere, as by the crate `rootfs-release`.
@@ -90,5 +97,16 @@ pub fn build(inputs: &Inputs) -> Result<Archive> {
 /// It cannot be read.
 pub fn made(file: &Path) -> Result<Archive> {
     let bytes = tree::read(file)?;
-    Ok(Archive { hash: sources::sha256_hex(&bytes), bytes, inputs: vec![file.to_owned()] })
+    let applications = applications_in(&bytes);
+    Ok(Archive { hash: sources::sha256_hex(&bytes), bytes, applications, inputs: vec![file.to_owned()] })
+}
+
+/// The folders that hold applications.
+fn applications_in(archive: &[u8]) -> Vec<String> {
+    let folder = |entry: cpio_reader::Entry<'_>| {
+        let (folder, rest) = entry.name().strip_prefix(otp::LIB)?.strip_prefix('/')?.split_once('/')?;
+        let described = rest.strip_prefix("ebin/")?.strip_suffix(".app")?;
+        (folder.split('-').next() == Some(described)).then(|| folder.to_owned())
+    };
+    cpio_reader::iter_files(archive).filter_map(folder).collect()
 }

@@ -21,6 +21,9 @@ const INIT: &str = "_nif_init";
 const OPTIONAL: [(&str, &str); 3] =
     [("dyntrace", "dynamic tracing"), ("trace_ip_drv", "dbg's trace ports"), ("trace_file_drv", "dbg's trace ports")];
 
+/// Programs of OTP that the system answers for (`libos/logic/src/programs`): their files are there to be found.
+const BUILT_IN: [&str; 2] = ["cpu_sup", "memsup"];
+
 /// What kind of machine code a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Code {
@@ -63,12 +66,16 @@ pub fn look_through(folder: &Path, shown: &str, linked: &BTreeSet<String>, findi
         let shown = format!("{shown}/{}", name_of(&path)?);
         if path.is_dir() {
             look_through(&path, &shown, linked, findings)?;
-        } else if let Some(code) = code_of(&path)? {
+        } else if let Some(code) = code_of(&path)?.filter(|_| !is_built_in(&path)) {
             judge(&path, &shown, code, linked, findings);
             findings.files.insert(path);
         }
     }
     Ok(())
+}
+
+fn is_built_in(path: &Path) -> bool {
+    path.file_name().and_then(|name| name.to_str()).is_some_and(|name| BUILT_IN.contains(&name))
 }
 
 fn judge(path: &Path, shown: &str, code: Code, linked: &BTreeSet<String>, findings: &mut Findings) {
@@ -119,6 +126,7 @@ mod tests {
         folder.write("priv/lib/dyntrace.so", "\x7fELF");
         folder.write("priv/argon2_nif.so", "\x7fELF");
         folder.write("priv/bin/memsup", "\x7fELF");
+        folder.write("priv/bin/tool", "\x7fELF");
         folder.write("priv/static/app.css", "body {}");
         let linked = BTreeSet::from(["asn1rt_nif".to_owned()]);
         let mut findings = Findings::default();
@@ -127,7 +135,7 @@ mod tests {
         assert!(findings.problems[0].starts_with("lib/a-1/priv/argon2_nif.so is a shared library"));
         assert!(findings.problems[0].contains("--allow-native"));
         assert_eq!(findings.notes.len(), 2, "{:?}", findings.notes);
-        assert!(findings.notes[0].contains("memsup") && findings.notes[1].contains("dynamic tracing"));
-        assert_eq!(findings.files.len(), 4, "all machine code stays out");
+        assert!(findings.notes[0].contains("tool") && findings.notes[1].contains("dynamic tracing"));
+        assert_eq!(findings.files.len(), 4, "all machine code stays out but what the system answers for");
     }
 }

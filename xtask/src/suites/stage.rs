@@ -18,14 +18,19 @@ use crate::build;
 const APPLICATIONS: [&str; 8] =
     ["common_test", "compiler", "parsetools", "runtime_tools", "sasl", "syntax_tools", "tools", "xmerl"];
 
-/// Makes the folder of applications: those of OTP, OTP's helpers for its suites, and the runner, whose `priv` holds
+/// Those that are in every image.
+const ALWAYS: [&str; 2] = ["kernel", "stdlib"];
+
+/// Makes the folder of applications: those of OTP, with the tested ones, OTP's helpers for its suites, and the runner, whose `priv` holds
 /// the wanted suites with their data.
 pub fn applications(folder: &Path, erts: &Erts, tests: &Path, wanted: &[(String, Vec<String>)]) -> Result<PathBuf> {
     let applications = folder.join("applications");
     fresh(&applications)?;
     for entry in list(&erts.otp.join("lib"))? {
         let name = name_of(&entry)?;
-        if APPLICATIONS.contains(&name.split('-').next().unwrap_or(name)) {
+        let plain = name.split('-').next().unwrap_or(name);
+        let tested = wanted.iter().any(|(application, _)| application == plain) && !ALWAYS.contains(&plain);
+        if tested || APPLICATIONS.contains(&plain) {
             link(&entry, &applications.join(name))?;
         }
     }

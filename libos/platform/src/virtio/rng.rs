@@ -1,4 +1,4 @@
-//! The virtio entropy device (virtio 1.2, 5.4), used by polling, once, at boot.
+//! The virtio entropy device (virtio 1.2, 5.4), used by polling: at boot it is waited for, later it is asked now for what is taken at the next turn.
 
 use super::device::{Device, Doorbell, Error};
 use super::hal::{Buffers, DmaHal};
@@ -30,8 +30,8 @@ pub struct VirtioRng {
     queue: VirtQueue<DmaHal, QUEUE_LEN>,
     doorbell: Doorbell,
     buffer: Buffers,
-    /// A request was given up, so the device still has the buffer.
-    stuck: bool,
+    /// The request that the device has not answered yet, or whose answer nobody has taken: the device has the buffer.
+    pending: Option<u16>,
 }
 
 impl VirtioRng {
@@ -46,11 +46,18 @@ impl VirtioRng {
         let doorbell = device.doorbell(QUEUE)?;
         let buffer = Buffers::new(1, REQUEST_LEN).ok_or(Error::NoMemory)?;
         device.transport.finish_init();
-        Ok(VirtioRng { _transport: device.transport, queue, doorbell, buffer, stuck: false })
+        Ok(VirtioRng { _transport: device.transport, queue, doorbell, buffer, pending: None })
     }
 
-    /// Fills `out` with random bytes from the host; false when the host does not deliver. Then `out` may be filled in part, and the
-    /// device stays unused.
+    /// What the host has sent since the last call, if it has, and asks it for more. Never waits.
+    pub fn take(&mut self) -> Option<[u8; 32]> {
+        let mut bytes = [0; 32];
+        let len = self.collect(&mut bytes);
+        self.ask();
+        (len == bytes.len()).then_some(bytes)
+    }
+
+    /// Fills `out` with random bytes from the host; false when the host does not deliver. Then `out` may be filled in part.
     pub fn fill(&mut self, out: &mut [u8]) -> bool {
         let mut done = 0;
         while done < out.len() {
@@ -64,24 +71,30 @@ impl VirtioRng {
 
     /// One request; returns how many bytes came, 0 for failure.
     fn request(&mut self, out: &mut [u8]) -> usize {
-        if self.stuck {
-            return 0;
-        }
-        // SAFETY: not stuck, so the device does not have the buffer; it keeps it until pop_used below succeeds.
-        let Ok(token) = (unsafe { self.queue.add(&[], &mut [self.buffer.get(0)]) }) else { return 0 };
-        self.doorbell.ring();
-        self.stuck = !(0..MAX_POLLS).any(|_| {
+        self.ask();
+        let answered = (0..MAX_POLLS).any(|_| {
             core::hint::spin_loop();
             self.queue.can_pop()
         });
-        if self.stuck {
-            return 0;
+        if answered { self.collect(out) } else { 0 }
+    }
+
+    /// Gives the device the buffer to fill, unless it has it.
+    fn ask(&mut self) {
+        if self.pending.is_some() {
+            return;
         }
+        // SAFETY: nothing is pending, so the device does not have the buffer; it keeps it until pop_used in `collect` succeeds.
+        self.pending = unsafe { self.queue.add(&[], &mut [self.buffer.get(0)]) }.ok();
+        self.doorbell.ring();
+    }
+
+    /// Takes the answer, if there is one; returns how many bytes came.
+    fn collect(&mut self, out: &mut [u8]) -> usize {
+        let Some(token) = self.pending.filter(|_| self.queue.can_pop()) else { return 0 };
         // SAFETY: the buffer that was added under this token.
-        let Ok(len) = (unsafe { self.queue.pop_used(token, &[], &mut [self.buffer.get(0)]) }) else {
-            self.stuck = true;
-            return 0;
-        };
+        let Ok(len) = (unsafe { self.queue.pop_used(token, &[], &mut [self.buffer.get(0)]) }) else { return 0 };
+        self.pending = None;
         let n = out.len().min(len as usize).min(REQUEST_LEN);
         // SAFETY: the device has given the buffer back.
         let bytes = unsafe { self.buffer.get(0) };
