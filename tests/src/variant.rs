@@ -2,12 +2,13 @@
 
 use std::{
     env, fs,
+    os::unix::fs::symlink,
     path::PathBuf,
     process::Command,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, OnceLock, PoisonError},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 
 use crate::{repository, run_quietly};
 
@@ -34,4 +35,27 @@ pub fn build(name: &str, adjust: impl FnOnce(&mut Command)) -> Result<PathBuf> {
     run_quietly(&mut cargo)?;
     fs::copy(target.join("release/image"), &image).with_context(|| format!("cannot write {}", image.display()))?;
     Ok(image)
+}
+
+/// The image with the example `trapless_secure`, with the machine's side of tests, and with what both need of OTP.
+///
+/// # Errors
+/// What cargo says, if the build fails.
+pub fn with_applications() -> Result<PathBuf> {
+    static IMAGE: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let make = || -> Result<PathBuf> {
+        let folder = repository().join("target/variants/applications");
+        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        for application in ["examples/trapless_secure", "tests/secure/trapless_secure_test"] {
+            let from = repository().join(application);
+            let link = folder.join(from.file_name().context("a path of ours has a name")?);
+            if !link.exists() {
+                symlink(&from, &link).with_context(|| format!("cannot make {}", link.display()))?;
+            }
+        }
+        build("applications", |cargo| {
+            cargo.env("TRAPLESS_APP", &folder);
+        })
+    };
+    IMAGE.get_or_init(|| make().map_err(|error| format!("{error:#}"))).clone().map_err(|error| anyhow!(error))
 }

@@ -1,13 +1,15 @@
 //! Programs that ports ask for: those that the system has, and those that it does not.
 
+use std::path::PathBuf;
+
 use anyhow::{Result, ensure};
-use trapless_tests::{erl, exit::Exit, image, machine::Machine, vm::Vm};
+use trapless_tests::{erl, exit::Exit, image, machine::Machine, variant, vm::Vm};
 
 /// Evaluates each expression and returns what `~p` shows of it.
-fn evaluate(name: &str, expressions: &[&str]) -> Result<Vec<String>> {
+fn evaluate(name: &str, image: PathBuf, expressions: &[&str]) -> Result<Vec<String>> {
     let shown: String =
         expressions.iter().map(|code| format!("io:format(\"=~0p~n\", [(fun() -> {code} end)()]), ")).collect();
-    let machine = Machine { append: erl(&format!("{shown} halt(0).")), cpus: 2, ..Machine::new(image()) };
+    let machine = Machine { append: erl(&format!("{shown} halt(0).")), cpus: 2, ..Machine::new(image) };
     let mut vm = Vm::boot(name, &machine)?;
     let exit = vm.wait_exit()?;
     let console = vm.console().text();
@@ -15,9 +17,9 @@ fn evaluate(name: &str, expressions: &[&str]) -> Result<Vec<String>> {
     Ok(console.lines().filter_map(|line| Some(line.trim_end().strip_prefix('=')?.to_owned())).collect())
 }
 
-fn says(name: &str, pairs: &[(&str, &str)]) -> Result<()> {
+fn says(name: &str, image: PathBuf, pairs: &[(&str, &str)]) -> Result<()> {
     let codes: Vec<&str> = pairs.iter().map(|(code, _)| *code).collect();
-    let shown = evaluate(name, &codes)?;
+    let shown = evaluate(name, image, &codes)?;
     ensure!(shown.len() == pairs.len(), "{} results of {}: {shown:?}", shown.len(), pairs.len());
     for ((code, expected), shown) in pairs.iter().zip(shown) {
         ensure!(shown == *expected, "{code} is {shown}, not {expected}");
@@ -29,6 +31,7 @@ fn says(name: &str, pairs: &[(&str, &str)]) -> Result<()> {
 fn os_cmd_is_answered() -> Result<()> {
     says(
         "os-cmd",
+        image(),
         &[
             (r#"os:cmd("echo hello")"#, r#""hello\n""#),
             (r#"os:cmd("uname -s; nproc")"#, r#""Linux\n2\n""#),
@@ -75,6 +78,7 @@ fn ports_end_with_their_programs() -> Result<()> {
     ];
     says(
         "ports",
+        image(),
         &[
             (&ended, "{<<>>,3}"),
             (&typed, "{<<>>,5}"),
@@ -93,6 +97,29 @@ fn ports_end_with_their_programs() -> Result<()> {
                 r#"begin [port_close(open_port({spawn, "cat"}, [])) || _ <- lists:seq(1, 100)], os:cmd("echo on") end"#,
                 r#""on\n""#,
             ),
+        ],
+    )
+}
+
+/// OTP's own supervision of the machine, by the programs it starts.
+#[test]
+fn os_mon_knows_the_machine() -> Result<()> {
+    says(
+        "os-mon",
+        variant::with_applications()?,
+        &[
+            ("element(1, application:ensure_all_started(os_mon))", "ok"),
+            ("is_integer(cpu_sup:avg1()) andalso is_integer(cpu_sup:avg15())", "true"),
+            ("cpu_sup:nprocs() > 5", "true"),
+            ("case cpu_sup:util([detailed, per_cpu]) of [{0, _, _, _}, {1, _, _, _}] -> two end", "two"),
+            (
+                "begin D = maps:from_list(memsup:get_system_memory_data()), #{total_memory := T, free_memory := F} = D, \
+                 {T > 200000000, F > 0 andalso F < T} end",
+                "{true,true}",
+            ),
+            ("element(1, memsup:get_memory_data()) > 0", "true"),
+            ("[{Disk, Size} || {Disk, Size, _} <- disksup:get_disk_data(), Disk =:= \"/\", Size > 0] =/= []", "true"),
+            ("case disksup:get_disk_info(\"/tmp\") of [{\"/\", Total, Free, _}] -> Free < Total end", "true"),
         ],
     )
 }

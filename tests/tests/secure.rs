@@ -29,22 +29,6 @@ const MUTUAL: u16 = 4434;
 const HTTPS: u16 = 8443;
 const SSH: u16 = 8022;
 
-/// The image with the example and with the machine's side of these tests.
-fn image() -> Result<PathBuf> {
-    static IMAGE: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let build = || -> Result<PathBuf> {
-        let folder = fresh("applications")?;
-        for application in ["examples/trapless_secure", "tests/secure/trapless_secure_test"] {
-            let from = repository().join(application);
-            symlink(&from, folder.join(from.file_name().context("a path of ours has a name")?))?;
-        }
-        variant::build("secure", |cargo| {
-            cargo.env("TRAPLESS_APP", &folder);
-        })
-    };
-    IMAGE.get_or_init(|| build().map_err(|error| format!("{error:#}"))).clone().map_err(|error| anyhow!(error))
-}
-
 /// An empty folder for what a test hands to the host's programs.
 fn fresh(name: &str) -> Result<PathBuf> {
     let folder = repository().join("target/secure").join(name);
@@ -59,7 +43,7 @@ fn fresh(name: &str) -> Result<PathBuf> {
 fn machine(ports: &[u16], append: String) -> Result<Machine> {
     let forward = |&guest: &u16| Ok(Forward { host: free_port()?, guest, udp: false });
     let forwards = ports.iter().map(forward).collect::<Result<_>>()?;
-    Ok(Machine { cpus: 2, memory: 512, forwards, append, ..Machine::new(image()?) })
+    Ok(Machine { cpus: 2, memory: 512, forwards, append, ..Machine::new(variant::with_applications()?) })
 }
 
 /// A machine with its two TLS servers, and what its authority made, as files in `folder`: authority, client, server.
