@@ -4,15 +4,14 @@ use std::{
     fs,
     io::Write,
     net::{Ipv4Addr, TcpStream},
-    os::unix::fs::{PermissionsExt, symlink},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
-    sync::OnceLock,
     thread,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, ensure};
 use trapless_tests::{
     deadline, erl,
     exit::Exit,
