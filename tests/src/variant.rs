@@ -37,7 +37,7 @@ pub fn build(name: &str, adjust: impl FnOnce(&mut Command)) -> Result<PathBuf> {
     Ok(image)
 }
 
-/// The image with the example `trapless_secure`, with the machine's side of tests, and with what both need of OTP.
+/// The image with the examples, with the machine's side of tests, and with what all of them need of OTP.
 ///
 /// # Errors
 /// What cargo says, if the build fails.
@@ -46,7 +46,9 @@ pub fn with_applications() -> Result<PathBuf> {
     let make = || -> Result<PathBuf> {
         let folder = repository().join("target/variants/applications");
         fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        for application in ["examples/trapless_secure", "tests/secure/trapless_secure_test"] {
+        for application in
+            ["examples/trapless_metrics", "examples/trapless_secure", "tests/secure/trapless_secure_test"]
+        {
             let from = repository().join(application);
             let link = folder.join(from.file_name().context("a path of ours has a name")?);
             if !link.exists() {

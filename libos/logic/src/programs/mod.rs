@@ -71,19 +71,21 @@ fn builtin<P: Platform>(name: &[u8]) -> Option<Program<P>> {
 }
 
 /// The program of that name, as execvp(3) finds one: a name without a slash among the built-in ones, a path in the file system. What
-/// the file at a path does is told by its name.
+/// the file at a path does is told by its name. Where programs are kept, built-in ones are there without a file, too: in `/usr/bin`, in the
+/// folder of os_mon's own.
 ///
 /// # Errors
 /// ENOENT if there is none; EACCES for a file that may not be executed, ENOEXEC for one that is no program of this system.
 pub fn find<P: Platform>(vfs: &Vfs<P>, name: &[u8]) -> SysResult<Program<P>> {
-    if !name.contains(&b'/') {
-        return builtin(name).ok_or(Errno::ENOENT);
+    let Some(slash) = name.iter().rposition(|&byte| byte == b'/') else { return builtin(name).ok_or(Errno::ENOENT) };
+    let program = builtin(&name[slash + 1..]);
+    match vfs.find(&At::Cwd, name, Follow::Yes) {
+        Ok(node) if node.kind() != Kind::Regular || node.stat()?.st_mode & 0o111 == 0 => Err(Errno::EACCES),
+        Ok(_) => program.ok_or(Errno::ENOEXEC),
+        Err(errno) => {
+            program.filter(|_| name[..slash].split(|&byte| byte == b'/').any(|part| part == b"bin")).ok_or(errno)
+        }
     }
-    let node = vfs.find(&At::Cwd, name, Follow::Yes)?;
-    if node.kind() != Kind::Regular || node.stat()?.st_mode & 0o111 == 0 {
-        return Err(Errno::EACCES);
-    }
-    name.rsplit(|&byte| byte == b'/').next().and_then(builtin).ok_or(Errno::ENOEXEC)
 }
 
 /// Makes the programs' files, for who looks for them before asking (`os:find_executable/1`). A file that is there already stays.

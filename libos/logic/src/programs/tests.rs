@@ -73,6 +73,8 @@ fn says(args: &[&str]) -> String {
 fn programs_are_found_by_name_and_by_path() {
     let vfs = system(&[("/opt/own", "text"), ("/opt/sh", "not executable")]);
     assert!(find(&vfs, b"echo").is_ok() && find(&vfs, b"/bin/echo").is_ok());
+    assert!(find(&vfs, b"/usr/bin/df").is_ok() && find(&vfs, b"/otp/lib/os_mon-1/priv/bin/x86_64/memsup").is_ok());
+    assert_eq!(find(&vfs, b"/opt/df").err(), Some(Errno::ENOENT));
     assert_eq!(find(&vfs, b"vi").err(), Some(Errno::ENOENT));
     assert_eq!(find(&vfs, b"/bin/vi").err(), Some(Errno::ENOENT));
     assert_eq!(find(&vfs, b"/opt/sh").err(), Some(Errno::EACCES));
