@@ -32,6 +32,7 @@ pub mod poll;
 pub mod programs;
 pub mod random;
 pub mod sched;
+pub mod shootdown;
 pub mod signal;
 pub mod socket;
 pub mod stack_image;

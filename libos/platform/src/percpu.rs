@@ -11,6 +11,7 @@ use crate::trap::TrapFrame;
 use core::arch::asm;
 use core::mem::offset_of;
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use trapless_logic::shootdown::Answered;
 use x86_64::VirtAddr;
 use x86_64::registers::model_specific::GsBase;
 
@@ -77,8 +78,8 @@ pub struct PerCpu {
     pub switched_at: AtomicU64,
     /// Its virtual run time then, ns.
     pub vruntime: AtomicI64,
-    /// TLB generation that this CPU has caught up with, see [`crate::smp::tlb`].
-    pub tlb_seen: AtomicU64,
+    /// Requests to forget translations that this CPU has followed, see [`crate::smp::tlb`].
+    pub tlb_answered: Answered,
     /// This CPU runs no thread and will catch up before it does.
     pub tlb_lazy: AtomicBool,
     /// Events for the epitaph.
@@ -145,7 +146,7 @@ impl PerCpu {
             timer_at: AtomicU64::new(u64::MAX),
             switched_at: AtomicU64::new(0),
             vruntime: AtomicI64::new(0),
-            tlb_seen: AtomicU64::new(0),
+            tlb_answered: Answered::new(),
             tlb_lazy: AtomicBool::new(false),
             ring: Ring::new(),
             stats: Stats {

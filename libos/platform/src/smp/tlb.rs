@@ -1,23 +1,17 @@
-//! Making other CPUs forget translations.
+//! Making other CPUs forget translations, by the bookkeeping of [`trapless_logic::shootdown`].
 //!
-//! Every request is a new generation; a CPU has caught up when it has flushed after the generation was counted. CPUs that halt for
-//! want of work run no thread, so they catch up when they wake instead of being woken for it.
+//! CPUs that halt for want of work run no thread, so they catch up when they wake instead of being woken for it.
 
 use crate::apic::{self, Ipi};
 use crate::irq;
 use crate::percpu::{self, PerCpu};
 use crate::x86::X86;
-use core::sync::atomic::{AtomicU64, Ordering, fence};
-use trapless_logic::platform::Platform;
+use core::sync::atomic::{Ordering, fence};
+use trapless_logic::shootdown::Requests;
 use x86_64::instructions::interrupts;
 use x86_64::registers::control::{Cr4, Cr4Flags};
 
-static GENERATION: AtomicU64 = AtomicU64::new(0);
-/// CPUs that wait for others to catch up.
-static WAITING: AtomicU64 = AtomicU64::new(0);
-
-/// Tries before a waiting CPU halts.
-const SPINS: u32 = 200;
+static REQUESTS: Requests = Requests::new();
 
 /// Forgets all translations of the calling CPU, global ones included.
 pub fn flush_own() {
@@ -50,8 +44,7 @@ pub fn flush_tlb_others_now() {
 fn flush(idle_too: bool) {
     percpu::preempt_disable();
     let this = percpu::this();
-    let generation = GENERATION.fetch_add(1, Ordering::SeqCst) + 1;
-    fence(Ordering::SeqCst);
+    let generation = REQUESTS.make();
     let mut asked = 0u64;
     for cpu in percpu::all().filter(|cpu| !core::ptr::eq(*cpu, this)) {
         if idle_too || !cpu.tlb_lazy.load(Ordering::SeqCst) {
@@ -60,34 +53,18 @@ fn flush(idle_too: bool) {
         }
     }
     if asked != 0 {
-        wait(this, asked, generation);
+        wait(asked, generation);
     }
     percpu::preempt_enable();
 }
 
 /// Waits until the CPUs in `asked` have caught up. Interrupts must be on: two CPUs may wait for each other.
-fn wait(this: &PerCpu, asked: u64, generation: u64) {
+fn wait(asked: u64, generation: u64) {
     let enabled = interrupts::are_enabled();
     interrupts::enable();
-    let done = || {
-        percpu::all()
-            .filter(|cpu| asked >> cpu.index() & 1 != 0)
-            .all(|cpu| cpu.tlb_seen.load(Ordering::SeqCst) >= generation)
-    };
-    let mut spins = 0;
-    while !done() {
-        if spins < SPINS {
-            spins += 1;
-            core::hint::spin_loop();
-            continue;
-        }
-        WAITING.fetch_or(1 << this.index(), Ordering::SeqCst);
-        fence(Ordering::SeqCst);
-        if !done() {
-            X86::halt();
-        }
-    }
-    WAITING.fetch_and(!(1 << this.index()), Ordering::SeqCst);
+    REQUESTS.wait::<X86>(|| {
+        percpu::all().filter(|cpu| asked >> cpu.index() & 1 != 0).all(|cpu| cpu.tlb_answered.has(generation))
+    });
     if !enabled {
         interrupts::disable();
     }
@@ -95,17 +72,13 @@ fn wait(this: &PerCpu, asked: u64, generation: u64) {
 
 /// Flushes and says so.
 pub(super) fn catch_up(cpu: &PerCpu) {
-    let generation = GENERATION.load(Ordering::SeqCst);
-    flush_own();
-    cpu.tlb_seen.store(generation, Ordering::SeqCst);
+    REQUESTS.answer(&cpu.tlb_answered, flush_own);
 }
 
 /// The interrupt that asks for it.
 pub(crate) fn on_interrupt() {
     catch_up(percpu::this());
-    fence(Ordering::SeqCst);
-    let waiting = WAITING.load(Ordering::SeqCst);
-    (0..percpu::MAX_CPUS).filter(|cpu| waiting >> cpu & 1 != 0).for_each(X86::kick);
+    REQUESTS.tell::<X86>();
 }
 
 /// The calling CPU runs no thread from here on.
@@ -117,7 +90,7 @@ pub(crate) fn enter_lazy(cpu: &PerCpu) {
 pub(crate) fn leave_lazy(cpu: &PerCpu) {
     cpu.tlb_lazy.store(false, Ordering::SeqCst);
     fence(Ordering::SeqCst);
-    if GENERATION.load(Ordering::SeqCst) != cpu.tlb_seen.load(Ordering::Relaxed) {
+    if REQUESTS.is_behind(&cpu.tlb_answered) {
         catch_up(cpu);
     }
 }
