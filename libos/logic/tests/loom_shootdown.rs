@@ -23,7 +23,8 @@ impl Machine {
     /// CPU 0 asks, and waits for the answer.
     fn asks(&self) {
         let generation = self.requests.make();
-        self.interrupt.store(true, Ordering::SeqCst);
+        // Not a store: the checker would let CPU 1 see it in either order with what that has stored.
+        self.interrupt.swap(true, Ordering::SeqCst);
         Fake::kick(1);
         self.requests.wait::<Fake>(|| self.answered.has(generation));
     }
