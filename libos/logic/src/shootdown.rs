@@ -75,11 +75,13 @@ impl Requests {
 
     /// Halts the calling CPU until `done`. Called with preemption disabled; interrupts are on, for two CPUs may wait for each other.
     pub fn wait<P: Platform>(&self, done: impl Fn() -> bool) {
-        for _ in 0..SPINS {
+        let mut left = SPINS;
+        while left > 0 {
             if done() {
                 return;
             }
             spin_hint();
+            left -= 1;
         }
         let bit = 1 << (P::cpu() % 64);
         self.waiting.fetch_or(bit, Ordering::SeqCst);

@@ -3,7 +3,6 @@
 use super::args::Options;
 use super::process::{Process, Status, show};
 use crate::platform::Platform;
-use crate::time::Instant;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -53,8 +52,7 @@ pub fn hostname<P: Platform>(process: &mut Process<P>) -> SysResult<Status> {
             _ => return process.fail(format_args!("{}: only -f, -s and -d are known", show(flag))),
         },
         _ => {
-            return process
-                .fail(format_args!("you must be root to change the host name; it is set at start (hostname=)"));
+            return process.fail(format_args!("the host name is set at start (hostname=)"));
         }
     };
     process.print(format_args!("{text}\n"))?;
@@ -162,7 +160,7 @@ impl Date {
         Self::at(P::realtime_ns())
     }
 
-    /// Days of the calendar by counting in 400-year cycles from 1 March 2000 BC-style years that end with February.
+    /// The date of a time since 1970, by years that begin with March: then a leap day is the last of its year, and 400 years are a cycle.
     fn at(ns: u64) -> Self {
         let seconds = ns / SECOND;
         // Days since 1 March of the year 0, which begins a cycle.
@@ -212,9 +210,6 @@ impl Date {
         })
     }
 }
-
-/// For the deadline of a sleep.
-const _: fn(Instant, Duration) -> Instant = |at, more| at + more;
 
 #[cfg(all(test, not(loom)))]
 mod tests {

@@ -2,6 +2,7 @@
 
 use crate::file::OpenFile;
 use crate::platform::Platform;
+use crate::wait::{Ready, block_on};
 use alloc::rc::Rc;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -49,7 +50,10 @@ impl<P: Platform> Stream<P> {
             Self::File(file) => {
                 let mut bytes = Vec::new();
                 bytes.try_reserve_exact(CHUNK).map_err(|_| Errno::ENOMEM)?;
-                file.read_blocking(&mut bytes, None)?;
+                match file.file.queue() {
+                    Some(queue) => block_on(queue, Ready::READABLE, None, || file.read(&mut bytes))?,
+                    None => file.read(&mut bytes)?,
+                };
                 Ok(bytes)
             }
             Self::Buffer(buffer) => Ok(buffer.take()),
@@ -66,7 +70,14 @@ impl<P: Platform> Stream<P> {
             Self::File(file) => {
                 let mut rest = bytes;
                 while !rest.is_empty() {
-                    file.write_blocking(&mut rest, None)?;
+                    // Blocking whatever its flags say: the console is Erlang's, too, who may have set them.
+                    let taken = match file.file.queue() {
+                        Some(queue) => block_on(queue, Ready::WRITABLE, None, || file.write(&mut rest))?,
+                        None => file.write(&mut rest)?,
+                    };
+                    if taken == 0 {
+                        return Err(Errno::EIO);
+                    }
                 }
                 Ok(())
             }
