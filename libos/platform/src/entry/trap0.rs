@@ -1,9 +1,8 @@
 //! `trap0`: a system call is the `syscall` instruction, executed in ring 0 (Intel SDM vol. 2, SYSCALL).
 //!
 //! The instruction leaves RSP as it is, so the entry code changes to the kernel stack itself, and SYSRET leads to ring 3 only, so the
-//! way back is a jump. As on Linux, all general registers survive but RAX, RCX and R11. Vector registers and the arithmetic flags do
-//! not: the libos uses them like any compiled code. musl's `syscall` statements say so of the former, and a compiler takes it for
-//! granted of the latter. Every program runs with interrupts on, so that no flag is left that would have to be put back.
+//! way back is a jump. As on Linux, all general registers survive but RAX, RCX and R11. Vector registers do not: the libos uses them
+//! like any compiled code. musl's `syscall` statements say so.
 
 use crate::gdt::{KERNEL_CS, Segments};
 use crate::percpu::offset;
@@ -65,8 +64,8 @@ unsafe extern "C" fn entry() {
         "pop rsi",
         "pop rdi",
         "pop rcx",
-        // Past the flags.
-        "mov rsp, [rsp + 8]",
+        "popfq",
+        "pop rsp",
         "jmp rcx",
         "3:",
         "mov rax, {enosys}",
