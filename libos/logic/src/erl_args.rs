@@ -93,7 +93,7 @@ impl fmt::Display for ErlArgsError {
             Self::Unknown(option) => write!(f, "{option}: there is no such emulator flag"),
             Self::Unsupported(option) => write!(f, "{option} is not possible without an operating system"),
             Self::Heart => f.write_str(
-                "-heart starts a program that starts the node again, and there are no programs here: leave it out, and \
+                "-heart starts a program that starts the node again, and this system does not have it: leave it out, and \
                  have the machine started again by whatever starts it",
             ),
             Self::Conflict(text) => f.write_str(text),

@@ -1,4 +1,4 @@
-//! How the release is started: what its own start script would do, for there is no shell here.
+//! How the release is started: what its own start script would do, for that script is not run here.
 //!
 //! The arguments end up in the image as `trapless_logic::layers` reads them, emulator flags and all; the library OS sorts them as
 //! erlexec would.

@@ -55,15 +55,11 @@ pub fn receive<P: Platform>(input: &OpenFile<P>) -> SysResult<Request> {
 
 fn read_all<P: Platform>(input: &OpenFile<P>, to: &mut Vec<u8>, size: usize) -> SysResult<()> {
     to.try_reserve_exact(size).map_err(|_| Errno::ENOMEM)?;
-    while to.len() < size {
-        // The vector may have room for more, which belongs to the program.
-        let left = size - to.len();
-        let mut part = Vec::new();
-        part.try_reserve_exact(left).map_err(|_| Errno::ENOMEM)?;
-        let mut room = Room { to: &mut part, left };
-        match input.read_blocking(&mut room, None)? {
-            0 => return Err(Errno::EPROTO),
-            _ => to.extend_from_slice(&part),
+    // The vector may have room for more, which belongs to the program.
+    let mut room = Room { left: size, to };
+    while room.left > 0 {
+        if input.read_blocking(&mut room, None)? == 0 {
+            return Err(Errno::EPROTO);
         }
     }
     Ok(())
