@@ -97,9 +97,7 @@ pub fn df<P: Platform>(process: &mut Process<P>) -> SysResult<Status> {
         Err(problem) => return process.fail(format_args!("{problem} (-k, -l, -P, -a, -h, -x and -t are known)")),
     };
     let mut mounts = process.vfs.mounts();
-    if mounts.iter().all(|mount| mount.path != "/") {
-        mounts.insert(0, Mount { path: "/".into(), kind: "tmpfs", dev: 0 });
-    }
+    mounts.insert(0, Mount { path: "/".into(), kind: "tmpfs", dev: 0 });
     let mut rows = Vec::new();
     let mut status = 0;
     for path in &options.operands {
