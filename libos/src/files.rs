@@ -16,7 +16,7 @@ use trapless_logic::vfs::tty::Tty;
 use trapless_logic::vfs::{Tmpfs, Vfs, cpio, dev, proc, sys};
 use trapless_platform::thread::{self, Status};
 use trapless_platform::x86::X86;
-use trapless_platform::{frames, percpu};
+use trapless_platform::{frames, irq, percpu};
 
 /// Descriptors a program may have (RLIMIT_NOFILE).
 const NOFILE: usize = 1 << 16;
@@ -70,6 +70,7 @@ fn add_own(vfs: &Vfs<X86>) -> SysResult<()> {
     vfs.add_control("/proc/trapless/syscalls", |w| counters::write(w), counters::obey)?;
     vfs.add_synthetic("/proc/trapless/threads", |w| write_threads(w))?;
     vfs.add_synthetic("/proc/trapless/cpus", |w| write_cpus(w))?;
+    vfs.add_synthetic("/proc/trapless/interrupts", |w| write_interrupts(w))?;
     vfs.add_synthetic("/proc/trapless/net", |w| network::write_state(w))?;
     vfs.add_synthetic("/proc/trapless/bootchart", |w| chart::write(w))
 }
@@ -85,6 +86,19 @@ fn write_threads(w: &mut dyn Write) -> fmt::Result {
             Status::Parked => "waits",
         };
         writeln!(w, "{:>8} {name:<16} {state:<8} {:>4} {:>14}", thread.id(), thread.last_cpu(), thread.cpu_ns())?;
+    }
+    Ok(())
+}
+
+/// The devices' interrupts: how often each came to each CPU, as Linux's /proc/interrupts has it.
+fn write_interrupts(w: &mut dyn Write) -> fmt::Result {
+    write!(w, "{:>5}", "")?;
+    percpu::all().try_for_each(|cpu| write!(w, " {:>10}", alloc::format!("CPU{}", cpu.index())))?;
+    writeln!(w)?;
+    for (vector, line) in irq::lines() {
+        write!(w, "{vector:>4}:")?;
+        percpu::all().try_for_each(|cpu| write!(w, " {:>10}", line.count(cpu.index())))?;
+        writeln!(w, "  {}", line.name())?;
     }
     Ok(())
 }

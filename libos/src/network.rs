@@ -8,6 +8,7 @@ use alloc::sync::Arc;
 use core::fmt::{self, Write};
 use spin::Once;
 use trapless_abi::flags::OpenFlags;
+use trapless_logic::net::device::Counters;
 use trapless_logic::net::{Addresses, Addressing, NetDevice, NetStack};
 use trapless_logic::vfs::At;
 use trapless_platform::irq::{self, Softirq};
@@ -67,8 +68,14 @@ pub fn write_state(w: &mut dyn fmt::Write) -> fmt::Result {
     for interface in stack.interfaces() {
         writeln!(w, "{interface:?}")?;
     }
-    let (card, refused) = stack.counters();
-    writeln!(w, "{card:?}")?;
+    let (queues, refused) = stack.counters();
+    writeln!(w, "{:?}", queues.iter().copied().sum::<Counters>())?;
+    for (queue, Counters { received, transmitted, kicks, ring_full, .. }) in queues.iter().enumerate() {
+        writeln!(w, "queue{queue} received {received} transmitted {transmitted} kicks {kicks} ring_full {ring_full}")?;
+    }
     writeln!(w, "refused {refused}")?;
+    let (waits, left) = stack.contention();
+    writeln!(w, "lock_waits {waits}")?;
+    writeln!(w, "lock_left {left}")?;
     writeln!(w, "sockets {}", stack.sockets())
 }

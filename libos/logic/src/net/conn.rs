@@ -167,7 +167,9 @@ impl<P: Platform> Inner<P> {
         binding: Binding,
         owner: Owner,
     ) -> ConnId {
-        self.table.insert(socket, Conn::new(binding, owner, buffers, P::now()), flow)
+        let mut conn = Conn::new(binding, owner, buffers, P::now());
+        conn.sending.queue = self.wire.queue();
+        self.table.insert(socket, conn, flow)
     }
 
     /// Forgets a socket at once and gives its port back.

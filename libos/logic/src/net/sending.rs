@@ -26,6 +26,8 @@ pub(super) struct Sending {
     pub(super) service_class: u8,
     /// Its last segment, until somebody takes it.
     pub(super) last: Option<Span>,
+    /// The card's pair of queues that its packets come by and leave by.
+    pub(super) queue: u16,
     mark: Option<Mark>,
 }
 

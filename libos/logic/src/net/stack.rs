@@ -173,6 +173,7 @@ impl<P: Platform> NetStack<P> {
         let mut more = false;
         let (result, later) = self.inner.with(
             |inner| {
+                inner.wire.speak_for(P::cpu);
                 let (result, run) = f(inner);
                 let later = run && inner.run(false);
                 if run {
@@ -229,9 +230,14 @@ impl<P: Platform> NetStack<P> {
         self.look(|inner| inner.wire.mac.0)
     }
 
-    /// What the card has done, and how many of its frames the stack has refused before it looked at them.
-    pub fn counters(&self) -> (Counters, u64) {
+    /// What the card has done, by its pairs of queues, and how many of its frames the stack has refused before it looked at them.
+    pub fn counters(&self) -> (Vec<Counters>, u64) {
         self.look(|inner| inner.wire.counters())
+    }
+
+    /// How often a call had to wait for the stack's lock, and how often an interrupt's work was left to who had it.
+    pub fn contention(&self) -> (u64, u64) {
+        self.inner.contention()
     }
 
     /// Sockets that exist, closed ones that are not finished included.
@@ -344,11 +350,13 @@ impl<P: Platform> Inner<P> {
         if kind != Kind::Reset && self.table.get(id).is_some_and(held) {
             return;
         }
+        let queue = self.wire.queue();
         let Some(entry) = self.table.get_mut(id) else { return };
         let (socket, conn) = entry.both();
         if kind == Kind::Data && conn.buffers.is_excessive(socket, span) {
             return;
         }
+        conn.sending.queue = queue;
         if let Some(ack) = ack {
             conn.sending.hear(ack);
         }
@@ -380,9 +388,18 @@ impl<P: Platform> Inner<P> {
     /// Sends what is to be sent, as long as there is room: a packet each of those that have some.
     fn egress(&mut self, now: Instant) {
         self.send_datagrams(now);
-        while self.table.has_touched() && self.wire.has_room() {
+        // Connections in a row that wait for room in their queue; others may find some.
+        let mut stuck = 0;
+        while stuck < self.table.touched() && self.wire.has_room() {
             let Some(id) = self.table.next_touched() else { break };
-            self.serve(now, id);
+            let queue = self.table.get(id).map_or(0, |entry| entry.conn.sending.queue);
+            if self.wire.has_room_in(queue) {
+                self.serve(now, id);
+                stuck = 0;
+            } else {
+                self.table.touch(id);
+                stuck += 1;
+            }
         }
     }
 

@@ -7,7 +7,7 @@
 //! smoltcp neither computes nor verifies the checksums of TCP: that is done behind its back (decision 16), by the card where it can,
 //! else here, and not at all on the loopback.
 
-use super::device::{Counters, Integrity, NetDevice, Offloads};
+use super::device::{Arrival, Counters, Integrity, NetDevice, Offloads};
 use super::inspector;
 use super::martian::martian;
 use super::neighbor;
@@ -51,6 +51,8 @@ enum Place {
 
 pub(super) struct Wire {
     nic: Option<Box<dyn NetDevice>>,
+    /// Its pairs of queues; one without a card.
+    queues: usize,
     offloads: Offloads,
     pub(super) mac: EthernetAddress,
     /// The addresses on the card's network.
@@ -78,6 +80,7 @@ impl Wire {
             .filter(|&longest| offloads.checksum && longest >= MAX_FRAME)
             .map(|longest| longest.min(LONGEST_FRAME));
         Self {
+            queues: nic.as_ref().map_or(1, |nic| nic.queues()),
             nic,
             offloads,
             mac,
@@ -104,9 +107,22 @@ impl Wire {
         core::mem::swap(&mut self.out.sending, sending);
     }
 
-    /// What the card has done, and how many of its frames were refused.
-    pub(super) fn counters(&self) -> (Counters, u64) {
-        (self.nic.as_ref().map(|nic| nic.counters()).unwrap_or_default(), self.refused)
+    /// Lets what belongs to no connection leave by the queue of this CPU, and new connections begin there.
+    pub(super) fn speak_for(&mut self, cpu: impl FnOnce() -> usize) {
+        if self.queues > 1 {
+            self.out.sending.queue = (cpu() % self.queues) as u16;
+        }
+    }
+
+    /// The queue by which answers leave: that of the staged frame, or of the CPU that calls, or that of the connection.
+    pub(super) fn queue(&self) -> u16 {
+        self.out.sending.queue
+    }
+
+    /// What the card has done, by its pairs of queues, and how many of its frames were refused.
+    pub(super) fn counters(&self) -> (Vec<Counters>, u64) {
+        let queues = self.nic.iter().flat_map(|nic| (0..nic.queues()).map(|queue| nic.counters(queue)));
+        (queues.collect(), self.refused)
     }
 
     /// Frames wait in the loopback.
@@ -123,8 +139,9 @@ impl Wire {
             return Staged::Frame;
         }
         let Some(nic) = self.nic.as_mut().filter(|_| from_nic) else { return Staged::Nothing };
-        let Some(integrity) = nic.receive() else { return Staged::Nothing };
-        let frame = nic.parts().0;
+        let Some(Arrival { integrity, queue }) = nic.receive() else { return Staged::Nothing };
+        self.out.sending.queue = queue as u16;
+        let frame = nic.parts(queue).0;
         self.packet = Packet::of(frame);
         let packet = self.packet.as_ref();
         if martian(frame, packet, &self.own) || !inspector::admits(frame, packet, integrity) {
@@ -140,7 +157,7 @@ impl Wire {
     pub(super) fn staged(&mut self) -> (&[u8], Option<&Packet>) {
         let frame: &[u8] = match (&self.staged, &mut self.nic) {
             (Place::Looped(frame), _) => frame,
-            (Place::Card, Some(nic)) => nic.parts().0,
+            (Place::Card, Some(nic)) => nic.parts(0).0,
             _ => &[],
         };
         (frame, self.packet.as_ref())
@@ -189,9 +206,14 @@ impl Wire {
         self.nic.as_mut().is_some_and(|nic| nic.rearm())
     }
 
-    /// Whether a frame can be sent, wherever it goes.
+    /// Whether a frame can be sent, wherever it goes, by one queue or another.
     pub(super) fn has_room(&mut self) -> bool {
-        self.out.has_room() && self.nic.as_mut().is_none_or(|nic| nic.parts().1.can_transmit())
+        self.out.has_room() && self.nic.as_mut().is_none_or(|nic| nic.can_transmit())
+    }
+
+    /// Whether one can by this queue, when there is room at all.
+    pub(super) fn has_room_in(&mut self, queue: u16) -> bool {
+        self.queues == 1 || self.nic.as_mut().is_none_or(|nic| nic.parts(queue.into()).1.can_transmit())
     }
 
     /// Lets smoltcp find this host at its own addresses: queues advertisements that say so.
@@ -227,7 +249,8 @@ impl Device for Wire {
         // An answer needs no room: the loopback may overflow by it, because a frame just left it, and a full card loses it. If
         // receiving waited for room, a card that cannot send would keep the stack busy with frames that it cannot take.
         let fresh = core::mem::take(&mut self.fresh);
-        let (held, card) = self.nic.as_mut().map(|nic| nic.parts()).unzip();
+        let queue = self.out.sending.queue.into();
+        let (held, card) = self.nic.as_mut().map(|nic| nic.parts(queue)).unzip();
         let frame: &[u8] = match &self.staged {
             Place::Looped(frame) => frame,
             Place::Card => held?,
@@ -237,10 +260,11 @@ impl Device for Wire {
     }
 
     fn transmit(&mut self, _: Instant) -> Option<Sender<'_>> {
-        if !self.has_room() {
+        let queue = self.out.sending.queue;
+        if !self.has_room() || !self.has_room_in(queue) {
             return None;
         }
-        let card = self.nic.as_mut().map(|nic| nic.parts().1);
+        let card = self.nic.as_mut().map(|nic| nic.parts(queue.into()).1);
         Some(Sender { out: &mut self.out, card, size: None })
     }
 

@@ -13,6 +13,8 @@ use trapless_logic::virtio::runs::Runs;
 
 /// Bytes per slot: a header and a frame of the usual size.
 const SLOT_LEN: usize = 2048;
+/// Bytes of all of them.
+pub(super) const BYTES: usize = LEN * SLOT_LEN;
 /// Slots of the longest frame, which the device cuts.
 const LONG: usize = 32;
 /// The longest frame that the device does not cut: Ethernet without checksum, with room for one VLAN tag.

@@ -11,6 +11,7 @@ mod loss;
 mod memory;
 mod multicast;
 mod offload;
+mod queues;
 mod sim;
 mod tcp;
 mod udp;

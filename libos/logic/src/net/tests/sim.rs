@@ -2,7 +2,7 @@
 //!
 //! Everything runs on the test's own thread: a test is the same in each run, and minutes of retransmissions take no time.
 
-use crate::net::device::{Counters, Integrity, NetDevice, Offloads, Orders, PartialChecksum, Transmitter};
+use crate::net::device::{Arrival, Counters, Integrity, NetDevice, Offloads, Orders, PartialChecksum, Transmitter};
 use crate::net::{Addressing, Addressing6, NetStack};
 use crate::platform::{Platform, SparseName, Supply, TimerId};
 use crate::time::Instant;
@@ -26,6 +26,8 @@ struct World {
 
 thread_local! {
     static WORLD: RefCell<World> = RefCell::default();
+    /// The CPU that the test's thread runs on.
+    pub static CPU: Cell<usize> = const { Cell::new(0) };
     /// What the machine says of its memory.
     pub static MEMORY: Cell<Supply> = const { Cell::new(Supply::Ample) };
     /// The buffers whose memory was taken back.
@@ -72,7 +74,7 @@ impl Platform for Sim {
     }
 
     fn cpu() -> usize {
-        0
+        CPU.get()
     }
 
     fn preempt_disable() {}
@@ -153,6 +155,12 @@ pub struct Cable {
     pub whole: bool,
     /// A copy of everything sent, if wanted.
     pub tap: Option<Vec<Vec<u8>>>,
+    /// Pairs of queues of each card; a frame comes by the one that its port of TCP or UDP beyond the cable says.
+    pub queues: [usize; 2],
+    /// By which queue each card has sent, and to which port.
+    pub sent_by: [Vec<(usize, u16)>; 2],
+    /// The queue of either card that is full.
+    pub full: Option<usize>,
 }
 
 /// Bytes of an Ethernet header and a packet.
@@ -212,6 +220,8 @@ struct Port {
     cable: Arc<Mutex<Cable>>,
     end: usize,
     offloads: Offloads,
+    /// That is in use.
+    queue: usize,
 }
 
 impl Port {
@@ -248,6 +258,14 @@ fn ends(frame: &[u8]) -> (IpAddress, IpAddress, usize) {
     }
     let ip = Ipv6Packet::new_unchecked(&frame[14..]);
     (ip.src_addr().into(), ip.dst_addr().into(), 40)
+}
+
+/// The port that is so many bytes behind the header of a packet; 0 of anything that is no TCP or UDP over IPv4.
+fn port_at(frame: &[u8], offset: usize) -> u16 {
+    match (frame.get(12..15), frame.get(23), frame.get(34 + offset..36 + offset)) {
+        (Some([8, 0, 0x45]), Some(6 | 17), Some(&[high, low])) => u16::from_be_bytes([high, low]),
+        _ => 0,
+    }
 }
 
 /// Completes a checksum as smoltcp knows how, after a look at what was left of it.
@@ -290,7 +308,7 @@ fn cut_out(headers: &[u8], piece: &[u8], offset: u32, last: bool) -> Vec<u8> {
 
 impl Nic {
     pub fn new(cable: &Arc<Mutex<Cable>>, end: usize, offloads: Offloads) -> Self {
-        Self { port: Port { cable: cable.clone(), end, offloads }, held: Vec::new() }
+        Self { port: Port { cable: cable.clone(), end, offloads, queue: 0 }, held: Vec::new() }
     }
 }
 
@@ -303,7 +321,11 @@ impl NetDevice for Nic {
         self.port.offloads
     }
 
-    fn receive(&mut self) -> Option<Integrity> {
+    fn queues(&self) -> usize {
+        self.port.cable.lock().unwrap().queues[self.port.end]
+    }
+
+    fn receive(&mut self) -> Option<Arrival> {
         let mut cable = self.port.cable.lock().unwrap();
         if !cable.arrived(self.port.end) {
             return None;
@@ -314,15 +336,22 @@ impl NetDevice for Nic {
         let (kind, start) = if self.held.get(12..14) == Some(&[0x86, 0xdd]) { (20, 54) } else { (23, 34) };
         let partial = Integrity::Partial(PartialChecksum { start, offset: 16 });
         let tcp = self.held.get(kind) == Some(&6);
-        Some(if cable.whole && tcp { partial } else { Integrity::Unknown })
+        let queue = usize::from(port_at(&self.held, 0)) % cable.queues[self.port.end];
+        let integrity = if cable.whole && tcp { partial } else { Integrity::Unknown };
+        Some(Arrival { integrity, queue })
     }
 
-    fn parts(&mut self) -> (&mut [u8], &mut dyn Transmitter) {
+    fn parts(&mut self, queue: usize) -> (&mut [u8], &mut dyn Transmitter) {
+        self.port.queue = queue;
         (&mut self.held, &mut self.port)
     }
 
     fn release(&mut self) {
         self.held.clear();
+    }
+
+    fn can_transmit(&mut self) -> bool {
+        (0..self.queues()).any(|queue| self.parts(queue).1.can_transmit())
     }
 
     fn kick(&mut self) {}
@@ -331,7 +360,7 @@ impl NetDevice for Nic {
         self.port.cable.lock().unwrap().arrived(self.port.end)
     }
 
-    fn counters(&self) -> Counters {
+    fn counters(&self, _: usize) -> Counters {
         Counters::default()
     }
 }
@@ -343,6 +372,7 @@ impl Transmitter for Port {
         }
         let mut frame = vec![0xee; len];
         let Some(orders) = fill(&mut frame) else { return true };
+        self.cable.lock().unwrap().sent_by[self.end].push((self.queue, port_at(&frame, 2)));
         let whole = self.cable.lock().unwrap().whole;
         let frames = if whole { vec![frame] } else { self.obey(frame, orders) };
         let mut cable = self.cable.lock().unwrap();
@@ -352,7 +382,7 @@ impl Transmitter for Port {
 
     fn can_transmit(&mut self) -> bool {
         let cable = self.cable.lock().unwrap();
-        cable.under_way[1 - self.end].len() < cable.ring
+        cable.under_way[1 - self.end].len() < cable.ring && cable.full != Some(self.queue)
     }
 }
 
@@ -384,7 +414,16 @@ impl Net {
 
     /// Between two cards with these offloads.
     pub fn between(offloads: [Offloads; 2], faults: Faults, seed: u64) -> Self {
-        let cable = Cable { faults, rng: Rng::new(seed), ring: 64, ..Cable::default() };
+        Self::on(Cable { faults, rng: Rng::new(seed), ring: 64, queues: [1; 2], ..Cable::default() }, offloads)
+    }
+
+    /// On a cable whose cards have several pairs of queues.
+    pub fn with_queues(queues: [usize; 2]) -> Self {
+        let cable = Cable { rng: Rng::new(1), ring: 64, queues, ..Cable::default() };
+        Self::on(cable, [Offloads::default(); 2])
+    }
+
+    fn on(cable: Cable, offloads: [Offloads; 2]) -> Self {
         let cable = Arc::new(Mutex::new(cable));
         let host = |end: usize| {
             let address = Ipv4Cidr::new(Ipv4Address::new(10, 0, 0, 1 + end as u8), 24);

@@ -3,7 +3,7 @@
 use super::{Netlink, NetlinkSocket};
 use crate::fake::Fake;
 use crate::file::File;
-use crate::net::device::{Counters, Integrity, Offloads, Orders, Transmitter};
+use crate::net::device::{Arrival, Counters, Offloads, Orders, Transmitter};
 use crate::net::{Addressing, Addressing6, Ipv4Address, Ipv4Cidr, NetDevice, NetStack};
 use crate::socket::{MsgFlags, SockAddr, Socket};
 use crate::wait::Ready;
@@ -22,15 +22,23 @@ impl NetDevice for Card {
         Offloads::default()
     }
 
-    fn receive(&mut self) -> Option<Integrity> {
+    fn queues(&self) -> usize {
+        1
+    }
+
+    fn receive(&mut self) -> Option<Arrival> {
         None
     }
 
-    fn parts(&mut self) -> (&mut [u8], &mut dyn Transmitter) {
+    fn parts(&mut self, _: usize) -> (&mut [u8], &mut dyn Transmitter) {
         (&mut [], self)
     }
 
     fn release(&mut self) {}
+
+    fn can_transmit(&mut self) -> bool {
+        false
+    }
 
     fn kick(&mut self) {}
 
@@ -38,7 +46,7 @@ impl NetDevice for Card {
         false
     }
 
-    fn counters(&self) -> Counters {
+    fn counters(&self, _: usize) -> Counters {
         Counters::default()
     }
 }

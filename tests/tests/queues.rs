@@ -1,0 +1,149 @@
+//! A network card with a pair of queues for each CPU.
+
+use std::net::TcpStream;
+
+use anyhow::{Context, Result, ensure};
+use trapless_tests::{
+    erl, image, load,
+    machine::{ECHO_PORT, Kind, Machine},
+    tap::Tap,
+    vm::Vm,
+};
+
+/// This host's address on the tap, and the machine's (RFC 2544).
+const ENDS: [&str; 2] = ["198.18.83.5/30", "198.18.83.6/30"];
+const PORT: u16 = 7000;
+/// Connections at a time.
+const CLIENTS: u64 = 16;
+
+/// Echoes on any number of connections; one that begins with `?` gets the state of the network and of the interrupts, and an end.
+const ECHO: &str = r#"
+    {ok, L} = gen_tcp:listen(7000, [binary, {active, false}, {backlog, 64}, {exit_on_close, false}]),
+    Tell = fun(S) ->
+        [begin {ok, B} = file:read_file(F), ok = gen_tcp:send(S, B) end
+            || F <- [\"/proc/trapless/net\", \"/proc/trapless/interrupts\"]],
+        gen_tcp:close(S)
+    end,
+    Echo = fun Echo(S) ->
+        case gen_tcp:recv(S, 0) of
+            {ok, <<$?, _/binary>>} -> Tell(S);
+            {ok, Data} -> ok = gen_tcp:send(S, Data), Echo(S);
+            {error, closed} -> gen_tcp:close(S)
+        end
+    end,
+    Serve = fun Serve() ->
+        {ok, S} = gen_tcp:accept(L),
+        P = spawn(fun() -> receive go -> Echo(S) end end),
+        ok = gen_tcp:controlling_process(S, P),
+        P ! go,
+        Serve()
+    end,
+    io:format(\"listening~n\"),
+    Serve().
+"#;
+
+fn code() -> String {
+    ECHO.replace("\\\"", "\"").split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// What the machine tells of itself.
+fn told(host: &str) -> Result<String> {
+    use std::io::{Read, Write};
+    let mut stream = TcpStream::connect((host, PORT)).context("cannot connect")?;
+    stream.write_all(b"?")?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// What each pair of queues has done, as `field` says.
+fn by_queue(text: &str, field: &str) -> Vec<u64> {
+    let line = |line: &str| {
+        let mut words = line.strip_prefix("queue")?.split(' ');
+        words.find(|word| *word == field)?;
+        words.next()?.parse().ok()
+    };
+    text.lines().filter_map(line).collect()
+}
+
+/// Boots at a tap with so many queues, with a card that has these properties besides, and talks on many connections.
+fn serve(name: &str, tap: &Tap, cpus: u32, properties: &str) -> Result<String> {
+    let append = format!("ip={} {}", ENDS[1], erl(&code()));
+    let extra = tap.card(properties);
+    let machine = Machine { kind: Kind::Q35, cpus, memory: 512, network: false, extra, append, ..Machine::new(image()) };
+    let vm = Vm::boot(name, &machine)?;
+    vm.wait_for("listening")?;
+    let host = ENDS[1].split('/').next().unwrap_or_default();
+    let clients: Vec<_> = (0..CLIENTS).map(|_| TcpStream::connect((host, PORT))).collect::<Result<_, _>>()?;
+    std::thread::scope(|scope| {
+        let talks: Vec<_> = clients
+            .iter()
+            .enumerate()
+            .map(|(number, stream)| scope.spawn(move || load::echo(stream, &load::bytes(200_000, number as u64))))
+            .collect();
+        talks.into_iter().try_for_each(|talk| talk.join().map_err(|_| anyhow::anyhow!("a client panicked"))?)
+    })
+    .and_then(|()| told(host))
+    .map_err(|error| vm.fail(&format!("{error:#}")))
+}
+
+/// Lines about the card's interrupts, and on how many CPUs they came.
+fn interrupted(text: &str, cpus: usize) -> (usize, usize) {
+    let lines: Vec<_> = text.lines().filter(|line| line.contains("eth0")).collect();
+    let counts = |line: &str| {
+        let numbers = line.split_whitespace().skip(1).take(cpus);
+        numbers.map(|number| number.parse().unwrap_or(0u64)).collect::<Vec<_>>()
+    };
+    let mut per_cpu = vec![0; cpus];
+    for line in &lines {
+        counts(line).iter().zip(&mut per_cpu).for_each(|(count, sum)| *sum += count);
+    }
+    (lines.len(), per_cpu.iter().filter(|&&sum| sum > 0).count())
+}
+
+#[test]
+fn connections_are_spread_over_the_queues_of_four_cpus() -> Result<()> {
+    let Some(tap) = Tap::new(ENDS[0], 4) else { return Ok(()) };
+    // With a vector for each queue, one for each pair, too few, the device's own spreading, and features that change the rings.
+    let cards = [
+        (",mq=on,vectors=10", 8, 4),
+        (",mq=on,vectors=6", 4, 4),
+        (",mq=on,vectors=3", 3, 3),
+        (",mq=on,vectors=10,rss=on", 8, 4),
+        (",mq=on,vectors=10,event_idx=off,mrg_rxbuf=off,csum=off", 8, 4),
+    ];
+    for (number, (properties, lines, most)) in cards.into_iter().enumerate() {
+        let text = serve(&format!("queues-{number}"), &tap, 4, properties)?;
+        let (received, transmitted) = (by_queue(&text, "received"), by_queue(&text, "transmitted"));
+        let used = |counts: &[u64]| counts.iter().filter(|&&count| count > 100).count();
+        ensure!(received.len() == 4 && transmitted.len() == 4, "{properties}: not four queues:\n{text}");
+        ensure!(used(&received) > 1 && used(&transmitted) > 1, "{properties}: one queue does it all:\n{text}");
+        let (told, cpus) = interrupted(&text, 4);
+        ensure!(told == lines && (2..=most).contains(&cpus), "{properties}: other interrupts:\n{text}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_card_of_several_queues_serves_fewer_cpus() -> Result<()> {
+    let Some(tap) = Tap::new(ENDS[0], 4) else { return Ok(()) };
+    for (cpus, queues) in [(1, 1), (2, 2)] {
+        let text = serve(&format!("queues-cpus-{cpus}"), &tap, cpus, ",mq=on,vectors=10")?;
+        ensure!(by_queue(&text, "received").len() == queues, "{cpus} CPUs:\n{text}");
+    }
+    // By the pin there is one interrupt, and so one pair.
+    let text = serve("queues-pin", &tap, 2, ",mq=on,vectors=0")?;
+    ensure!(by_queue(&text, "received").len() == 1 && interrupted(&text, 2) == (1, 1), "{text}");
+    Ok(())
+}
+
+/// QEMU's user network, whatever the card is told.
+#[test]
+fn one_queue_is_enough() -> Result<()> {
+    for kind in Kind::ALL {
+        let machine = Machine { kind, cpus: 4, ..Machine::new(image()) };
+        let vm = Vm::serve(&format!("queues-one-{kind}"), &machine)?;
+        load::echo(&vm.connect(ECHO_PORT)?, &load::bytes(100_000, 1)).map_err(|error| vm.fail(&format!("{error:#}")))?;
+    }
+    Ok(())
+}
