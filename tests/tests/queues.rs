@@ -1,6 +1,6 @@
 //! A network card with a pair of queues for each CPU.
 
-use std::net::TcpStream;
+use std::{io::Read, net::TcpStream, thread};
 
 use anyhow::{Context, Result, ensure};
 use trapless_tests::{
@@ -12,45 +12,47 @@ use trapless_tests::{
 
 /// This host's address on the tap, and the machine's (RFC 2544).
 const ENDS: [&str; 2] = ["198.18.83.5/30", "198.18.83.6/30"];
+/// Where it echoes. It tells of itself at the next.
 const PORT: u16 = 7000;
 /// Connections at a time.
 const CLIENTS: u64 = 16;
 
-/// Echoes on any number of connections; one that begins with `?` gets the state of the network and of the interrupts, and an end.
+/// Echoes on any number of connections to one port, and tells the state of the network and of the interrupts at the next.
 const ECHO: &str = r#"
-    {ok, L} = gen_tcp:listen(7000, [binary, {active, false}, {backlog, 64}, {exit_on_close, false}]),
+    Listen = fun(Port) ->
+        {ok, L} = gen_tcp:listen(Port, [binary, {active, false}, {backlog, 64}, {exit_on_close, false}]),
+        L
+    end,
+    Serve = fun Serve(L, Do) ->
+        {ok, S} = gen_tcp:accept(L),
+        P = spawn(fun() -> receive go -> Do(S), gen_tcp:close(S) end end),
+        ok = gen_tcp:controlling_process(S, P),
+        P ! go,
+        Serve(L, Do)
+    end,
     Tell = fun(S) ->
         [begin {ok, B} = file:read_file(F), ok = gen_tcp:send(S, B) end
-            || F <- [\"/proc/trapless/net\", \"/proc/trapless/interrupts\"]],
-        gen_tcp:close(S)
+            || F <- ["/proc/trapless/net", "/proc/trapless/interrupts"]]
     end,
     Echo = fun Echo(S) ->
         case gen_tcp:recv(S, 0) of
-            {ok, <<$?, _/binary>>} -> Tell(S);
             {ok, Data} -> ok = gen_tcp:send(S, Data), Echo(S);
-            {error, closed} -> gen_tcp:close(S)
+            {error, closed} -> ok
         end
     end,
-    Serve = fun Serve() ->
-        {ok, S} = gen_tcp:accept(L),
-        P = spawn(fun() -> receive go -> Echo(S) end end),
-        ok = gen_tcp:controlling_process(S, P),
-        P ! go,
-        Serve()
-    end,
-    io:format(\"listening~n\"),
-    Serve().
+    [Echoes, Tells] = [Listen(Port) || Port <- [7000, 7001]],
+    spawn(fun() -> Serve(Tells, Tell) end),
+    io:format("listening~n"),
+    Serve(Echoes, Echo).
 "#;
 
 fn code() -> String {
-    ECHO.replace("\\\"", "\"").split_whitespace().collect::<Vec<_>>().join(" ")
+    ECHO.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// What the machine tells of itself.
 fn told(host: &str) -> Result<String> {
-    use std::io::{Read, Write};
-    let mut stream = TcpStream::connect((host, PORT)).context("cannot connect")?;
-    stream.write_all(b"?")?;
+    let mut stream = TcpStream::connect((host, PORT + 1)).context("cannot connect")?;
     let mut text = String::new();
     stream.read_to_string(&mut text)?;
     Ok(text)
@@ -75,7 +77,7 @@ fn serve(name: &str, tap: &Tap, cpus: u32, properties: &str) -> Result<String> {
     vm.wait_for("listening")?;
     let host = ENDS[1].split('/').next().unwrap_or_default();
     let clients: Vec<_> = (0..CLIENTS).map(|_| TcpStream::connect((host, PORT))).collect::<Result<_, _>>()?;
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         let talks: Vec<_> = clients
             .iter()
             .enumerate()

@@ -9,6 +9,8 @@ pub struct Offloads {
     pub checksum: bool,
     /// It cuts TCP segments over IPv4 into packets: the longest frame that it takes for that. Only with `checksum`.
     pub segmentation: Option<usize>,
+    /// The same over IPv6.
+    pub segmentation6: Option<usize>,
 }
 
 /// A checksum of which a frame holds only the pseudo header's part, uncomplemented. Complete, it covers all from `start` to the
@@ -64,6 +66,8 @@ pub struct Segmentation {
     pub headers: u16,
     /// Most bytes of payload in a piece.
     pub size: NonZeroU16,
+    /// It goes over IPv6.
+    pub v6: bool,
 }
 
 /// What a card has done so far with a pair of queues, or with all of them.

@@ -4,13 +4,14 @@ use super::admission::{ListenKey, Listener, Verdict, reset_error};
 use super::device::{Counters, NetDevice};
 use super::flow::{Content, Kind, Segment, classify};
 use super::lease::{Addressing, Addressing6, Lease, LeaseHook};
+use super::mss;
 use super::ports::Ports;
 use super::reassembly::{Piece, Reassembly};
 use super::relay::Relay;
 use super::router::Routers;
 use super::table::{ConnId, Entry, Table};
 use super::udp::{Receivers, UdpDying};
-use super::wire::{Staged, Wire};
+use super::wire::{MTU, Staged, Wire};
 use crate::platform::{Platform, Supply, TimerId};
 use crate::sync::Lock;
 use crate::time;
@@ -340,7 +341,8 @@ impl<P: Platform> Inner<P> {
         }
     }
 
-    fn take_segment(&mut self, now: Instant, id: ConnId, &Segment { kind, span, ack, .. }: &Segment) {
+    fn take_segment(&mut self, now: Instant, id: ConnId, segment: &Segment) {
+        let &Segment { kind, span, ack, .. } = segment;
         // What acknowledges, ends or resets helps to get memory back; data would take it. It comes again.
         if kind == Kind::Data && P::memory() == Supply::Short {
             return;
@@ -360,6 +362,8 @@ impl<P: Platform> Inner<P> {
         if let Some(ack) = ack {
             conn.sending.hear(ack);
         }
+        let opens = matches!(before, tcp::State::Listen | tcp::State::SynSent);
+        let said = if opens { self.wire.clamp_mss(mss::of_packet(segment.flow.local.addr, MTU)) } else { None };
         // smoltcp listens to no other, and what is shown to it later must not say more than what it heard.
         let ack = ack.filter(|_| conn.buffers.expects(socket, span.start));
         self.wire.exchange(&mut conn.sending);
@@ -370,7 +374,10 @@ impl<P: Platform> Inner<P> {
         conn.heard = time;
         match before {
             // Its SYN was taken. It may carry data.
-            tcp::State::Listen | tcp::State::SynSent if socket.state() != before => conn.buffers.begin(span.start),
+            tcp::State::Listen | tcp::State::SynSent if socket.state() != before => {
+                conn.buffers.begin(span.start);
+                conn.sending.limits.hear(said);
+            }
             _ if kind == Kind::Data => conn.buffers.came(span),
             _ => {}
         }

@@ -10,7 +10,7 @@
 use super::device::{Arrival, Counters, Integrity, NetDevice, Offloads};
 use super::inspector;
 use super::martian::martian;
-use super::neighbor;
+use super::{mss, neighbor};
 use super::outgoing::{Outgoing, Sender};
 use super::packet::{ETHERNET, Packet};
 use super::sending::Sending;
@@ -73,12 +73,13 @@ impl Wire {
         // Without a card any locally administered address does.
         let mac = EthernetAddress(nic.as_ref().map_or([2, 0, 0, 0, 0, 1], |nic| nic.mac()));
         // The loopback alone takes what a packet can hold.
-        let alone = Offloads { checksum: true, segmentation: Some(LONGEST_FRAME) };
+        let long = Some(LONGEST_FRAME);
+        let alone = Offloads { checksum: true, segmentation: long, segmentation6: long };
         let mut offloads = nic.as_ref().map_or(alone, |nic| nic.offloads());
-        offloads.segmentation = offloads
-            .segmentation
-            .filter(|&longest| offloads.checksum && longest >= MAX_FRAME)
-            .map(|longest| longest.min(LONGEST_FRAME));
+        let sums = offloads.checksum;
+        for longest in [&mut offloads.segmentation, &mut offloads.segmentation6] {
+            *longest = longest.filter(|&longest| sums && longest >= MAX_FRAME).map(|longest| longest.min(LONGEST_FRAME));
+        }
         Self {
             queues: nic.as_ref().map_or(1, |nic| nic.queues()),
             nic,
@@ -161,6 +162,17 @@ impl Wire {
             _ => &[],
         };
         (frame, self.packet.as_ref())
+    }
+
+    /// Has the SYN in the staged frame say no more than `most` of its sender's segments: what it says then, if it says anything.
+    pub(super) fn clamp_mss(&mut self, most: u16) -> Option<u16> {
+        let payload = self.packet.as_ref()?.payload.clone();
+        let frame: &mut [u8] = match (&mut self.staged, &mut self.nic) {
+            (Place::Looped(frame), _) => frame,
+            (Place::Card, Some(nic)) => nic.parts(0).0,
+            _ => return None,
+        };
+        mss::clamp(frame.get_mut(payload)?, most)
     }
 
     /// Puts another frame in the place of the staged one, unless there is something wrong with it.
@@ -256,7 +268,7 @@ impl Device for Wire {
             Place::Card => held?,
             Place::Nowhere => return None,
         };
-        fresh.then_some((Received(frame), Sender { out: &mut self.out, card, size: None }))
+        fresh.then_some((Received(frame), Sender { out: &mut self.out, card }))
     }
 
     fn transmit(&mut self, _: Instant) -> Option<Sender<'_>> {
@@ -265,16 +277,17 @@ impl Device for Wire {
             return None;
         }
         let card = self.nic.as_mut().map(|nic| nic.parts(queue.into()).1);
-        Some(Sender { out: &mut self.out, card, size: None })
+        Some(Sender { out: &mut self.out, card })
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
         let mut caps = DeviceCapabilities::default();
         caps.medium = Medium::Ethernet;
-        caps.max_transmission_unit = MAX_FRAME;
+        // What is longer than a packet is cut behind smoltcp's back, and what it says of its limits corrected (decision 26).
+        caps.max_transmission_unit = LONGEST_FRAME;
         caps.checksum.tcp = Checksum::None;
-        // Over IPv6 smoltcp would lose what it gave to be cut.
         caps.segmentation.tcpv4 = self.offloads.segmentation.and_then(NonZeroUsize::new);
+        caps.segmentation.tcpv6 = self.offloads.segmentation6.and_then(NonZeroUsize::new);
         caps
     }
 }

@@ -78,6 +78,7 @@ impl VirtioNet {
         let offloads = Offloads {
             checksum: agreed.contains(Features::CSUM),
             segmentation: agreed.contains(Features::HOST_TSO4).then_some(longest),
+            segmentation6: agreed.contains(Features::HOST_TSO6).then_some(longest),
         };
         device.transport.finish_init();
         // Until it is told so the device uses the first pair alone.

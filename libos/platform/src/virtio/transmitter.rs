@@ -38,7 +38,7 @@ pub(super) struct Transmitter {
 impl Transmitter {
     pub(super) fn new(device: &mut Device, index: u16, agreed: Features) -> Result<Transmitter, Error> {
         let header_len = header_len(agreed);
-        let long = agreed.contains(Features::HOST_TSO4);
+        let long = agreed.intersects(Features::HOST_TSO4 | Features::HOST_TSO6);
         Ok(Transmitter {
             ring: Ring::new(device, index, agreed.contains(Features::EVENT_IDX))?,
             slots: Buffers::new(LEN, SLOT_LEN).ok_or(Error::NoMemory)?,

@@ -155,7 +155,7 @@ pub struct Cable {
     pub whole: bool,
     /// A copy of everything sent, if wanted.
     pub tap: Option<Vec<Vec<u8>>>,
-    /// Pairs of queues of each card; a frame comes by the one that its port of TCP or UDP beyond the cable says.
+    /// Pairs of queues of each card, one at least; a frame comes by the one that its port of TCP or UDP beyond the cable says.
     pub queues: [usize; 2],
     /// By which queue each card has sent, and to which port.
     pub sent_by: [Vec<(usize, u16)>; 2],
@@ -239,7 +239,9 @@ impl Port {
                 vec![frame]
             }
             Some(cut) => {
-                assert!(self.offloads.segmentation.is_some_and(|longest| frame.len() <= longest));
+                let Offloads { segmentation, segmentation6, .. } = self.offloads;
+                let longest = if cut.v6 { segmentation6 } else { segmentation };
+                assert!(cut.v6 == (frame[14] >> 4 == 6) && longest.is_some_and(|longest| frame.len() <= longest));
                 let (headers, payload) = frame.split_at(cut.headers.into());
                 let pieces = payload.chunks(cut.size.get().into());
                 let last = pieces.len() - 1;
@@ -322,7 +324,7 @@ impl NetDevice for Nic {
     }
 
     fn queues(&self) -> usize {
-        self.port.cable.lock().unwrap().queues[self.port.end]
+        self.port.cable.lock().unwrap().queues[self.port.end].max(1)
     }
 
     fn receive(&mut self) -> Option<Arrival> {
@@ -336,7 +338,7 @@ impl NetDevice for Nic {
         let (kind, start) = if self.held.get(12..14) == Some(&[0x86, 0xdd]) { (20, 54) } else { (23, 34) };
         let partial = Integrity::Partial(PartialChecksum { start, offset: 16 });
         let tcp = self.held.get(kind) == Some(&6);
-        let queue = usize::from(port_at(&self.held, 0)) % cable.queues[self.port.end];
+        let queue = usize::from(port_at(&self.held, 0)) % cable.queues[self.port.end].max(1);
         let integrity = if cable.whole && tcp { partial } else { Integrity::Unknown };
         Some(Arrival { integrity, queue })
     }
@@ -414,7 +416,7 @@ impl Net {
 
     /// Between two cards with these offloads.
     pub fn between(offloads: [Offloads; 2], faults: Faults, seed: u64) -> Self {
-        Self::on(Cable { faults, rng: Rng::new(seed), ring: 64, queues: [1; 2], ..Cable::default() }, offloads)
+        Self::on(Cable { faults, rng: Rng::new(seed), ring: 64, ..Cable::default() }, offloads)
     }
 
     /// On a cable whose cards have several pairs of queues.
