@@ -38,7 +38,7 @@ pub fn start(card: Option<Box<VirtioNet>>, config: &Config) -> Arc<NetStack<X86>
 }
 
 /// Tells the program's resolver about name servers.
-fn configured(Addresses { lease, ipv6, dns }: &Addresses) {
+fn configured(Addresses { lease, ipv6, dns, duplicates }: &Addresses) {
     match lease {
         Some(lease) => log::info!("network address {}", lease.address),
         None => log::info!("no network address"),
@@ -47,6 +47,7 @@ fn configured(Addresses { lease, ipv6, dns }: &Addresses) {
         hostname::given(name);
     }
     ipv6.iter().for_each(|address| log::info!("network address {address}"));
+    duplicates.iter().for_each(|address| log::warn!("another host has the network address {address}: it is not used"));
     if dns.is_empty() {
         return;
     }

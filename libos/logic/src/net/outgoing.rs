@@ -2,7 +2,8 @@
 
 use super::device::{Offloads, Orders, PartialChecksum, Segmentation, Transmitter};
 use super::martian::martian;
-use super::packet::Packet;
+use super::packet::{ETHERNET, Packet};
+use super::path::Paths;
 use super::sending::Sending;
 use super::service::Service;
 use super::udp::{Envelope, Outbox};
@@ -35,6 +36,7 @@ pub(super) struct Outgoing {
     /// Of the connection that smoltcp sends for; of nobody's in between.
     pub(super) sending: Sending,
     pub(super) outbox: Outbox,
+    pub(super) paths: Paths,
     /// The card took frames since the last kick.
     pub(super) unkicked: bool,
     /// Frames that smoltcp has sent.
@@ -53,6 +55,7 @@ impl Outgoing {
             ident,
             sending: Sending::default(),
             outbox: Outbox::new(),
+            paths: Paths::default(),
             unkicked: false,
             sent: 0,
         }
@@ -181,12 +184,13 @@ impl Outgoing {
 
     /// Sends a frame that is complete, in fragments if it is too long.
     fn transmit(&mut self, frame: &[u8], packet: &Packet, card: &mut dyn Transmitter) {
-        if frame.len() <= MAX_FRAME {
+        let longest = self.paths.known(packet.to).map_or(MAX_FRAME, |path| ETHERNET + usize::from(path.mtu));
+        if frame.len() <= longest {
             self.unkicked |= put(card, &[], frame, |_| Orders::default());
             return;
         }
         self.ident = self.ident.wrapping_add(1);
-        for fragment in fragments::cut(frame, packet, self.ident) {
+        for fragment in fragments::cut(frame, packet, self.ident, longest) {
             self.unkicked |= put(card, fragment.headers(), &frame[fragment.data.clone()], |_| Orders::default());
         }
     }

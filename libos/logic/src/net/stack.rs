@@ -2,13 +2,15 @@
 
 use super::admission::{ListenKey, Listener, Verdict, reset_error};
 use super::device::{Counters, NetDevice};
-use super::flow::{Content, Kind, Segment, classify};
+use super::duplicates::Detection;
+use super::flow::{Content, Flow, Kind, Segment, classify};
 use super::lease::{Addressing, Addressing6, Lease, LeaseHook};
 use super::mss;
 use super::ports::Ports;
 use super::reassembly::{Piece, Reassembly};
 use super::relay::Relay;
 use super::router::Routers;
+use super::sack;
 use super::table::{ConnId, Entry, Table};
 use super::udp::{Receivers, UdpDying};
 use super::wire::{MTU, Staged, Wire};
@@ -59,6 +61,7 @@ pub(super) struct Inner<P: Platform> {
     pub(super) dhcp: Option<SocketHandle>,
     pub(super) lease: Option<Lease>,
     pub(super) routers: Routers,
+    pub(super) detection: Detection,
     /// Multicast groups, and how many sockets are in each.
     pub(super) groups: BTreeMap<IpAddress, usize>,
     /// What is fixed of IPv6.
@@ -98,7 +101,7 @@ impl Datagrams {
 }
 
 /// smoltcp's clock: microseconds since boot.
-fn smol(now: time::Instant) -> Instant {
+pub(super) fn smol(now: time::Instant) -> Instant {
     Instant::from_micros((now.as_nanos() / 1000) as i64)
 }
 
@@ -134,6 +137,7 @@ impl<P: Platform> NetStack<P> {
             dhcp: None,
             lease: None,
             routers,
+            detection: Detection::default(),
             groups: BTreeMap::new(),
             fixed6: addressing6,
             hooked: false,
@@ -211,7 +215,8 @@ impl<P: Platform> NetStack<P> {
     fn rearm_timer(&self, inner: &mut Inner<P>) {
         let now = P::now();
         let blocked = inner.table.has_touched().then_some(now);
-        let others = [blocked, inner.datagrams.due, inner.next_death(), inner.routers.due()];
+        let (routers, detection) = (inner.routers.due(), inner.detection.due());
+        let others = [blocked, inner.datagrams.due, inner.next_death(), routers, detection];
         let Some(at) = inner.table.next_timer().into_iter().chain(others.into_iter().flatten()).min() else { return };
         let at = at.max(now + RETRY);
         match inner.timer {
@@ -268,6 +273,8 @@ impl<P: Platform> Inner<P> {
         self.table.expire(time);
         self.economise(time);
         self.discover(time);
+        self.detect_duplicates(time);
+        self.wire.paths().expire(time);
         let mut left = BUDGET;
         loop {
             self.ingress(now, from_nic, &mut left);
@@ -330,6 +337,12 @@ impl<P: Platform> Inner<P> {
                 if let Content::Unreachable { from, to, error } = content {
                     self.receivers.fail(from, to, error);
                 }
+                if let Content::TooBig(complaint) = content {
+                    self.hear_too_big(complaint, P::now());
+                }
+                if content == Content::Neighbor {
+                    self.hear_claim();
+                }
                 self.hear_router(&content, P::now());
                 self.iface.poll_ingress_single(now, &mut self.wire, &mut self.datagrams.set);
                 self.datagrams.touched = true;
@@ -363,9 +376,17 @@ impl<P: Platform> Inner<P> {
             conn.sending.hear(ack);
         }
         let opens = matches!(before, tcp::State::Listen | tcp::State::SynSent);
-        let said = if opens { self.wire.clamp_mss(mss::of_packet(segment.flow.local.addr, MTU)) } else { None };
+        let Flow { local, remote } = segment.flow;
+        let path = if opens { self.wire.paths().known(remote.addr) } else { None };
+        let most = mss::of_packet(local.addr, path.map_or(MTU, |path| path.mtu.into()));
+        let said = if opens { self.wire.clamp_mss(most) } else { None };
         // smoltcp listens to no other, and what is shown to it later must not say more than what it heard.
         let ack = ack.filter(|_| conn.buffers.expects(socket, span.start));
+        if ack.is_some() && segment.options {
+            let (frame, packet) = self.wire.staged();
+            let bytes = packet.and_then(|packet| frame.get(packet.payload.clone())).unwrap_or_default();
+            conn.recovery.selected(sack::blocks(bytes));
+        }
         self.wire.exchange(&mut conn.sending);
         self.iface.poll_ingress_single(now, &mut self.wire, &mut entry.set);
         self.wire.exchange(&mut entry.conn.sending);
@@ -377,6 +398,7 @@ impl<P: Platform> Inner<P> {
             tcp::State::Listen | tcp::State::SynSent if socket.state() != before => {
                 conn.buffers.begin(span.start);
                 conn.sending.limits.hear(said);
+                conn.follow(path);
             }
             _ if kind == Kind::Data => conn.buffers.came(span),
             _ => {}
@@ -414,6 +436,7 @@ impl<P: Platform> Inner<P> {
     fn serve(&mut self, now: Instant, id: ConnId) {
         let time = P::now();
         self.settle(id, time);
+        self.widen_path(id, time);
         self.check_timeout(id, now);
         let Some(entry) = self.table.get_mut(id) else { return };
         let sent = self.wire.sent();

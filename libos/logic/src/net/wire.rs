@@ -13,6 +13,7 @@ use super::martian::martian;
 use super::{mss, neighbor};
 use super::outgoing::{Outgoing, Sender};
 use super::packet::{ETHERNET, Packet};
+use super::path::Paths;
 use super::sending::Sending;
 use super::udp::Outbox;
 use alloc::boxed::Box;
@@ -196,6 +197,11 @@ impl Wire {
             (Place::Card, Some(nic)) => nic.release(),
             _ => {}
         }
+    }
+
+    /// What is known of the ways to other hosts.
+    pub(super) const fn paths(&mut self) -> &mut Paths {
+        &mut self.out.paths
     }
 
     /// What UDP sockets send.

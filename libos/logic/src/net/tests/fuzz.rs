@@ -60,6 +60,8 @@ fn one_round(seed: u64) {
         cable.ring = 100_000;
         cable.whole = offloads.checksum && rng.below(2) == 0;
         cable.tap = Some(Vec::new());
+        // A router's complaints, to be changed as well.
+        cable.narrow = (!cable.whole && rng.below(3) == 0).then_some(1300);
     }
     let mut talk = Talk::new(&net);
     for _ in 0..FRAMES {

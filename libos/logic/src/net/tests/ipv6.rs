@@ -205,6 +205,9 @@ fn a_router_gives_an_address_and_a_way_out() {
     assert_eq!(frames.iter().filter(|frame| solicits(frame)).count(), 1);
     cable.lock().unwrap().inject(0, advertisement(2));
     stack.poll();
+    // Until nobody has said that the addresses are his.
+    assert!(stack.interfaces()[1].ipv6.is_empty());
+    sim::pass(Duration::from_secs(2));
     let own = Ipv6Cidr::new("2001:db8::ff:fe00:a".parse().unwrap(), 64);
     assert_eq!(
         news.lock().unwrap().last(),

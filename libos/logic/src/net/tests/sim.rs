@@ -7,7 +7,11 @@ use crate::net::{Addressing, Addressing6, NetStack};
 use crate::platform::{Platform, SparseName, Supply, TimerId};
 use crate::time::Instant;
 use crate::wait::{Observer, Ready};
-use smoltcp::wire::{IpAddress, Ipv4Address, Ipv4Cidr, Ipv4Packet, Ipv6Address, Ipv6Cidr, Ipv6Packet, TcpPacket};
+use smoltcp::phy::ChecksumCapabilities;
+use smoltcp::wire::{
+    EthernetAddress, EthernetFrame, EthernetRepr, Icmpv4Packet, Icmpv6Packet, IpAddress, IpProtocol, IpRepr, Ipv4Address,
+    Ipv4Cidr, Ipv4Packet, Ipv6Address, Ipv6Cidr, Ipv6Packet, TcpPacket,
+};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -161,9 +165,12 @@ pub struct Cable {
     pub sent_by: [Vec<(usize, u16)>; 2],
     /// The queue of either card that is full.
     pub full: Option<usize>,
+    /// Bytes of a packet that a router in the middle sends on. It says so to who sends longer ones.
+    pub narrow: Option<usize>,
 }
 
-/// Bytes of an Ethernet header and a packet.
+/// Bytes of an Ethernet header, and of one and a packet.
+const ETHERNET: usize = 14;
 const MAX_FRAME: usize = 1514;
 /// Nanoseconds from end to end.
 const LATENCY: u64 = 50_000;
@@ -175,6 +182,14 @@ impl Cable {
             tap.push(frame.clone());
         }
         if self.cut || self.rng.below(1000) < self.faults.lost {
+            return;
+        }
+        if let Some(mtu) = self.narrow.filter(|&mtu| frame.len() > ETHERNET + mtu && frame[12..14] != [8, 6]) {
+            let message = too_big(&frame, mtu as u32);
+            if let Some(tap) = &mut self.tap {
+                tap.push(message.clone());
+            }
+            self.inject(from, message);
             return;
         }
         let copies = if self.rng.below(1000) < self.faults.doubled { 2 } else { 1 };
@@ -268,6 +283,41 @@ fn port_at(frame: &[u8], offset: usize) -> u16 {
         (Some([8, 0, 0x45]), Some(6 | 17), Some(&[high, low])) => u16::from_be_bytes([high, low]),
         _ => 0,
     }
+}
+
+/// What a router says to who has sent this frame: it would have sent on so many bytes.
+pub fn too_big(frame: &[u8], mtu: u32) -> Vec<u8> {
+    let (from, _, header) = ends(frame);
+    let (protocol, router, message) = match from {
+        IpAddress::Ipv4(_) => {
+            let quoted = &frame[ETHERNET..ETHERNET + header + 8];
+            let message = [&[3, 4, 0, 0, 0, 0][..], &(mtu as u16).to_be_bytes(), quoted].concat();
+            (IpProtocol::Icmp, Ipv4Address::new(10, 0, 0, 254).into(), message)
+        }
+        IpAddress::Ipv6(_) => {
+            let quoted = &frame[ETHERNET..frame.len().min(1200)];
+            let message = [&[2, 0, 0, 0][..], &mtu.to_be_bytes(), quoted].concat();
+            let router = Ipv6Address::new(0xfd00, 0, 0, 0, 0, 0, 0, 254);
+            (IpProtocol::Icmpv6, IpAddress::Ipv6(router), message)
+        }
+    };
+    let ip = IpRepr::new(router, from, protocol, message.len(), 64);
+    let ethertype = EthernetFrame::new_unchecked(frame).ethertype();
+    let dst_addr = EthernetFrame::new_unchecked(frame).src_addr();
+    let header = EthernetRepr { src_addr: EthernetAddress([2, 0, 0, 0, 0, 99]), dst_addr, ethertype };
+    let mut bytes = vec![0; header.buffer_len() + ip.buffer_len()];
+    let mut whole = EthernetFrame::new_unchecked(&mut bytes[..]);
+    header.emit(&mut whole);
+    ip.emit(whole.payload_mut(), &ChecksumCapabilities::default());
+    let icmp = &mut whole.payload_mut()[ip.header_len()..];
+    icmp.copy_from_slice(&message);
+    match (router, from) {
+        (IpAddress::Ipv6(router), IpAddress::Ipv6(from)) => {
+            Icmpv6Packet::new_unchecked(icmp).fill_checksum(&router, &from);
+        }
+        _ => Icmpv4Packet::new_unchecked(icmp).fill_checksum(),
+    }
+    bytes
 }
 
 /// Completes a checksum as smoltcp knows how, after a look at what was left of it.
@@ -416,7 +466,11 @@ impl Net {
 
     /// Between two cards with these offloads.
     pub fn between(offloads: [Offloads; 2], faults: Faults, seed: u64) -> Self {
-        Self::on(Cable { faults, rng: Rng::new(seed), ring: 64, ..Cable::default() }, offloads)
+        let net = Self::on(Cable { ring: 64, ..Cable::default() }, offloads);
+        let mut cable = net.cable.lock().unwrap();
+        (cable.faults, cable.rng, cable.frames) = (faults, Rng::new(seed), 0);
+        drop(cable);
+        net
     }
 
     /// On a cable whose cards have several pairs of queues.
@@ -434,7 +488,11 @@ impl Net {
             stack.poll();
             stack
         };
-        Self { a: host(0), b: host(1), cable, steps: Cell::new(0) }
+        let net = Self { a: host(0), b: host(1), cable, steps: Cell::new(0) };
+        // Until the hosts know that nobody else has their addresses.
+        net.sleep(Duration::from_secs(2));
+        net.steps.set(0);
+        net
     }
 
     /// Goes to the next event, if there is one before `limit`.
