@@ -100,6 +100,7 @@ impl Recovery {
 
     /// An acknowledgement came. True if the oldest segment is to be sent again, and smoltcp does not know.
     pub(super) fn heard(&mut self, ack: Acknowledgement, now: Instant) -> bool {
+        let news = core::mem::take(&mut self.news);
         let Some(flight) = &mut self.flight else { return false };
         let changed = core::mem::replace(&mut self.window, ack.window) != ack.window;
         if is_behind(ack.number, flight.end) {
@@ -117,7 +118,6 @@ impl Recovery {
             self.mark = self.recover.map(|_| end);
             return self.recover.is_some() && ack.window > 0;
         }
-        let news = core::mem::take(&mut self.news);
         if ack.number != flight.oldest || !(ack.alone || news) || flight.oldest == flight.end {
             return false;
         }
