@@ -72,7 +72,8 @@ fn by_queue(text: &str, field: &str) -> Vec<u64> {
 fn serve(name: &str, tap: &Tap, cpus: u32, properties: &str) -> Result<String> {
     let append = format!("ip={} {}", ENDS[1], erl(&code()));
     let extra = tap.card(properties);
-    let machine = Machine { kind: Kind::Q35, cpus, memory: 512, network: false, extra, append, ..Machine::new(image()) };
+    let machine =
+        Machine { kind: Kind::Q35, cpus, memory: 512, network: false, extra, append, ..Machine::new(image()) };
     let vm = Vm::boot(name, &machine)?;
     vm.wait_for("listening")?;
     let host = ENDS[1].split('/').next().unwrap_or_default();
@@ -145,7 +146,8 @@ fn one_queue_is_enough() -> Result<()> {
     for kind in Kind::ALL {
         let machine = Machine { kind, cpus: 4, ..Machine::new(image()) };
         let vm = Vm::serve(&format!("queues-one-{kind}"), &machine)?;
-        load::echo(&vm.connect(ECHO_PORT)?, &load::bytes(100_000, 1)).map_err(|error| vm.fail(&format!("{error:#}")))?;
+        load::echo(&vm.connect(ECHO_PORT)?, &load::bytes(100_000, 1))
+            .map_err(|error| vm.fail(&format!("{error:#}")))?;
     }
     Ok(())
 }

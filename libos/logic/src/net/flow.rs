@@ -191,7 +191,9 @@ mod tests {
 
     #[test]
     fn segments_are_told_apart() {
-        let of = |kind, ack| Content::Tcp(Segment { flow: flow(), kind, span: Span { start: 7, end: 7 }, ack, options: false });
+        let of = |kind, ack| {
+            Content::Tcp(Segment { flow: flow(), kind, span: Span { start: 7, end: 7 }, ack, options: false })
+        };
         let alone = |alone| Some(Acknowledgement { number: 0, window: 0, alone });
         let kind = |set| told(&frame(1, 0, false, &header(set)));
         assert_eq!(kind(|tcp| tcp.set_syn(true)), of(Kind::Opening, None));

@@ -108,15 +108,8 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_says_nothing() {
-        let bad: [&[u8]; 7] = [
-            &[0, 2, 4, 9],
-            &[2, 3, 9, 9],
-            &[1, 1, 2, 4],
-            &[8, 0, 2, 4],
-            &[8, 1, 2, 4],
-            &[8, 200, 2, 4],
-            &[1, 1, 1, 2],
-        ];
+        let bad: [&[u8]; 7] =
+            [&[0, 2, 4, 9], &[2, 3, 9, 9], &[1, 1, 2, 4], &[8, 0, 2, 4], &[8, 1, 2, 4], &[8, 200, 2, 4], &[1, 1, 1, 2]];
         for options in bad {
             assert_eq!(said(options, 1), (None, options.to_vec()), "{options:?}");
         }

@@ -80,7 +80,8 @@ pub(super) fn claim(packet: &Packet, message: &[u8]) -> Option<Claim> {
         _ => return None,
     };
     // A message with another hop limit may come from beyond the link.
-    let sound = packet.protocol == IpProtocol::Icmpv6 && packet.hop_limit == 255 && code == 0 && !address.is_multicast();
+    let sound =
+        packet.protocol == IpProtocol::Icmpv6 && packet.hop_limit == 255 && code == 0 && !address.is_multicast();
     sound.then_some(Claim { address, wanted })
 }
 

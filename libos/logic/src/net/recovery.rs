@@ -98,6 +98,17 @@ impl Recovery {
         self.timing.get_or_insert((end, now));
     }
 
+    /// The peer has answered the SYN, and so acknowledged it. Its window there has no scale, and those that follow have: so far the
+    /// smallest there is.
+    pub(super) fn opened(&mut self, now: Instant) {
+        let Some(flight) = &mut self.flight else { return };
+        flight.oldest = flight.end;
+        self.window = 1;
+        if let Some((_, sent)) = self.timing.take() {
+            self.measure(now.saturating_since(sent));
+        }
+    }
+
     /// An acknowledgement came. True if the oldest segment is to be sent again, and smoltcp does not know.
     pub(super) fn heard(&mut self, ack: Acknowledgement, now: Instant) -> bool {
         let news = core::mem::take(&mut self.news);
@@ -126,7 +137,8 @@ impl Recovery {
         self.duplicates = self.duplicates.saturating_add(1);
         // It counts none that carries data, either.
         self.uncounted |= changed || !ack.alone;
-        let counted = u32::from(self.duplicates) == threshold;
+        // Of a peer that selects, what it has says more than how often it repeats itself, once a loss is known.
+        let counted = u32::from(self.duplicates) == threshold && (self.recover.is_none() || self.board.bytes() == 0);
         if !counted && !self.tells_of_a_loss(threshold) {
             return false;
         }
@@ -324,6 +336,17 @@ mod tests {
     fn selects(recovery: &mut Recovery, number: u32, start: u32, end: u32) -> bool {
         recovery.selected([Span { start, end }].into_iter());
         recovery.heard(ack(number), at(30))
+    }
+
+    #[test]
+    fn the_first_segment_may_be_lost() {
+        let mut recovery = Recovery::default();
+        recovery.sent(Span { start: 0, end: 1 }, at(0));
+        recovery.opened(at(10));
+        assert_eq!(recovery.due(), None);
+        recovery.sent(Span { start: 1, end: 1001 }, at(20));
+        assert!(recovery.is_under_way(1) && !recovery.is_under_way(0) && !recovery.is_under_way(1001));
+        assert_eq!(recovery.due(), Some(at(220)));
     }
 
     #[test]

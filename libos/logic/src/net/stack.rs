@@ -399,6 +399,7 @@ impl<P: Platform> Inner<P> {
                 conn.buffers.begin(span.start);
                 conn.sending.limits.hear(said);
                 conn.follow(path);
+                conn.recovery.opened(time);
             }
             _ if kind == Kind::Data => conn.buffers.came(span),
             _ => {}

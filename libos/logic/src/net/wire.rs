@@ -10,12 +10,12 @@
 use super::device::{Arrival, Counters, Integrity, NetDevice, Offloads};
 use super::inspector;
 use super::martian::martian;
-use super::{mss, neighbor};
 use super::outgoing::{Outgoing, Sender};
 use super::packet::{ETHERNET, Packet};
 use super::path::Paths;
 use super::sending::Sending;
 use super::udp::Outbox;
+use super::{mss, neighbor};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::num::NonZeroUsize;
@@ -79,7 +79,8 @@ impl Wire {
         let mut offloads = nic.as_ref().map_or(alone, |nic| nic.offloads());
         let sums = offloads.checksum;
         for longest in [&mut offloads.segmentation, &mut offloads.segmentation6] {
-            *longest = longest.filter(|&longest| sums && longest >= MAX_FRAME).map(|longest| longest.min(LONGEST_FRAME));
+            *longest =
+                longest.filter(|&longest| sums && longest >= MAX_FRAME).map(|longest| longest.min(LONGEST_FRAME));
         }
         Self {
             queues: nic.as_ref().map_or(1, |nic| nic.queues()),

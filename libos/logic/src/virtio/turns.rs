@@ -52,8 +52,7 @@ mod tests {
     #[test]
     fn everybody_gets_a_turn() {
         let (mut turns, mut queues) = (Turns::new(3), [1000, 0, 1000]);
-        let order: Vec<usize> =
-            (0..200).map_while(|_| turns.next(take_from(&mut queues))).map(|(at, ())| at).collect();
+        let order: Vec<usize> = (0..200).map_while(|_| turns.next(take_from(&mut queues))).map(|(at, ())| at).collect();
         assert_eq!(order.len(), 200);
         assert!(order[..32].iter().all(|&at| at == 0) && order[32..64].iter().all(|&at| at == 2) && order[64] == 0);
         // Only while the others wait.
@@ -66,7 +65,14 @@ mod tests {
         for count in 1..4 {
             let (mut turns, mut asked) = (Turns::new(count), Vec::new());
             for _ in 0..40 {
-                assert!(turns.next(|at| { asked.push(at); None::<()> }).is_none());
+                assert!(
+                    turns
+                        .next(|at| {
+                            asked.push(at);
+                            None::<()>
+                        })
+                        .is_none()
+                );
                 assert_eq!(asked.len(), count);
                 asked.sort_unstable();
                 assert!(asked.drain(..).eq(0..count));

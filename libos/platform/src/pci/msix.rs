@@ -39,8 +39,7 @@ impl Msix {
     pub fn find(at: DeviceFunction) -> Option<Msix> {
         let mut root = super::root();
         let capability = root.capabilities(at).find(|c| c.id == CAPABILITY)?.offset;
-        let (control, place) =
-            (Config::get().read_word(at, capability), Config::get().read_word(at, capability + 4));
+        let (control, place) = (Config::get().read_word(at, capability), Config::get().read_word(at, capability + 4));
         let len = ((control & LAST) >> 16) as u16 + 1;
         let (bar, offset) = ((place & 0b111) as u8, u64::from(place & !0b111));
         let (base, size) = root.bar_info(at, bar).ok().flatten()?.memory_address_size()?;

@@ -119,8 +119,7 @@ fn command(device: &mut Device, agreed: Features, pairs: u16) -> Result<Option<V
     if !agreed.contains(Features::RSS) {
         return Ok(Some(use_pairs(pairs)));
     }
-    let rss =
-        Rss { key: read(device, MAX_KEY)?, table: read(device, MAX_TABLE)?, types: read(device, HASH_TYPES)? };
+    let rss = Rss { key: read(device, MAX_KEY)?, table: read(device, MAX_TABLE)?, types: read(device, HASH_TYPES)? };
     Ok(rss.spread(pairs).or_else(|| agreed.contains(Features::MQ).then(|| use_pairs(pairs))))
 }
 

@@ -16,7 +16,9 @@ fn host(cable: &Arc<Mutex<Cable>>, end: usize) -> Stack {
 }
 
 fn cable() -> Arc<Mutex<Cable>> {
-    Arc::new(Mutex::new(Cable { ring: 1000, ..Cable::default() }))
+    let mut cable = Cable::default();
+    cable.ring = 1000;
+    Arc::new(Mutex::new(cable))
 }
 
 fn addresses(stack: &Stack) -> Vec<Ipv6Address> {

@@ -1,6 +1,7 @@
 //! The network on a simulated wire.
 
 mod backlog;
+mod duplicates;
 mod epoll;
 mod fuzz;
 mod hostile;
@@ -10,7 +11,6 @@ mod loopback;
 mod loss;
 mod memory;
 mod multicast;
-mod duplicates;
 mod offload;
 mod path;
 mod queues;

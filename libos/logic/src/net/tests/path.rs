@@ -3,14 +3,12 @@
 use super::sim::{Faults, Net, too_big};
 use super::*;
 use crate::net::device::Offloads;
-use smoltcp::wire::{IpProtocol, Ipv4Packet, Ipv6Packet, TcpPacket};
+use smoltcp::wire::{IpProtocol, Ipv4Packet, Ipv6Packet};
 
-const CARDS: [Offloads; 2] =
-    [Offloads { checksum: false, segmentation: None, segmentation6: None }, Offloads {
-        checksum: true,
-        segmentation: Some(65_549),
-        segmentation6: Some(65_549),
-    }];
+const CARDS: [Offloads; 2] = [
+    Offloads { checksum: false, segmentation: None, segmentation6: None },
+    Offloads { checksum: true, segmentation: Some(65_549), segmentation6: Some(65_549) },
+];
 
 /// A connection from host a to host b over either version.
 fn connected(net: &Net, v6: bool, port: u16) -> (Tcp, End) {
@@ -117,7 +115,12 @@ fn while_under_way(net: &Net, from: &dyn Socket<Sim>, to: &dyn Socket<Sim>, act:
 fn quote(net: &Net, mtu: u32, change: impl Fn(Vec<u8>) -> Vec<u8>) {
     let mut cable = net.cable.lock().unwrap();
     let at = |frame: &&Vec<u8>| transport(frame).is_some_and(|at| frame.len() > at + 20);
-    let last = cable.tap.as_ref().and_then(|tap| tap.iter().rfind(at)).cloned().expect("a segment with data");
+    let last = cable
+        .tap
+        .as_ref()
+        .and_then(|tap| tap.iter().filter(at).max_by_key(|frame| frame.len()))
+        .cloned()
+        .expect("a segment with data");
     let message = too_big(&change(last), mtu);
     cable.inject(0, message);
     drop(cable);
@@ -131,6 +134,7 @@ fn who_does_not_see_the_connection_is_not_believed() {
         let (client, end) = connected(&net, v6, 80);
         longest(&net);
         carry(&net, &*client, &*end, 10_000);
+        net.sleep(Duration::from_secs(1));
         // Everything is acknowledged: nothing can have been too long.
         quote(&net, 1300, |frame| frame);
         let add = |field: usize, more: u32| {

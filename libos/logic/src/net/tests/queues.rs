@@ -26,7 +26,10 @@ fn a_connection_is_answered_by_the_queue_it_comes_by() {
     for (client, _) in &pairs {
         let port = port_of(&**client);
         let queues: Vec<_> = sent.iter().filter(|(_, to)| *to == port).map(|(queue, _)| *queue).collect();
-        assert!(queues.len() > 50 && queues.iter().all(|&queue| queue == usize::from(port) % QUEUES), "{port} {queues:?}");
+        assert!(
+            queues.len() > 50 && queues.iter().all(|&queue| queue == usize::from(port) % QUEUES),
+            "{port} {queues:?}"
+        );
         used[usize::from(port) % QUEUES] += 1;
     }
     assert!(used.iter().filter(|&&count| count > 0).count() > 1, "all by one queue: {used:?}");
@@ -40,7 +43,10 @@ fn a_segment_of_no_connection_is_refused_by_its_queue() {
     assert!(clients.iter().all(|client| so_error(&**client) == Errno::ECONNREFUSED as i32));
     let cable = net.cable.lock().unwrap();
     let refusals: Vec<_> = cable.sent_by[1].iter().filter(|(_, to)| *to != 0).collect();
-    assert!(refusals.len() == 8 && refusals.iter().all(|(queue, to)| *queue == usize::from(*to) % QUEUES), "{refusals:?}");
+    assert!(
+        refusals.len() == 8 && refusals.iter().all(|(queue, to)| *queue == usize::from(*to) % QUEUES),
+        "{refusals:?}"
+    );
 }
 
 #[test]

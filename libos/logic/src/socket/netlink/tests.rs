@@ -37,7 +37,7 @@ impl NetDevice for Card {
     fn release(&mut self) {}
 
     fn can_transmit(&mut self) -> bool {
-        false
+        true
     }
 
     fn kick(&mut self) {}
@@ -174,7 +174,7 @@ fn the_addresses_are_listed_by_family() {
     // Whether another host has the address of the link shows within a second.
     while stack.interfaces()[1].ipv6.is_empty() {
         stack.poll();
-        std::thread::sleep(std::time::Duration::from_millis(10));
+        std::thread::sleep(std::time::Duration::from_millis(100));
     }
     for family in [0, 2] {
         let parts = ask(&socket, &request(GETADDR, REQUEST | DUMP, family));
