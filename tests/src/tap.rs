@@ -1,6 +1,12 @@
 //! A network of this host and a machine, which takes offloads and several queues as QEMU's user network does not.
 
-use std::process::{Command, id};
+use std::{
+    process::{Command, id},
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+/// Tests of one program run at the same time.
+static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 /// A tap. Gone when dropped.
 pub struct Tap {
@@ -13,8 +19,7 @@ impl Tap {
     /// make a network, or not one with this address.
     #[must_use]
     pub fn new(address: &str, queues: u16) -> Option<Self> {
-        let kind = u16::from(address.contains(':')) + 2 * u16::from(queues > 1);
-        let tap = Self { name: format!("tl{}-{kind}", id()), queues };
+        let tap = Self { name: format!("tl{}-{}", id(), NUMBER.fetch_add(1, Ordering::Relaxed)), queues };
         let ip = |words: &[&str]| Command::new("ip").args(words).output().is_ok_and(|output| output.status.success());
         // Nobody else is there who could have the address.
         let nodad: &[&str] = if address.contains(':') { &["nodad"] } else { &[] };
