@@ -52,7 +52,7 @@ impl Msix {
     }
 
     /// Entries of the table: from 1 on.
-    pub fn len(&self) -> u16 {
+    pub fn entries(&self) -> u16 {
         self.len
     }
 

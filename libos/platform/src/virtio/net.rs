@@ -166,7 +166,7 @@ impl NetDevice for VirtioNet {
         self.armed = true;
         self.receivers.iter_mut().for_each(|receiver| receiver.ring.interrupt_after(1));
         // Each is to be asked.
-        let room = self.transmitters.iter_mut().fold(false, |room, transmitter| transmitter.arm() || room);
+        let room = self.transmitters.iter_mut().map(Transmitter::arm).filter(|&room| room).count() > 0;
         // What came before the device could see that makes no interrupt: look once more, after it is out for sure.
         fence(Ordering::SeqCst);
         let more = room || self.receivers.iter().any(Receiver::pending);

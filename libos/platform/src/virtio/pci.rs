@@ -103,7 +103,7 @@ impl Wiring {
     pub(super) fn attach(&mut self, softirq: Softirq, name: &str, pairs: u16) -> Result<(), Error> {
         let boot = irq::lapic_id_of(0);
         if let Some(mut msix) = self.found.take().filter(|_| Msix::reaches(boot)) {
-            let vectors = Vectors::new(msix.len(), pairs);
+            let vectors = Vectors::new(msix.entries(), pairs);
             msix.begin();
             for entry in 0..vectors.entries() {
                 let (pair, of_pair) = vectors.serves(entry);
