@@ -3,11 +3,10 @@
 use crate::counters::Counting;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::str::FromStr;
 use trapless_abi::structs::Winsize;
 use trapless_logic::cmdline::{self, CommandLine};
 use trapless_logic::futex::SEED_OPENS;
-use trapless_logic::net::{Addressing, Addressing6, Ipv4Address, Ipv4Cidr, Ipv6Address, Ipv6Cidr};
+use trapless_logic::net::AddressSettings;
 use trapless_logic::vfs::tty::window;
 
 /// Every setting, decoded.
@@ -15,10 +14,8 @@ use trapless_logic::vfs::tty::window;
 pub struct Config {
     /// `futex=`: opens before waits block.
     pub futex_spin_opens: u32,
-    /// `ip=`.
-    pub addressing: Addressing,
-    /// `ip6=`.
-    pub ip6: Option<Addressing6>,
+    /// `ip=` and `ip6=`.
+    pub addresses: AddressSettings,
     /// `hostname=`.
     pub hostname: Option<String>,
     /// `trace=`: calls and areas to print.
@@ -50,8 +47,11 @@ pub struct Config {
 /// The settings there are, with what they take.
 const SETTINGS: &[(&str, &str)] = &[
     ("futex", "block | seed | seed:OPENS  (boot policy of futex waits)"),
-    ("ip", "dhcp | none | ADDRESS/PREFIX[,ROUTER]"),
-    ("ip6", "auto | none | ADDRESS/PREFIX[,ROUTER]  (auto, unless ip=none: what routers advertise)"),
+    ("ip", "[CARD:]dhcp | [CARD:]none | [CARD:]ADDRESS/PREFIX[,ROUTER]  (CARD: eth0, eth1, ...; once for each)"),
+    (
+        "ip6",
+        "[CARD:]auto | [CARD:]none | [CARD:]ADDRESS/PREFIX[,ROUTER]  (auto, unless ip=none: what routers advertise)",
+    ),
     ("hostname", "NAME  (with a dot)"),
     ("trace", "CALL|AREA|all[,...]  (print system calls)"),
     ("counters", "on | off | summary  (count system calls for /proc/trapless/syscalls; a table at the end)"),
@@ -66,12 +66,6 @@ const SETTINGS: &[(&str, &str)] = &[
 ];
 
 impl Config {
-    /// Where the host's addresses of IPv6 come from. Who wants no network says so once.
-    pub fn addressing6(&self) -> Addressing6 {
-        let default = if self.addressing == Addressing::None { Addressing6::None } else { Addressing6::Auto };
-        self.ip6.unwrap_or(default)
-    }
-
     /// Decodes the command line.
     ///
     /// # Errors
@@ -80,8 +74,7 @@ impl Config {
         let CommandLine { settings, erl, virtio_mmio: _ } = cmdline::parse(line).map_err(|e| e.to_string())?;
         let mut config = Self {
             futex_spin_opens: 0,
-            addressing: Addressing::Dhcp,
-            ip6: None,
+            addresses: AddressSettings::default(),
             hostname: None,
             trace: String::new(),
             counters: Counting::Off,
@@ -106,8 +99,8 @@ impl Config {
     fn set(&mut self, key: &str, value: &str) -> Option<()> {
         match key {
             "futex" => self.futex_spin_opens = futex_policy(value)?,
-            "ip" => self.addressing = addressing(value)?,
-            "ip6" => self.ip6 = Some(addressing6(value)?),
+            "ip" => self.addresses.set(value)?,
+            "ip6" => self.addresses.set6(value)?,
             "hostname" if value.contains('.') && value.len() <= 64 => self.hostname = Some(value.into()),
             "trace" => self.trace = value.into(),
             "counters" => self.counters = counting(value)?,
@@ -166,37 +159,6 @@ fn futex_policy(value: &str) -> Option<u32> {
         Some(("seed", opens)) => opens.parse().ok(),
         _ => None,
     }
-}
-
-fn addressing(value: &str) -> Option<Addressing> {
-    match value {
-        "dhcp" => return Some(Addressing::Dhcp),
-        "none" => return Some(Addressing::None),
-        _ => {}
-    }
-    let (address, prefix, router) = fixed::<Ipv4Address>(value, 32)?;
-    Some(Addressing::Static { address: Ipv4Cidr::new(address, prefix), router })
-}
-
-fn addressing6(value: &str) -> Option<Addressing6> {
-    match value {
-        "auto" => return Some(Addressing6::Auto),
-        "none" => return Some(Addressing6::None),
-        _ => {}
-    }
-    let (address, prefix, router) = fixed::<Ipv6Address>(value, 128)?;
-    let unicast = !address.is_multicast() && !address.is_unspecified();
-    unicast.then_some(Addressing6::Static { address: Ipv6Cidr::new(address, prefix), router })
-}
-
-/// `ADDRESS/PREFIX[,ROUTER]`.
-fn fixed<A: FromStr>(value: &str, bits: u8) -> Option<(A, u8, Option<A>)> {
-    let (network, router) = match value.split_once(',') {
-        Some((network, router)) => (network, Some(router.parse().ok()?)),
-        None => (value, None),
-    };
-    let (address, prefix) = network.split_once('/')?;
-    Some((address.parse().ok()?, prefix.parse().ok().filter(|prefix| *prefix <= bits)?, router))
 }
 
 fn size(value: &str) -> Option<u64> {

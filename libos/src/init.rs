@@ -68,7 +68,7 @@ pub fn start(info: &'static BootInfo, image: &Image) -> ! {
     }
     chart::mark("devices");
     let tty = console::start(config.window);
-    let net = network::start(devices.net.take(), &config);
+    let net = network::start(core::mem::take(&mut devices.net), &config);
     // The program's arguments and environment: of the image, and of what came with the machine.
     let initrd = layers::initrd(info);
     let given = layers::gather(image.rootfs, initrd, &config);

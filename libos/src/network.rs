@@ -1,15 +1,16 @@
-//! The network: the card, the stack, and the softirq between them.
+//! The network: the cards, the stack, and the softirq between them.
 
 use crate::config::Config;
 use crate::{hostname, kernel};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::fmt::{self, Write};
 use spin::Once;
 use trapless_abi::flags::OpenFlags;
 use trapless_logic::net::device::Counters;
-use trapless_logic::net::{Addresses, Addressing, NetDevice, NetStack};
+use trapless_logic::net::{Addresses, Addressing, Card, NetDevice, NetStack};
 use trapless_logic::vfs::At;
 use trapless_platform::irq::{self, Softirq};
 use trapless_platform::virtio::net::VirtioNet;
@@ -24,30 +25,47 @@ fn on_softirq() {
     }
 }
 
-/// Starts the stack on the card, if there is one, and with loopback in any case.
-pub fn start(card: Option<Box<VirtioNet>>, config: &Config) -> Arc<NetStack<X86>> {
-    if card.is_none() && config.addressing != Addressing::None {
+/// Starts the stack on the cards, if there are some, and with loopback in any case.
+pub fn start(cards: Vec<Box<VirtioNet>>, config: &Config) -> Arc<NetStack<X86>> {
+    if cards.is_empty() && config.addresses.of(0).0 != Addressing::None {
         log::warn!("no network card: only loopback works");
     }
-    let card = card.map(|card| card as Box<dyn NetDevice>);
-    let stack = STACK.call_once(|| NetStack::new(card, config.addressing, config.addressing6())).clone();
+    for name in config.addresses.missing(cards.len()) {
+        log::warn!("ip={name}: there is no such network card; there are {} (eth0, eth1, ...)", cards.len());
+    }
+    let card = |(number, nic)| {
+        let (addressing, addressing6) = config.addresses.of(number);
+        Card { nic: nic as Box<dyn NetDevice>, addressing, addressing6 }
+    };
+    let stack = STACK.call_once(|| NetStack::on_cards(cards.into_iter().enumerate().map(card).collect())).clone();
     stack.on_lease(configured);
     irq::set_softirq(Softirq::NET, on_softirq);
     irq::raise(Softirq::NET);
     stack
 }
 
-/// Tells the program's resolver about name servers.
-fn configured(Addresses { lease, ipv6, dns, duplicates }: &Addresses) {
-    match lease {
-        Some(lease) => log::info!("network address {}", lease.address),
-        None => log::info!("no network address"),
+/// Logs the addresses there are now, and tells the program's resolver about name servers.
+fn configured(cards: &[Addresses]) {
+    for Addresses { interface, lease, ipv6, duplicates, .. } in cards {
+        match lease {
+            Some(lease) => log::info!("{interface}: network address {}", lease.address),
+            None => log::info!("{interface}: no network address"),
+        }
+        ipv6.iter().for_each(|address| log::info!("{interface}: network address {address}"));
+        duplicates.iter().for_each(|address| {
+            log::warn!("{interface}: another host has the network address {address}: it is not used");
+        });
     }
-    if let Some(name) = lease.as_ref().and_then(|lease| lease.host_name.as_deref()) {
+    let mut names = cards.iter().filter_map(|card| card.lease.as_ref()?.host_name.as_deref());
+    if let Some(name) = names.next() {
         hostname::given(name);
     }
-    ipv6.iter().for_each(|address| log::info!("network address {address}"));
-    duplicates.iter().for_each(|address| log::warn!("another host has the network address {address}: it is not used"));
+    let mut dns: Vec<_> = Vec::new();
+    for server in cards.iter().flat_map(|card| &card.dns) {
+        if !dns.contains(&server) {
+            dns.push(server);
+        }
+    }
     if dns.is_empty() {
         return;
     }
@@ -66,15 +84,20 @@ fn configured(Addresses { lease, ipv6, dns, duplicates }: &Addresses) {
 /// Writes the state of the network (/proc/trapless/net).
 pub fn write_state(w: &mut dyn fmt::Write) -> fmt::Result {
     let Some(stack) = STACK.get() else { return Ok(()) };
-    for interface in stack.interfaces() {
-        writeln!(w, "{interface:?}")?;
+    let interfaces = stack.interfaces();
+    let (loopback, cards) = interfaces.split_at(1);
+    loopback.iter().try_for_each(|interface| writeln!(w, "{interface:?}"))?;
+    for (card, (queues, refused)) in stack.counters().iter().enumerate() {
+        cards.get(card).into_iter().try_for_each(|interface| writeln!(w, "{interface:?}"))?;
+        writeln!(w, "{:?}", queues.iter().copied().sum::<Counters>())?;
+        for (queue, Counters { received, transmitted, kicks, ring_full, .. }) in queues.iter().enumerate() {
+            writeln!(
+                w,
+                "queue{queue} received {received} transmitted {transmitted} kicks {kicks} ring_full {ring_full}"
+            )?;
+        }
+        writeln!(w, "refused {refused}")?;
     }
-    let (queues, refused) = stack.counters();
-    writeln!(w, "{:?}", queues.iter().copied().sum::<Counters>())?;
-    for (queue, Counters { received, transmitted, kicks, ring_full, .. }) in queues.iter().enumerate() {
-        writeln!(w, "queue{queue} received {received} transmitted {transmitted} kicks {kicks} ring_full {ring_full}")?;
-    }
-    writeln!(w, "refused {refused}")?;
     let (waits, left) = stack.contention();
     writeln!(w, "lock_waits {waits}")?;
     writeln!(w, "lock_left {left}")?;

@@ -3,13 +3,16 @@
 //! Inside the network an address of IPv4 is one, whatever the socket's family is; only towards the program a socket of AF_INET6 calls it
 //! `::ffff:10.0.0.1`.
 
-use super::lease::ETH0;
+use super::link::{ETH0, Link, LinkId, MOST};
 use super::stack::Inner;
 use crate::platform::Platform;
 use crate::socket::SockAddr;
 use core::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use smoltcp::wire::{IpAddress, IpCidr, IpEndpoint, Ipv4Address, Ipv6Address};
 use trapless_abi::{Errno, SysResult};
+
+/// All of the loopback's network (RFC 919, 7).
+const LOOPBACK_BROADCAST: Ipv4Address = Ipv4Address::new(127, 255, 255, 255);
 
 /// What a socket calls its addresses, and which of them it can talk to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,13 +52,13 @@ impl Family {
     }
 
     /// What a program's address means. EAFNOSUPPORT for another family, ENETUNREACH for IPv4 without it; of an address that is of one
-    /// link only EINVAL if it does not say of which, ENODEV if there is none.
+    /// link only EINVAL if it does not say of which ([`scope`]), ENODEV if there cannot be such a one.
     pub(super) fn decode(self, address: &SockAddr) -> SysResult<IpEndpoint> {
         let (addr, port) = match address {
             SockAddr::Inet(SocketAddr::V4(v4)) if self == Self::Inet => (IpAddress::Ipv4(*v4.ip()), v4.port()),
             SockAddr::Inet(SocketAddr::V6(v6)) if self != Self::Inet => match v6.ip().to_ipv4_mapped() {
                 Some(mapped) => (IpAddress::Ipv4(mapped), v6.port()),
-                None if is_of_link(*v6.ip()) && v6.scope_id() != ETH0 => {
+                None if is_of_link(*v6.ip()) && !(ETH0..ETH0 + MOST as u32).contains(&v6.scope_id()) => {
                     return Err(if v6.scope_id() == 0 { Errno::EINVAL } else { Errno::ENODEV });
                 }
                 None => (IpAddress::Ipv6(*v6.ip()), v6.port()),
@@ -69,7 +72,7 @@ impl Family {
     /// be one of AF_INET.
     pub(super) fn decode_to(self, address: &SockAddr) -> SysResult<IpEndpoint> {
         match address {
-            SockAddr::Inet(SocketAddr::V6(v6)) if v6.scope_id() == 0 => self.decode(&on_the_link(*v6)),
+            SockAddr::Inet(SocketAddr::V6(v6)) if v6.scope_id() == 0 => self.decode(&on_a_link(*v6)),
             SockAddr::Inet(SocketAddr::V4(v4)) if self != Self::Inet => {
                 self.decode(&SockAddr::Inet(SocketAddrV6::new(v4.ip().to_ipv6_mapped(), v4.port(), 0, 0).into()))
             }
@@ -84,7 +87,7 @@ impl Family {
             (SockAddr::Inet(SocketAddr::V6(v6)), Some(IpAddress::Ipv6(own)))
                 if v6.scope_id() == 0 && is_of_link(own) =>
             {
-                self.decode(&on_the_link(*v6))
+                self.decode(&on_a_link(*v6))
             }
             _ => self.decode(address),
         }
@@ -95,18 +98,27 @@ impl Family {
         self.decode(address).map_err(|error| if error == Errno::ENETUNREACH { Errno::EINVAL } else { error })
     }
 
-    /// How the program sees an address.
-    pub(super) fn encode(self, IpEndpoint { addr, port }: IpEndpoint) -> SockAddr {
+    /// How the program sees an address that is of a link, if it is of one.
+    pub(super) fn encode(self, IpEndpoint { addr, port }: IpEndpoint, link: LinkId) -> SockAddr {
+        let scope = |v6| if is_of_link(v6) { ETH0 + u32::from(link) } else { 0 };
         SockAddr::Inet(match addr {
             IpAddress::Ipv4(v4) if self == Self::Inet => SocketAddrV4::new(v4, port).into(),
             IpAddress::Ipv4(v4) => SocketAddrV6::new(v4.to_ipv6_mapped(), port, 0, 0).into(),
-            IpAddress::Ipv6(v6) => SocketAddrV6::new(v6, port, 0, if is_of_link(v6) { ETH0 } else { 0 }).into(),
+            IpAddress::Ipv6(v6) => SocketAddrV6::new(v6, port, 0, scope(v6)).into(),
         })
     }
 }
 
-/// The address with the scope of the card's link.
-const fn on_the_link(mut address: SocketAddrV6) -> SockAddr {
+/// The interface that an address says it is of; 0 unless it is of one link only and says of which.
+pub(super) const fn scope(address: &SockAddr) -> u32 {
+    match address {
+        SockAddr::Inet(SocketAddr::V6(v6)) if is_of_link(*v6.ip()) => v6.scope_id(),
+        _ => 0,
+    }
+}
+
+/// The address with the scope of some link, which another thing tells.
+const fn on_a_link(mut address: SocketAddrV6) -> SockAddr {
     address.set_scope_id(ETH0);
     SockAddr::Inet(SocketAddr::V6(address))
 }
@@ -183,7 +195,8 @@ pub(super) fn resolve(to: IpEndpoint) -> IpEndpoint {
 impl<P: Platform> Inner<P> {
     /// Whether the host has this address.
     pub(super) fn is_own(&self, address: IpAddress) -> bool {
-        self.iface.has_ip_addr(address)
+        let known = address == Ipv4Address::LOCALHOST.into() || address == Ipv6Address::LOCALHOST.into();
+        known || self.link.wire.own().contains(&address) || self.link_of(address).is_some()
     }
 
     /// What bind(2) of a socket of this family means by an address. EADDRNOTAVAIL unless the host has it.
@@ -200,36 +213,32 @@ impl<P: Platform> Inner<P> {
     pub(super) fn is_broadcast(&self, to: IpAddress) -> bool {
         let IpAddress::Ipv4(to) = to else { return false };
         let of = |cidr: &IpCidr| matches!(cidr, IpCidr::Ipv4(cidr) if cidr.broadcast() == Some(to));
-        to.is_broadcast() || self.iface.ip_addrs().iter().any(of)
+        to.is_broadcast() || to == LOOPBACK_BROADCAST || self.links().any(|link| link.addresses.iter().any(of))
     }
 
-    /// The source address for packets to the unicast address `to`. ENETUNREACH if no network of the host nor a router leads there.
-    pub(super) fn source_for(&self, to: IpAddress) -> SysResult<IpAddress> {
-        let routes = self.iface.routes();
-        let router = match to {
-            IpAddress::Ipv4(_) => routes.get_default_ipv4_route(),
-            IpAddress::Ipv6(_) => routes.get_default_ipv6_route(),
-        };
-        if router.is_none() && !self.iface.ip_addrs().iter().any(|network| network.contains_addr(&to)) {
+    /// The source address for packets to the unicast address `to` by a link. ENETUNREACH if no network of its nor a router leads there.
+    pub(super) fn source_for(&self, link: LinkId, to: IpAddress) -> SysResult<IpAddress> {
+        let link = self.numbered(link);
+        if !link.has_router(to) && !link.iface.ip_addrs().iter().any(|network| network.contains_addr(&to)) {
             return Err(Errno::ENETUNREACH);
         }
         match to {
-            IpAddress::Ipv4(to) => self.iface.get_source_address_ipv4(&to).map(IpAddress::Ipv4),
-            IpAddress::Ipv6(to) => self.source_v6(to).map(IpAddress::Ipv6),
+            IpAddress::Ipv4(to) => link.iface.get_source_address_ipv4(&to).map(IpAddress::Ipv4),
+            IpAddress::Ipv6(to) => source_v6(link, to).map(IpAddress::Ipv6),
         }
         .ok_or(Errno::ENETUNREACH)
     }
+}
 
-    /// The source address for `to` (RFC 6724, 5): itself, of the same scope, with the longest prefix in common.
-    pub(super) fn source_v6(&self, to: Ipv6Address) -> Option<Ipv6Address> {
-        let scope = |address: Ipv6Address| (address.is_loopback(), is_of_link(address));
-        let own = self.iface.ip_addrs().iter().filter_map(|cidr| match cidr {
-            IpCidr::Ipv6(cidr) => Some(cidr.address()),
-            IpCidr::Ipv4(_) => None,
-        });
-        let common = |own: &Ipv6Address| (own.to_bits() ^ to.to_bits()).leading_zeros();
-        own.filter(|&own| scope(own) == scope(to)).max_by_key(common)
-    }
+/// The source address for `to` by a link (RFC 6724, 5): itself, of the same scope, with the longest prefix in common.
+pub(super) fn source_v6(link: &Link, to: Ipv6Address) -> Option<Ipv6Address> {
+    let scope = |address: Ipv6Address| (address.is_loopback(), is_of_link(address));
+    let own = link.wire.own().iter().filter_map(|address| match address {
+        IpAddress::Ipv6(own) => Some(*own),
+        IpAddress::Ipv4(_) => None,
+    });
+    let common = |own: &Ipv6Address| (own.to_bits() ^ to.to_bits()).leading_zeros();
+    own.chain([Ipv6Address::LOCALHOST]).filter(|&own| scope(own) == scope(to)).max_by_key(common)
 }
 
 #[cfg(all(test, not(loom)))]
@@ -249,13 +258,16 @@ mod tests {
         let (plain, mapped) = (v4("10.0.0.1:80"), v6("[::ffff:10.0.0.1]:80"));
         let address = Family::Inet.decode(&plain).unwrap();
         assert_eq!(Family::Inet6.decode(&mapped), Ok(address));
-        assert_eq!((Family::Inet.encode(address), Family::Inet6.encode(address)), (plain.clone(), mapped.clone()));
+        assert_eq!(
+            (Family::Inet.encode(address, 0), Family::Inet6.encode(address, 1)),
+            (plain.clone(), mapped.clone())
+        );
         assert_eq!(Family::Inet6Only.decode(&mapped), Err(Errno::ENETUNREACH));
         for family in [Family::Inet6, Family::Inet6Only] {
             assert_eq!(family.decode(&plain), Err(Errno::EAFNOSUPPORT));
             assert_eq!(family.decode_to(&plain), family.decode(&mapped));
             let address = family.decode(&v6("[2001:db8::1]:80")).unwrap();
-            assert_eq!(family.encode(address), v6("[2001:db8::1]:80"));
+            assert_eq!(family.encode(address, 1), v6("[2001:db8::1]:80"));
         }
         assert_eq!(Family::Inet.decode(&mapped), Err(Errno::EAFNOSUPPORT));
         assert_eq!(Family::Inet6.decode(&SockAddr::Unspecified), Err(Errno::EAFNOSUPPORT));
@@ -267,12 +279,12 @@ mod tests {
             let at = |scope| {
                 Family::Inet6.decode(&SockAddr::Inet(SocketAddrV6::new(text.parse().unwrap(), 1, 0, scope).into()))
             };
-            assert_eq!((at(0), at(7)), (Err(Errno::EINVAL), Err(Errno::ENODEV)));
+            assert_eq!((at(0), at(77)), (Err(Errno::EINVAL), Err(Errno::ENODEV)));
             assert_eq!(Family::Inet6.decode_to(&v6(&format!("[{text}]:1"))), at(ETH0));
-            let SockAddr::Inet(SocketAddr::V6(seen)) = Family::Inet6.encode(at(ETH0).unwrap()) else {
+            let SockAddr::Inet(SocketAddr::V6(seen)) = Family::Inet6.encode(at(ETH0).unwrap(), 3) else {
                 panic!("{text}")
             };
-            assert_eq!(seen.scope_id(), ETH0);
+            assert_eq!(seen.scope_id(), ETH0 + 3);
         }
     }
 
@@ -285,7 +297,7 @@ mod tests {
         for own in [None, Some(Local::All(Family::Inet6)), Some(Local::One(Ipv6Address::LOCALHOST.into()))] {
             assert_eq!(peer("[fe80::1]:1", own), Err(Errno::EINVAL));
         }
-        assert_eq!(peer("[fe80::1%7]:1", Some(link)), Err(Errno::ENODEV));
+        assert_eq!(peer("[fe80::1%77]:1", Some(link)), Err(Errno::ENODEV));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::address::{Family, Local};
 use super::conn::{Conn, Owner, new_tcp_socket};
 use super::flow::{Flow, Kind, Segment};
+use super::link::LOOPBACK;
 use super::ports::{Binding, Sharing};
 use super::stack::Inner;
 use super::table::ConnId;
@@ -47,6 +48,8 @@ pub(super) type Opened = time::Instant;
 pub(super) struct Listener {
     /// Complete connections that may wait for accept(2) before new ones are turned away.
     pub(super) backlog: usize,
+    /// SO_BINDTODEVICE: the index of the only interface that connections come by; 0: all.
+    pub(super) device: u32,
     /// Connections whose handshake goes on, oldest first.
     pub(super) half_open: BTreeSet<(Opened, ConnId)>,
     /// Complete connections, oldest first. INV-NET-3: whoever adds one wakes.
@@ -98,9 +101,15 @@ impl<P: Platform> Inner<P> {
             return None;
         }
         let all = [Family::Inet, Family::Inet6, Family::Inet6Only].into_iter().filter(|family| family.speaks(addr));
+        let heard = |device: u32| match device {
+            0 => true,
+            LOOPBACK => self.is_own(flow.remote.addr),
+            index => index == self.link.index() && !self.is_own(flow.remote.addr),
+        };
         let mut locals = [Local::One(addr)].into_iter().chain(all.map(Local::All));
         locals.find_map(|local| {
-            let members = || self.listeners.range(ListenKey::all(port, local)).map(|(key, _)| *key);
+            let all = || self.listeners.range(ListenKey::all(port, local));
+            let members = || all().filter(|(_, listener)| heard(listener.device)).map(|(key, _)| *key);
             match members().count() {
                 0 | 1 => members().next(),
                 count => members().nth((self.table.spread(flow) % count as u64) as usize),

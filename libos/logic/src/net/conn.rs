@@ -3,6 +3,7 @@
 use super::admission::{ListenKey, Opened};
 use super::buffers::Buffers;
 use super::flow::Flow;
+use super::link::LinkId;
 use super::ports::Binding;
 use super::recovery::Recovery;
 use super::sending::Sending;
@@ -65,6 +66,8 @@ pub(super) enum Owner {
 /// What the stack knows about a TCP socket of smoltcp's.
 pub(super) struct Conn {
     pub(super) binding: Binding,
+    /// The card that it leaves by: that to the peer, or that by which the peer has come.
+    pub(super) link: LinkId,
     pub(super) limits: Limits,
     pub(super) sending: Sending,
     pub(super) owner: Owner,
@@ -89,6 +92,7 @@ impl Conn {
     pub(super) fn new(binding: Binding, owner: Owner, buffers: Buffers, now: time::Instant) -> Self {
         Self {
             binding,
+            link: 0,
             limits: Limits::default(),
             sending: Sending::default(),
             owner,
@@ -162,7 +166,7 @@ impl<P: Platform> Inner<P> {
         probe.try_reserve_exact(HEADROOM).map_err(|_| Errno::ENOBUFS)
     }
 
-    /// Adds a socket that holds `binding`.
+    /// Adds a socket that holds `binding`, on the current link.
     pub(super) fn add_tcp(
         &mut self,
         (socket, buffers): (tcp::Socket<'static>, Buffers),
@@ -171,7 +175,8 @@ impl<P: Platform> Inner<P> {
         owner: Owner,
     ) -> ConnId {
         let mut conn = Conn::new(binding, owner, buffers, P::now());
-        conn.sending.queue = self.wire.queue();
+        conn.link = self.link.number;
+        conn.sending.queue = self.link.wire.queue();
         self.table.insert(socket, conn, flow)
     }
 

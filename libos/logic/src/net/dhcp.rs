@@ -37,17 +37,17 @@ impl<P: Platform> Inner<P> {
         socket.set_parameter_request_list(WANTED);
         // There is one client, and it stays.
         socket.set_receive_packet_buffer(Vec::leak(alloc::vec![0; LONGEST]));
-        self.dhcp = Some(self.datagrams.set.add(socket));
+        self.link.dhcp = Some(self.link.datagrams.set.add(socket));
     }
 
     /// Whether a datagram is for the client.
     pub(super) fn is_for_dhcp(&self, header: &Header) -> bool {
-        self.dhcp.is_some() && header.to.port == CLIENT
+        self.link.dhcp.is_some() && header.to.port == CLIENT
     }
 
     /// Takes what the server has said.
     pub(super) fn poll_dhcp(&mut self) {
-        let Some(handle) = self.dhcp else { return };
+        let Some(handle) = self.link.dhcp else { return };
         if let Some(lease) = self.heard(handle) {
             self.set_lease(lease);
         }
@@ -55,7 +55,7 @@ impl<P: Platform> Inner<P> {
 
     /// The lease, if there is news of it; none if it is over.
     fn heard(&mut self, handle: SocketHandle) -> Option<Option<Lease>> {
-        match self.datagrams.set.get_mut::<Socket>(handle).poll()? {
+        match self.link.datagrams.set.get_mut::<Socket>(handle).poll()? {
             Event::Deconfigured => Some(None),
             Event::Configured(config) => Some(Some(Lease {
                 address: config.address,

@@ -116,41 +116,41 @@ impl Detection {
 impl<P: Platform> Inner<P> {
     /// Asks for addresses that are to be used, and uses those for which nobody has spoken.
     pub(super) fn detect_duplicates(&mut self, now: Instant) {
-        if !self.detection.busy {
+        if !self.link.detection.busy {
             return;
         }
-        while let Some(address) = self.detection.next() {
+        while let Some(address) = self.link.detection.next() {
             // Without a card there is nobody to ask.
-            let alone = !self.wire.has_nic();
-            if !alone && !self.wire.send(&neighbor::probe(self.wire.mac, address)) {
+            let alone = !self.link.wire.has_nic();
+            if !alone && !self.link.wire.send(&neighbor::probe(self.link.wire.mac, address)) {
                 break;
             }
-            self.detection.set(address, State::Asked(if alone { now } else { now + SILENCE }));
+            self.link.detection.set(address, State::Asked(if alone { now } else { now + SILENCE }));
         }
-        if self.detection.expire(now) {
+        if self.link.detection.expire(now) {
             self.readdress();
         }
     }
 
     /// Joins the groups by which those who have the addresses, or want them as well, are asked.
     pub(super) fn join_tentative(&mut self) {
-        for address in self.detection.tentative() {
+        for address in self.link.detection.tentative() {
             // Without room in the table only switches that listen for reports do not know.
-            let _ = self.iface.join_multicast_group(neighbor::solicited_node(address));
-            self.datagrams.touched = true;
+            let _ = self.link.iface.join_multicast_group(neighbor::solicited_node(address));
+            self.link.datagrams.touched = true;
         }
     }
 
     /// Hears who else has an address in the staged frame, or wants it.
     pub(super) fn hear_claim(&mut self) {
-        let (frame, packet) = self.wire.staged();
+        let (frame, packet) = self.link.wire.staged();
         let claim = packet.and_then(|packet| neighbor::claim(packet, frame.get(packet.payload.clone())?));
         let Some(Claim { address, wanted }) = claim else { return };
-        if self.detection.contradict(address) {
+        if self.link.detection.contradict(address) {
             self.readdress();
-        } else if wanted && self.wire.own.contains(&IpAddress::Ipv6(address)) {
+        } else if wanted && self.link.wire.own().contains(&IpAddress::Ipv6(address)) {
             // It is not lost for long if there is no room: who wants it may ask again.
-            self.wire.send(&neighbor::defence(self.wire.mac, address));
+            self.link.wire.send(&neighbor::defence(self.link.wire.mac, address));
         }
     }
 }

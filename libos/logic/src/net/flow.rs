@@ -137,8 +137,14 @@ fn datagram(packet: &Packet, frame: &[u8]) -> Option<Content> {
     if !sealed || !packet.is_header_right(frame) || !udp.verify_checksum(&from, &to) {
         return None;
     }
-    let header =
-        Header { from: IpEndpoint::new(from, udp.src_port()), to: IpEndpoint::new(to, udp.dst_port()), ttl, tos };
+    // Who takes it knows by which card it came.
+    let header = Header {
+        from: IpEndpoint::new(from, udp.src_port()),
+        to: IpEndpoint::new(to, udp.dst_port()),
+        ttl,
+        tos,
+        interface: 0,
+    };
     let start = udp.payload().as_ptr().addr() - frame.as_ptr().addr();
     Some(Content::Udp(header, start..start + udp.payload().len()))
 }

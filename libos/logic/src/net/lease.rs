@@ -1,5 +1,6 @@
 //! The host's addresses: where they come from, and who wants to know.
 
+use super::link::{LOOPBACK, Link};
 use super::router::{NETWORKS, link_local};
 use super::stack::{Inner, NetStack};
 use super::wire::MTU;
@@ -11,10 +12,6 @@ use smoltcp::wire::{IpAddress, IpCidr, Ipv4Address, Ipv4Cidr, Ipv6Address, Ipv6C
 use trapless_abi::flags::{
     ARPHRD_ETHER, ARPHRD_LOOPBACK, IFF_BROADCAST, IFF_LOOPBACK, IFF_MULTICAST, IFF_RUNNING, IFF_UP,
 };
-
-/// The indices of the interfaces: the loopback, and the card.
-pub(super) const LOOPBACK: u32 = 1;
-pub(super) const ETH0: u32 = 2;
 
 /// Where the host's address comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,9 +45,11 @@ pub enum Addressing6 {
     None,
 }
 
-/// What the network has given to the host.
+/// What the network has given to the host by one card.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Addresses {
+    /// The card's name, as `eth0`.
+    pub interface: &'static str,
     /// Address and router of IPv4.
     pub lease: Option<Lease>,
     /// The card's addresses of IPv6, but for that of the link.
@@ -75,7 +74,7 @@ pub struct Lease {
 }
 
 /// Who wants to know about changes: see [`NetStack::on_lease`].
-pub(super) type LeaseHook = Arc<dyn Fn(&Addresses) + Send + Sync>;
+pub(super) type LeaseHook = Arc<dyn Fn(&[Addresses]) + Send + Sync>;
 
 /// A network interface (netdevice(7)).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,7 +101,7 @@ const LOOPBACK_FLAGS: u16 = IFF_UP | IFF_LOOPBACK | IFF_RUNNING;
 const ETHERNET_FLAGS: u16 = IFF_UP | IFF_BROADCAST | IFF_RUNNING | IFF_MULTICAST;
 /// As Linux says. Packets are cut as for the card, which programs do not see.
 pub(super) const LOOPBACK_MTU: u32 = 65536;
-const LOOPBACK6: Ipv6Cidr = Ipv6Cidr::new(Ipv6Address::LOCALHOST, 128);
+pub(super) const LOOPBACK6: Ipv6Cidr = Ipv6Cidr::new(Ipv6Address::LOCALHOST, 128);
 
 impl InterfaceInfo {
     const fn is_loopback(&self) -> bool {
@@ -127,25 +126,21 @@ impl InterfaceInfo {
 }
 
 impl<P: Platform> NetStack<P> {
-    /// The address, router and name servers in use. None: loopback only, so far.
+    /// The address, router and name servers of the first card. None: loopback only, so far.
     pub fn lease(&self) -> Option<Lease> {
-        self.look(|inner| inner.lease.clone())
+        self.look(|inner| inner.numbered(0).lease.clone())
     }
 
-    /// Has `hook` called now, and again whenever the lease changes: from [`NetStack::poll`], without any lock held. It must not block.
+    /// Has `hook` called now with what each card has, and again whenever that changes: from [`NetStack::poll`], without any lock held. It must not block.
     /// Replaces an earlier hook.
-    pub fn on_lease(&self, hook: impl Fn(&Addresses) + Send + Sync + 'static) {
+    pub fn on_lease(&self, hook: impl Fn(&[Addresses]) + Send + Sync + 'static) {
         *self.hook.lock() = Some(Arc::new(hook));
         self.look(|inner| (inner.hooked, inner.news) = (true, true));
         self.announce_lease();
     }
 
-    /// The interfaces: `lo`, and `eth0` if there is a card.
+    /// The interfaces: `lo`, and one for each card.
     pub fn interfaces(&self) -> Vec<InterfaceInfo> {
-        let (nic, mac, lease, ipv6) = self.look(|inner| {
-            let ipv6 = inner.link_local().into_iter().chain(inner.global6()).collect();
-            (inner.wire.has_nic(), inner.wire.mac.0, inner.lease.clone(), ipv6)
-        });
         let lo = InterfaceInfo {
             name: "lo",
             index: LOOPBACK,
@@ -156,17 +151,8 @@ impl<P: Platform> NetStack<P> {
             ipv6: alloc::vec![LOOPBACK6],
             mtu: LOOPBACK_MTU,
         };
-        let eth0 = nic.then(|| InterfaceInfo {
-            name: "eth0",
-            index: ETH0,
-            flags: ETHERNET_FLAGS.into(),
-            mac,
-            address: lease.as_ref().map(|l| l.address.address()),
-            prefix: lease.as_ref().map_or(0, |l| l.address.prefix_len()),
-            ipv6,
-            mtu: MTU as u32,
-        });
-        [lo].into_iter().chain(eth0).collect()
+        let cards: Vec<_> = self.look(|inner| inner.links().filter_map(Link::info).collect());
+        [lo].into_iter().chain(cards).collect()
     }
 
     /// Calls the hook for news, one call at a time and the latest news last.
@@ -176,7 +162,7 @@ impl<P: Platform> NetStack<P> {
                 let due = inner.news && !inner.announcing;
                 inner.news &= !due;
                 inner.announcing |= due;
-                due.then(|| inner.addresses())
+                due.then(|| inner.links().map(Link::given).collect::<Vec<_>>())
             });
             let Some(addresses) = news else { return };
             let hook = self.hook.lock().clone();
@@ -188,36 +174,13 @@ impl<P: Platform> NetStack<P> {
     }
 }
 
-impl<P: Platform> Inner<P> {
-    /// Starts with this kind of addresses.
-    pub(super) fn configure(&mut self, addressing: Addressing) {
-        match addressing {
-            Addressing::Dhcp if self.wire.has_nic() => self.start_dhcp(),
-            Addressing::Static { address, router } => {
-                self.lease = Some(Lease { address, router, dns: Vec::new(), host_name: None });
-            }
-            _ => {}
-        }
-        if self.fixed6 == Addressing6::Auto && self.wire.has_nic() {
-            self.routers.begin();
-        }
-        self.readdress();
-    }
-
-    /// Uses another lease. Connections of an address that is gone end.
-    pub(super) fn set_lease(&mut self, lease: Option<Lease>) {
-        if self.lease != lease {
-            self.lease = lease;
-            self.readdress();
-        }
-    }
-
+impl Link {
     /// What the network has given.
-    fn addresses(&self) -> Addresses {
+    fn given(&self) -> Addresses {
         let dns4 = self.lease.iter().flat_map(|lease| lease.dns.iter().map(|&server| IpAddress::Ipv4(server)));
         let dns = dns4.chain(self.routers.servers().map(IpAddress::Ipv6)).collect();
         let duplicates = self.detection.duplicates().collect();
-        Addresses { lease: self.lease.clone(), ipv6: self.global6().collect(), dns, duplicates }
+        Addresses { interface: self.name(), lease: self.lease.clone(), ipv6: self.global6().collect(), dns, duplicates }
     }
 
     /// The address that the card should have on its link.
@@ -244,30 +207,64 @@ impl<P: Platform> Inner<P> {
         self.wanted6().filter(|own| self.detection.is_unique(own.address()))
     }
 
+    /// The card's interface; none without a card.
+    fn info(&self) -> Option<InterfaceInfo> {
+        let (address, prefix) =
+            self.lease.as_ref().map(|lease| (lease.address.address(), lease.address.prefix_len())).unzip();
+        self.wire.has_nic().then(|| InterfaceInfo {
+            name: self.name(),
+            index: self.index(),
+            flags: ETHERNET_FLAGS.into(),
+            mac: self.wire.mac.0,
+            address,
+            prefix: prefix.unwrap_or(0),
+            ipv6: self.link_local().into_iter().chain(self.global6()).collect(),
+            mtu: MTU as u32,
+        })
+    }
+}
+
+impl<P: Platform> Inner<P> {
+    /// Starts with this kind of addresses.
+    pub(super) fn configure(&mut self, addressing: Addressing) {
+        match addressing {
+            Addressing::Dhcp if self.link.wire.has_nic() => self.start_dhcp(),
+            Addressing::Static { address, router } => {
+                self.link.lease = Some(Lease { address, router, dns: Vec::new(), host_name: None });
+            }
+            _ => {}
+        }
+        if self.link.fixed6 == Addressing6::Auto && self.link.wire.has_nic() {
+            self.link.routers.begin();
+        }
+        self.readdress();
+    }
+
+    /// Uses another lease. Connections of an address that is gone end.
+    pub(super) fn set_lease(&mut self, lease: Option<Lease>) {
+        if self.link.lease != lease {
+            self.link.lease = lease;
+            self.readdress();
+        }
+    }
+
     /// Has smoltcp use the addresses and routers that there are now, and tells who wants to know.
     pub(super) fn readdress(&mut self) {
         // smoltcp does not take others, and a server may say anything.
         let unicast = |a: Ipv4Address| !(a.is_broadcast() || a.is_multicast() || a.is_unspecified());
-        let address = self.lease.as_ref().map(|l| l.address).filter(|cidr| unicast(cidr.address()));
-        let router = self.lease.as_ref().and_then(|l| l.router).filter(|&router| unicast(router));
+        let address = self.link.lease.as_ref().map(|l| l.address).filter(|cidr| unicast(cidr.address()));
+        let router = self.link.lease.as_ref().and_then(|l| l.router).filter(|&router| unicast(router));
+        let link = &mut *self.link;
         let wanted: Vec<_> =
-            self.wanted_link_local().into_iter().chain(self.wanted6()).map(|cidr| cidr.address()).collect();
-        self.detection.wish(&wanted);
-        let v6: Vec<_> = self.link_local().into_iter().chain(self.global6()).collect();
-        self.iface.update_ip_addrs(|addresses| {
-            addresses.clear();
-            // The first address is the source for everything that no other network matches.
-            let v4 = address.into_iter().chain([Ipv4Cidr::new(Ipv4Address::LOCALHOST, 8)]).map(IpCidr::Ipv4);
-            for cidr in v4.chain([LOOPBACK6].iter().chain(&v6).map(|&cidr| IpCidr::Ipv6(cidr))) {
-                // There is room for all: see NETWORKS.
-                let _ = addresses.push(cidr);
-            }
-        });
-        let router6 = match self.fixed6 {
+            link.wanted_link_local().into_iter().chain(link.wanted6()).map(|cidr| cidr.address()).collect();
+        link.detection.wish(&wanted);
+        let v6 = link.link_local().into_iter().chain(link.global6()).map(IpCidr::Ipv6);
+        link.addresses = address.map(IpCidr::Ipv4).into_iter().chain(v6).collect();
+        let router6 = match self.link.fixed6 {
             Addressing6::Static { router, .. } => router,
-            _ => self.routers.router(),
+            _ => self.link.routers.router(),
         };
-        let routes = self.iface.routes_mut();
+        let routes = self.link.iface.routes_mut();
         routes.remove_default_ipv4_route();
         routes.remove_default_ipv6_route();
         // There is room: the only routes were just removed.
@@ -277,10 +274,8 @@ impl<P: Platform> Inner<P> {
         if let Some(router) = router6 {
             let _ = routes.add_default_ipv6_route(router);
         }
-        let v4 = address.map(|cidr| IpAddress::Ipv4(cidr.address()));
-        self.wire.own = v4.into_iter().chain(v6.iter().map(|cidr| IpAddress::Ipv6(cidr.address()))).collect();
+        self.spread_addresses();
         self.join_tentative();
-        self.announce_soon();
         self.news = self.hooked;
     }
 }

@@ -4,7 +4,7 @@
 //! (`admission`: sockets are made when a SYN comes), connections that outlive close(2) (`conn`) and are found by their ends
 //! (`flow`, `table`), memory as far as it is used (`buffers`), losses found soon (`recovery`, `sack`), what smoltcp sends put right
 //! (`sending`), packets from their fragments and back (`reassembly`, `fragments`), addresses from servers and routers (`lease`,
-//! `dhcp`, `router`, `duplicates`), how long packets may be (`mss`, `path`, `segments`), loopback (`wire`), what a card does in place of the stack (`inspector`, `outgoing`), datagrams and the socket
+//! `dhcp`, `router`, `duplicates`), several cards (`link`, `way`), how long packets may be (`mss`, `path`, `segments`), loopback (`wire`), what a card does in place of the stack (`inspector`, `outgoing`), datagrams and the socket
 //! calls ([`tcp`], [`udp`]).
 //!
 //! Lock order: a socket's own state, then the stack, then wait queues.
@@ -23,6 +23,7 @@ mod fragments;
 mod icmp;
 mod inspector;
 mod lease;
+mod link;
 mod martian;
 mod mss;
 mod multicast;
@@ -41,16 +42,20 @@ mod sack;
 mod segments;
 mod sending;
 mod service;
+mod settings;
 mod stack;
 mod table;
 pub mod tcp;
 #[cfg(all(test, not(loom)))]
 mod tests;
 pub mod udp;
+mod way;
 mod wire;
 
 pub use address::Family;
 pub use device::NetDevice;
 pub use lease::{Addresses, Addressing, Addressing6, InterfaceInfo, Lease};
+pub use link::{Card, NAMES};
+pub use settings::AddressSettings;
 pub use smoltcp::wire::{Ipv4Address, Ipv4Cidr, Ipv6Address, Ipv6Cidr};
 pub use stack::NetStack;

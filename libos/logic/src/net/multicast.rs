@@ -2,14 +2,18 @@
 
 use super::checksum;
 use super::device::PartialChecksum;
-use super::lease::ETH0;
+use super::link::LinkId;
 use super::options::{IPPROTO_IP, IPPROTO_IPV6};
 use super::packet::Packet;
 use super::stack::Inner;
+use super::way::Wish;
 use crate::platform::Platform;
 use alloc::vec::Vec;
 use smoltcp::wire::{IpAddress, IpProtocol, Ipv4Address, Ipv6Address};
 use trapless_abi::{Errno, SysResult};
+
+/// A group on a link.
+pub(super) type Membership = (LinkId, IpAddress);
 
 /// Groups that one socket may join: net.ipv4.igmp_max_memberships.
 const MOST: usize = 20;
@@ -57,56 +61,62 @@ impl Request {
 impl<P: Platform> Inner<P> {
     /// Does what a request asks for a socket that is in these groups. ENODEV without such an interface, EADDRINUSE for a group that the
     /// socket is in, EADDRNOTAVAIL for leaving one that it is not in, ENOBUFS.
-    pub(super) fn change_groups(&mut self, groups: &mut Vec<IpAddress>, request: Request) -> SysResult<()> {
+    pub(super) fn change_groups(&mut self, groups: &mut Vec<Membership>, request: Request) -> SysResult<()> {
         let Request { join, group, address, index } = request;
-        let named = address.is_unspecified() || self.wire.own.contains(&address.into());
-        if !self.wire.has_nic() || !named || (index != 0 && index != ETH0) {
-            return Err(Errno::ENODEV);
-        }
-        let place = groups.iter().position(|other| *other == group);
+        let link = match (index, address.is_unspecified()) {
+            (0, true) => Some(self.way(group, Wish::default())?).filter(|&link| self.numbered(link).wire.has_nic()),
+            (0, false) => self.link_of(address.into()),
+            _ => Some(self.link_of_index(index)?),
+        };
+        let member = (link.ok_or(Errno::ENODEV)?, group);
+        // Who leaves a group without saying where leaves it where it is in it.
+        let anywhere = !join && index == 0 && address.is_unspecified();
+        let place = groups.iter().position(|&other| other == member || (anywhere && other.1 == group));
         match (join, place) {
             (true, Some(_)) => return Err(Errno::EADDRINUSE),
             (true, None) if groups.len() == MOST => return Err(Errno::ENOBUFS),
             (true, None) => {
                 groups.try_reserve(1).map_err(|_| Errno::ENOBUFS)?;
-                self.join(group)?;
-                groups.push(group);
+                self.join(member)?;
+                groups.push(member);
             }
             (false, Some(place)) => {
-                groups.swap_remove(place);
-                self.leave(group);
+                let member = groups.swap_remove(place);
+                self.leave(member);
             }
             (false, None) => return Err(Errno::EADDRNOTAVAIL),
         }
         Ok(())
     }
 
-    fn join(&mut self, group: IpAddress) -> SysResult<()> {
-        let members = self.groups.entry(group).or_insert(0);
-        if *members == 0 && self.iface.join_multicast_group(group).is_err() {
-            self.groups.remove(&group);
+    fn join(&mut self, member: Membership) -> SysResult<()> {
+        self.turn(member.0);
+        let members = self.groups.entry(member).or_insert(0);
+        if *members == 0 && self.link.iface.join_multicast_group(member.1).is_err() {
+            self.groups.remove(&member);
             return Err(Errno::ENOBUFS);
         }
         *members += 1;
-        self.datagrams.touched = true;
+        self.link.datagrams.touched = true;
         Ok(())
     }
 
     /// One socket less is in a group.
-    pub(super) fn leave(&mut self, group: IpAddress) {
-        let Some(members) = self.groups.get_mut(&group) else { return };
+    pub(super) fn leave(&mut self, member: Membership) {
+        let Some(members) = self.groups.get_mut(&member) else { return };
         *members -= 1;
         if *members == 0 {
-            self.groups.remove(&group);
+            self.groups.remove(&member);
+            self.turn(member.0);
             // It is a group, and joined.
-            let _ = self.iface.leave_multicast_group(group);
-            self.datagrams.touched = true;
+            let _ = self.link.iface.leave_multicast_group(member.1);
+            self.link.datagrams.touched = true;
         }
     }
 
-    /// Whether some socket of this host is in a group.
+    /// Whether some socket of this host is in a group on the current link.
     pub(super) fn is_joined(&self, group: IpAddress) -> bool {
-        self.groups.contains_key(&group)
+        !self.groups.is_empty() && self.groups.contains_key(&(self.link.number, group))
     }
 }
 

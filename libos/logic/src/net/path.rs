@@ -114,8 +114,11 @@ impl<P: Platform> Inner<P> {
         let path = Path { mtu, until: now + LIFE };
         conn.follow(Some(path));
         conn.recovery.lose_all();
-        self.wire.paths().learn(complaint.flow.remote.addr, path);
-        self.send_again(id, smol(now));
+        let link = conn.link;
+        self.on(link, |inner| {
+            inner.link.wire.paths().learn(complaint.flow.remote.addr, path);
+            inner.send_again(id, smol(now));
+        });
     }
 }
 

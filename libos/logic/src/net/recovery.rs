@@ -217,9 +217,9 @@ impl<P: Platform> Inner<P> {
     pub(super) fn send_again(&mut self, id: ConnId, now: smoltcp::time::Instant) {
         let Some(bytes) = self.duplicate(id) else { return };
         for _ in 0..=THRESHOLD {
-            let staged = self.wire.restage(bytes.clone());
+            let staged = self.link.wire.restage(bytes.clone());
             if let Some(entry) = self.table.get_mut(id).filter(|_| staged) {
-                self.iface.poll_ingress_single(now, &mut self.wire, &mut entry.set);
+                self.link.iface.poll_ingress_single(now, &mut self.link.wire, &mut entry.set);
             }
         }
         self.table.touch(id);
@@ -228,7 +228,7 @@ impl<P: Platform> Inner<P> {
     /// An acknowledgement that acknowledges nothing new, as from the peer.
     fn duplicate(&mut self, id: ConnId) -> Option<alloc::vec::Vec<u8>> {
         use tcp::State::{CloseWait, Closing, LastAck, TimeWait};
-        let mac = self.wire.mac;
+        let mac = self.link.wire.mac;
         let entry = self.table.get_mut(id)?;
         let flow = entry.flow()?;
         let (socket, conn) = entry.both();

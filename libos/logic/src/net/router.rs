@@ -163,11 +163,11 @@ pub(super) fn link_local(mac: EthernetAddress) -> Option<Ipv6Cidr> {
 impl<P: Platform> Inner<P> {
     /// Asks the routers if it is time to, and forgets what they said if it is not true any longer.
     pub(super) fn discover(&mut self, now: Instant) {
-        if self.routers.asks(now) {
-            let own = self.link_local().map(|own| own.address());
-            self.wire.send(&solicitation(self.wire.mac, own));
+        if self.link.routers.asks(now) {
+            let own = self.link.link_local().map(|own| own.address());
+            self.link.wire.send(&solicitation(self.link.wire.mac, own));
         }
-        if self.routers.expire(now) {
+        if self.link.routers.expire(now) {
             self.readdress();
         }
     }
@@ -175,10 +175,10 @@ impl<P: Platform> Inner<P> {
     /// Hears the advertisement in the staged frame.
     pub(super) fn hear_router(&mut self, content: &Content, now: Instant) {
         let Content::Router(message) = content else { return };
-        let (frame, packet) = self.wire.staged();
+        let (frame, packet) = self.link.wire.staged();
         let Some(IpAddress::Ipv6(from)) = packet.map(|packet| packet.from) else { return };
         let message = frame.get(message.clone()).unwrap_or_default();
-        if self.routers.hear(from, message, now) {
+        if self.link.routers.hear(from, message, now) {
             self.readdress();
         }
     }

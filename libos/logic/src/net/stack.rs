@@ -2,18 +2,17 @@
 
 use super::admission::{ListenKey, Listener, Verdict, reset_error};
 use super::device::{Counters, NetDevice};
-use super::duplicates::Detection;
 use super::flow::{Content, Flow, Kind, Segment, classify};
-use super::lease::{Addressing, Addressing6, Lease, LeaseHook};
+use super::lease::{Addressing, Addressing6, LeaseHook};
+use super::link::{Card, Link, LinkId, MOST};
 use super::mss;
 use super::ports::Ports;
-use super::reassembly::{Piece, Reassembly};
+use super::reassembly::Piece;
 use super::relay::Relay;
-use super::router::Routers;
 use super::sack;
 use super::table::{ConnId, Entry, Table};
 use super::udp::{Receivers, UdpDying};
-use super::wire::{MTU, Staged, Wire};
+use super::wire::{MTU, Staged};
 use crate::platform::{Platform, Supply, TimerId};
 use crate::sync::Lock;
 use crate::time;
@@ -24,10 +23,10 @@ use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::marker::PhantomData;
 use core::time::Duration;
-use smoltcp::iface::{Config, Interface, PollResult, SocketHandle, SocketSet};
+use smoltcp::iface::{PollResult, SocketSet};
 use smoltcp::socket::tcp;
 use smoltcp::time::Instant;
-use smoltcp::wire::{HardwareAddress, IpAddress};
+use smoltcp::wire::IpAddress;
 
 /// Frames handled before others get their turn.
 const BUDGET: usize = 128;
@@ -41,38 +40,29 @@ const RETRY: Duration = Duration::from_millis(1);
 /// Everything behind the stack's lock.
 pub(super) struct Inner<P: Platform> {
     platform: PhantomData<fn() -> P>,
-    pub(super) iface: Interface,
+    /// The current link, and the others in no order.
+    pub(super) link: Box<Link>,
+    pub(super) others: Vec<Box<Link>>,
     /// TCP connections.
     pub(super) table: Table,
     /// What comes for UDP sockets.
     pub(super) receivers: Receivers,
-    /// What UDP sockets send, and the DHCP client.
-    pub(super) datagrams: Datagrams,
     /// What smoltcp is shown for a segment of no connection.
     nobody: SocketSet<'static>,
-    reassembly: Reassembly,
-    pub(super) wire: Wire,
     pub(super) listeners: BTreeMap<ListenKey, Listener>,
     /// Connections in TIME-WAIT that the program has closed, oldest first.
     pub(super) time_waits: VecDeque<ConnId>,
     pub(super) udp_dying: Vec<UdpDying>,
     pub(super) tcp_ports: Ports,
     pub(super) udp_ports: Ports,
-    pub(super) dhcp: Option<SocketHandle>,
-    pub(super) lease: Option<Lease>,
-    pub(super) routers: Routers,
-    pub(super) detection: Detection,
-    /// Multicast groups, and how many sockets are in each.
-    pub(super) groups: BTreeMap<IpAddress, usize>,
-    /// What is fixed of IPv6.
-    pub(super) fixed6: Addressing6,
+    /// Multicast groups of each link, and how many sockets are in each.
+    pub(super) groups: BTreeMap<(LinkId, IpAddress), usize>,
     /// There is a hook for changes of the lease.
     pub(super) hooked: bool,
     /// The lease has changed since the hook was last called.
     pub(super) news: bool,
     /// Somebody is calling the hook.
     pub(super) announcing: bool,
-    next_announce: time::Instant,
     /// See [`Inner::economise`].
     pub(super) next_search: time::Instant,
     timer: Option<TimerId>,
@@ -91,11 +81,11 @@ pub(super) struct Datagrams {
     /// They may have something to send.
     pub(super) touched: bool,
     /// When they want to be served again.
-    due: Option<time::Instant>,
+    pub(super) due: Option<time::Instant>,
 }
 
 impl Datagrams {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { set: SocketSet::new(Vec::new()), touched: true, due: None }
     }
 }
@@ -112,42 +102,46 @@ pub(super) fn instant(at: Instant) -> time::Instant {
 impl<P: Platform> NetStack<P> {
     /// A stack on `nic`, or with loopback only. The card's interrupts are turned on by the first [`NetStack::poll`].
     pub fn new(nic: Option<Box<dyn NetDevice>>, addressing: Addressing, addressing6: Addressing6) -> Arc<Self> {
-        let mut seed = [0; 8];
-        P::random(&mut seed);
-        let mut wire = Wire::new(nic, u64::from_ne_bytes(seed) as u32);
-        P::random(&mut seed);
-        let mut config = Config::new(HardwareAddress::Ethernet(wire.mac));
-        config.random_seed = u64::from_ne_bytes(seed);
-        let iface = Interface::new(config, &mut wire, smol(P::now()));
-        let routers = Routers::new(wire.mac);
+        Self::on(Link::new::<P>(0, nic, addressing6), addressing, Vec::new())
+    }
+
+    /// As [`NetStack::new`], on several cards. Of more than there are [names](super::NAMES) for the rest is not used.
+    pub fn on_cards(cards: Vec<Card>) -> Arc<Self> {
+        let mut cards = cards.into_iter().take(MOST);
+        let Some(Card { nic, addressing, addressing6 }) = cards.next() else {
+            return Self::new(None, Addressing::None, Addressing6::None);
+        };
+        let others = cards.enumerate().map(|(before, Card { nic, addressing, addressing6 })| {
+            (Link::new::<P>(before as LinkId + 1, Some(nic), addressing6), addressing)
+        });
+        Self::on(Link::new::<P>(0, Some(nic), addressing6), addressing, others.collect())
+    }
+
+    fn on(link: Box<Link>, addressing: Addressing, others: Vec<(Box<Link>, Addressing)>) -> Arc<Self> {
+        let (others, of_others): (Vec<_>, Vec<_>) = others.into_iter().unzip();
         let mut inner = Inner {
             platform: PhantomData,
-            iface,
+            link,
+            others,
             table: Table::new::<P>(),
-            datagrams: Datagrams::new(),
             nobody: SocketSet::new(Vec::new()),
-            reassembly: Reassembly::new(),
             receivers: Receivers::new(),
-            wire,
             listeners: BTreeMap::new(),
             time_waits: VecDeque::new(),
             udp_dying: Vec::new(),
             tcp_ports: Ports::new::<P>(),
             udp_ports: Ports::new::<P>(),
-            dhcp: None,
-            lease: None,
-            routers,
-            detection: Detection::default(),
             groups: BTreeMap::new(),
-            fixed6: addressing6,
             hooked: false,
             news: false,
             announcing: false,
-            next_announce: time::Instant::ZERO,
             next_search: time::Instant::ZERO,
             timer: None,
         };
         inner.configure(addressing);
+        for (number, addressing) in (1..).zip(of_others) {
+            inner.on(number, |inner| inner.configure(addressing));
+        }
         Arc::new_cyclic(|this| Self { inner: Relay::new(inner), hook: Lock::new(None), this: this.clone() })
     }
 
@@ -164,9 +158,10 @@ impl<P: Platform> NetStack<P> {
     fn work(&self, inner: &mut Inner<P>) -> bool {
         let mut more = inner.run(true);
         if more {
-            inner.wire.kick();
+            inner.kick();
         } else {
-            more = inner.wire.rearm();
+            // Each is to be asked.
+            more = inner.links_mut().map(|link| link.wire.rearm()).filter(|&more| more).count() > 0;
         }
         self.rearm_timer(inner);
         more
@@ -178,11 +173,11 @@ impl<P: Platform> NetStack<P> {
         let mut more = false;
         let (result, later) = self.inner.with(
             |inner| {
-                inner.wire.speak_for(P::cpu);
+                inner.links_mut().for_each(|link| link.wire.speak_for(P::cpu));
                 let (result, run) = f(inner);
                 let later = run && inner.run(false);
                 if run {
-                    inner.wire.kick();
+                    inner.kick();
                     self.rearm_timer(inner);
                 }
                 (result, later || inner.news)
@@ -215,9 +210,9 @@ impl<P: Platform> NetStack<P> {
     fn rearm_timer(&self, inner: &mut Inner<P>) {
         let now = P::now();
         let blocked = inner.table.has_touched().then_some(now);
-        let (routers, detection) = (inner.routers.due(), inner.detection.due());
-        let others = [blocked, inner.datagrams.due, inner.next_death(), routers, detection];
-        let Some(at) = inner.table.next_timer().into_iter().chain(others.into_iter().flatten()).min() else { return };
+        let links = inner.links_mut().filter_map(|link| link.due()).min();
+        let all = [inner.table.next_timer(), blocked, inner.next_death(), links];
+        let Some(at) = all.into_iter().flatten().min() else { return };
         let at = at.max(now + RETRY);
         match inner.timer {
             // It fires early and is armed again then.
@@ -231,14 +226,14 @@ impl<P: Platform> NetStack<P> {
         }
     }
 
-    /// The card's Ethernet address.
+    /// The first card's Ethernet address.
     pub fn mac(&self) -> [u8; 6] {
-        self.look(|inner| inner.wire.mac.0)
+        self.look(|inner| inner.numbered(0).wire.mac.0)
     }
 
-    /// What the card has done, by its pairs of queues, and how many of its frames the stack has refused before it looked at them.
-    pub fn counters(&self) -> (Vec<Counters>, u64) {
-        self.look(|inner| inner.wire.counters())
+    /// What each card has done, by its pairs of queues, and how many of its frames the stack has refused before it looked at them.
+    pub fn counters(&self) -> Vec<(Vec<Counters>, u64)> {
+        self.look(|inner| inner.links().map(|link| link.wire.counters()).collect())
     }
 
     /// How often a call had to wait for the stack's lock, and how often an interrupt's work was left to who had it.
@@ -248,7 +243,7 @@ impl<P: Platform> NetStack<P> {
 
     /// Sockets that exist, closed ones that are not finished included.
     pub fn sockets(&self) -> usize {
-        self.look(|inner| inner.table.len() + inner.datagrams.set.iter().count())
+        self.look(|inner| inner.table.len() + inner.udp_sockets())
     }
 }
 
@@ -265,37 +260,68 @@ impl<P: Platform> Inner<P> {
     fn run(&mut self, from_nic: bool) -> bool {
         let time = P::now();
         let now = smol(time);
-        if time >= self.next_announce {
-            self.next_announce = time + ANNOUNCE;
-            self.wire.announce();
+        for number in 0..self.count() {
+            self.turn(number);
+            self.maintain(time);
         }
-        self.iface.poll_maintenance(now);
         self.table.expire(time);
         self.economise(time);
-        self.discover(time);
-        self.detect_duplicates(time);
-        self.wire.paths().expire(time);
         let mut left = BUDGET;
         loop {
-            self.ingress(now, from_nic, &mut left);
+            // Each card has its turn, whatever comes by the others.
+            let share = left.div_ceil(self.count().into());
+            let mut looped = false;
+            for number in 0..self.count() {
+                self.turn(number);
+                let mut part = share.min(left);
+                left -= part;
+                self.ingress(now, from_nic, &mut part);
+                left += part;
+            }
             self.egress(now);
-            if left == 0 || !self.wire.has_looped() {
+            for number in 0..self.count() {
+                self.turn(number);
+                looped |= self.link.wire.has_looped();
+            }
+            if left == 0 || !looped {
                 break;
             }
         }
         self.reap_udp(time);
-        self.poll_dhcp();
+        for number in 0..self.count() {
+            self.turn(number);
+            self.poll_dhcp();
+        }
         left == 0
+    }
+
+    /// What is due on the current link.
+    fn maintain(&mut self, time: time::Instant) {
+        if time >= self.link.next_announce {
+            self.link.next_announce = time + ANNOUNCE;
+            self.link.wire.announce();
+        }
+        self.link.iface.poll_maintenance(smol(time));
+        self.discover(time);
+        self.detect_duplicates(time);
+        self.link.wire.paths().expire(time);
+    }
+
+    /// Tells the cards about what was sent.
+    fn kick(&mut self) {
+        self.links_mut().for_each(|link| link.wire.kick());
     }
 
     fn ingress(&mut self, now: Instant, from_nic: bool, left: &mut usize) {
         while *left > 0 {
-            match self.wire.stage(from_nic) {
+            match self.link.wire.stage(from_nic) {
                 Staged::Nothing => break,
                 Staged::Dropped => {}
                 Staged::Frame => {
+                    let number = self.link.number;
                     self.take_staged(now);
-                    self.wire.drop_staged();
+                    self.turn(number);
+                    self.link.wire.drop_staged();
                 }
             }
             *left -= 1;
@@ -304,17 +330,17 @@ impl<P: Platform> Inner<P> {
 
     /// Hands the staged frame to smoltcp, with the sockets that it may be for.
     fn take_staged(&mut self, now: Instant) {
-        let (frame, packet) = self.wire.staged();
+        let (frame, packet) = self.link.wire.staged();
         let mut content = classify(frame, packet);
         if let Some(packet) = packet.filter(|packet| packet.part.is_some()) {
-            match self.reassembly.take(frame, packet, P::now()) {
+            match self.link.reassembly.take(frame, packet, P::now()) {
                 Piece::Whole => {}
                 Piece::Taken => return,
                 Piece::Complete(whole) => {
-                    if !self.wire.restage(whole) {
+                    if !self.link.wire.restage(whole) {
                         return;
                     }
-                    let (frame, packet) = self.wire.staged();
+                    let (frame, packet) = self.link.wire.staged();
                     content = classify(frame, packet);
                 }
             }
@@ -323,14 +349,14 @@ impl<P: Platform> Inner<P> {
             Content::Tcp(segment) => match self.judge(&segment) {
                 Verdict::Drop => {}
                 Verdict::Nobody => {
-                    self.iface.poll_ingress_single(now, &mut self.wire, &mut self.nobody);
+                    self.link.iface.poll_ingress_single(now, &mut self.link.wire, &mut self.nobody);
                 }
                 Verdict::To(id) => self.take_segment(now, id, &segment),
             },
             Content::Udp(header, data) if !self.is_for_dhcp(&header) => {
                 if !self.take_datagram(header, data) {
                     // smoltcp tells the sender, where that is right.
-                    self.iface.poll_ingress_single(now, &mut self.wire, &mut self.nobody);
+                    self.link.iface.poll_ingress_single(now, &mut self.link.wire, &mut self.nobody);
                 }
             }
             content => {
@@ -344,8 +370,8 @@ impl<P: Platform> Inner<P> {
                     self.hear_claim();
                 }
                 self.hear_router(&content, P::now());
-                self.iface.poll_ingress_single(now, &mut self.wire, &mut self.datagrams.set);
-                self.datagrams.touched = true;
+                self.link.iface.poll_ingress_single(now, &mut self.link.wire, &mut self.link.datagrams.set);
+                self.link.datagrams.touched = true;
                 if content == Content::Neighbor {
                     // Who waits for an Ethernet address does so for a second, and then asks again.
                     self.table.expire(P::now() + NEIGHBOR_SILENCE);
@@ -365,7 +391,7 @@ impl<P: Platform> Inner<P> {
         if kind != Kind::Reset && self.table.get(id).is_some_and(held) {
             return;
         }
-        let queue = self.wire.queue();
+        let queue = self.link.wire.queue();
         let Some(entry) = self.table.get_mut(id) else { return };
         let (socket, conn) = entry.both();
         if kind == Kind::Data && conn.buffers.is_excessive(socket, span) {
@@ -377,19 +403,19 @@ impl<P: Platform> Inner<P> {
         }
         let opens = matches!(before, tcp::State::Listen | tcp::State::SynSent);
         let Flow { local, remote } = segment.flow;
-        let path = if opens { self.wire.paths().known(remote.addr) } else { None };
+        let path = if opens { self.link.wire.paths().known(remote.addr) } else { None };
         let most = mss::of_packet(local.addr, path.map_or(MTU, |path| path.mtu.into()));
-        let said = if opens { self.wire.clamp_mss(most) } else { None };
+        let said = if opens { self.link.wire.clamp_mss(most) } else { None };
         // smoltcp listens to no other, and what is shown to it later must not say more than what it heard.
         let ack = ack.filter(|_| conn.buffers.expects(socket, span.start));
         if ack.is_some() && segment.options {
-            let (frame, packet) = self.wire.staged();
+            let (frame, packet) = self.link.wire.staged();
             let bytes = packet.and_then(|packet| frame.get(packet.payload.clone())).unwrap_or_default();
             conn.recovery.selected(sack::blocks(bytes));
         }
-        self.wire.exchange(&mut conn.sending);
-        self.iface.poll_ingress_single(now, &mut self.wire, &mut entry.set);
-        self.wire.exchange(&mut entry.conn.sending);
+        self.link.wire.exchange(&mut conn.sending);
+        self.link.iface.poll_ingress_single(now, &mut self.link.wire, &mut entry.set);
+        self.link.wire.exchange(&mut entry.conn.sending);
         let (socket, conn) = entry.both();
         let time = P::now();
         conn.heard = time;
@@ -417,13 +443,18 @@ impl<P: Platform> Inner<P> {
 
     /// Sends what is to be sent, as long as there is room: a packet each of those that have some.
     fn egress(&mut self, now: Instant) {
-        self.send_datagrams(now);
+        for number in 0..self.count() {
+            self.turn(number);
+            self.send_datagrams(now);
+        }
         // Connections in a row that wait for room in their queue; others may find some.
         let mut stuck = 0;
-        while stuck < self.table.touched() && self.wire.has_room() {
+        while stuck < self.table.touched() && self.links_mut().any(|link| link.wire.has_room()) {
             let Some(id) = self.table.next_touched() else { break };
-            let queue = self.table.get(id).map_or(0, |entry| entry.conn.sending.queue);
-            if self.wire.has_room_in(queue) {
+            let (link, queue) = self.table.get(id).map_or((0, 0), |entry| (entry.conn.link, entry.conn.sending.queue));
+            self.turn(link);
+            let room = self.others.is_empty() || self.link.wire.has_room();
+            if room && self.link.wire.has_room_in(queue) {
                 self.serve(now, id);
                 stuck = 0;
             } else {
@@ -440,12 +471,12 @@ impl<P: Platform> Inner<P> {
         self.check_timeout(id, now);
         let Some(entry) = self.table.get_mut(id) else { return };
         entry.conn.widen(time);
-        let sent = self.wire.sent();
+        let sent = self.link.wire.sent();
         // It may have answered a segment meanwhile.
         entry.conn.sending.last = None;
-        self.wire.exchange(&mut entry.conn.sending);
-        self.iface.poll_egress(now, &mut self.wire, &mut entry.set);
-        self.wire.exchange(&mut entry.conn.sending);
+        self.link.wire.exchange(&mut entry.conn.sending);
+        self.link.iface.poll_egress(now, &mut self.link.wire, &mut entry.set);
+        self.link.wire.exchange(&mut entry.conn.sending);
         let (socket, conn) = entry.both();
         if let Some(span) = conn.sending.last.take() {
             if !matches!(socket.state(), tcp::State::SynSent | tcp::State::SynReceived) {
@@ -461,12 +492,12 @@ impl<P: Platform> Inner<P> {
     /// there were so many frames sent, and could not send.
     fn attend(&mut self, id: ConnId, now: Instant, served: Option<u64>) {
         let Some(entry) = self.table.get_mut(id) else { return };
-        let due = self.iface.poll_at(now, &entry.set);
+        let due = self.link.iface.poll_at(now, &entry.set);
         // What smoltcp does not know of.
         let others = [entry.conn.recovery.due(), entry.conn.deadline()];
         let soonest = instant(now) + RETRY;
         match due {
-            Some(at) if at <= now && served != Some(self.wire.sent()) => self.table.touch(id),
+            Some(at) if at <= now && served != Some(self.link.wire.sent()) => self.table.touch(id),
             Some(at) => self.table.arm(id, instant(at).max(soonest)),
             None => self.table.disarm(id),
         }
@@ -474,23 +505,18 @@ impl<P: Platform> Inner<P> {
     }
 
     fn send_datagrams(&mut self, now: Instant) {
-        let due = self.datagrams.due.is_some_and(|at| at <= P::now());
-        if !core::mem::take(&mut self.datagrams.touched) && !due {
+        let due = self.link.datagrams.due.is_some_and(|at| at <= P::now());
+        if !core::mem::take(&mut self.link.datagrams.touched) && !due {
             return;
         }
         loop {
-            let sent = self.wire.sent();
-            let result = self.iface.poll_egress(now, &mut self.wire, &mut self.datagrams.set);
+            let sent = self.link.wire.sent();
+            let result = self.link.iface.poll_egress(now, &mut self.link.wire, &mut self.link.datagrams.set);
             // smoltcp does not mention the fragments it sends.
-            if result == PollResult::None && self.wire.sent() == sent {
+            if result == PollResult::None && self.link.wire.sent() == sent {
                 break;
             }
         }
-        self.datagrams.due = self.iface.poll_at(now, &self.datagrams.set).map(instant);
-    }
-
-    /// Lets smoltcp find this host at its new addresses.
-    pub(super) fn announce_soon(&mut self) {
-        self.next_announce = time::Instant::ZERO;
+        self.link.datagrams.due = self.link.iface.poll_at(now, &self.link.datagrams.set).map(instant);
     }
 }

@@ -56,8 +56,9 @@ pub(super) struct Wire {
     queues: usize,
     offloads: Offloads,
     pub(super) mac: EthernetAddress,
-    /// The addresses on the card's network.
-    pub(super) own: Vec<IpAddress>,
+    /// This host's addresses, those of the card first: so many.
+    addresses: Vec<IpAddress>,
+    own: usize,
     /// The frame that the next `receive` hands over, and the packet in it.
     staged: Place,
     packet: Option<Packet>,
@@ -87,7 +88,8 @@ impl Wire {
             nic,
             offloads,
             mac,
-            own: Vec::new(),
+            addresses: Vec::new(),
+            own: 0,
             staged: Place::Nowhere,
             packet: None,
             fresh: false,
@@ -98,6 +100,19 @@ impl Wire {
 
     pub(super) fn has_nic(&self) -> bool {
         self.nic.is_some()
+    }
+
+    /// The card's addresses, and those of this host's that other cards have.
+    pub(super) fn set_addresses(&mut self, own: impl Iterator<Item = IpAddress>, others: Vec<IpAddress>) {
+        self.addresses.clear();
+        self.addresses.extend(own);
+        self.own = self.addresses.len();
+        self.addresses.extend(others);
+    }
+
+    /// The card's addresses.
+    pub(super) fn own(&self) -> &[IpAddress] {
+        &self.addresses[..self.own]
     }
 
     /// Frames that smoltcp has sent.
@@ -147,7 +162,7 @@ impl Wire {
         let frame = nic.parts(queue).0;
         self.packet = Packet::of(frame);
         let packet = self.packet.as_ref();
-        if martian(frame, packet, &self.own) || !inspector::admits(frame, packet, integrity) {
+        if martian(frame, packet, &self.addresses) || !inspector::admits(frame, packet, integrity) {
             self.refused += 1;
             nic.release();
             return Staged::Dropped;
@@ -238,7 +253,7 @@ impl Wire {
     /// Lets smoltcp find this host at its own addresses: queues advertisements that say so.
     pub(super) fn announce(&mut self) {
         let loopback = [IpAddress::Ipv4(Ipv4Address::LOCALHOST), IpAddress::Ipv6(Ipv6Address::LOCALHOST)];
-        for &own in loopback.iter().chain(&self.own) {
+        for &own in loopback.iter().chain(&self.addresses) {
             self.out.loop_back(&neighbor::advertisement(self.mac, own));
         }
     }

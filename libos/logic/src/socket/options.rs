@@ -28,6 +28,7 @@ pub(crate) mod so {
     pub(crate) const SNDLOWAT: i32 = 19;
     pub(crate) const RCVTIMEO: i32 = 20;
     pub(crate) const SNDTIMEO: i32 = 21;
+    pub(crate) const BINDTODEVICE: i32 = 25;
     pub(crate) const TIMESTAMP: i32 = 29;
     pub(crate) const ACCEPTCONN: i32 = 30;
     pub(crate) const PROTOCOL: i32 = 38;

@@ -25,7 +25,7 @@ pub enum Error {
     NoInterrupt,
     /// No memory for its buffers.
     NoMemory,
-    /// Another network card is used already, and only one is.
+    /// There are more network cards than are used.
     Surplus,
 }
 
@@ -38,7 +38,7 @@ impl fmt::Display for Error {
             Error::Refused => f.write_str("device refused the features we need"),
             Error::NoInterrupt => f.write_str("no interrupt can be routed for it"),
             Error::NoMemory => f.write_str("no memory for its buffers"),
-            Error::Surplus => f.write_str("another network card is used already, and only one is"),
+            Error::Surplus => f.write_str("eight network cards are used already, and no more are"),
         }
     }
 }

@@ -22,14 +22,15 @@ use device::{Device, Error};
 use net::VirtioNet;
 use rng::VirtioRng;
 use trapless_logic::firmware::virtio_mmio;
+use trapless_logic::net::NAMES;
 use virtio_drivers::transport::DeviceType;
 use virtio_drivers::transport::pci::virtio_device_type;
 
 /// The devices that the libos uses, started.
 #[derive(Default)]
 pub struct Devices {
-    /// The first network card.
-    pub net: Option<Box<VirtioNet>>,
+    /// The network cards, as many as have [names](NAMES), in the order in which they were found.
+    pub net: Vec<Box<VirtioNet>>,
     /// The first entropy device.
     pub rng: Option<VirtioRng>,
     /// What was found and could not be used.
@@ -91,15 +92,15 @@ impl Devices {
     /// Starts a device and keeps it, or notes why not.
     fn add(&mut self, place: Place, device: Result<Option<Device>, Error>) {
         let started = device.and_then(|device| match device {
-            Some(device) if device.kind() == DeviceType::Network && self.net.is_none() => {
-                self.net = Some(VirtioNet::new(device, "eth0")?);
+            Some(device) if device.kind() == DeviceType::Network => {
+                let name = NAMES.get(self.net.len()).ok_or(Error::Surplus)?;
+                self.net.push(VirtioNet::new(device, name, self.net.len() as u8)?);
                 Ok(())
             }
             Some(device) if device.kind() == DeviceType::EntropySource && self.rng.is_none() => {
                 self.rng = Some(VirtioRng::new(device)?);
                 Ok(())
             }
-            Some(device) if device.kind() == DeviceType::Network => Err(Error::Surplus),
             _ => Ok(()),
         });
         if let Err(error) = started {

@@ -19,7 +19,7 @@ use trapless_logic::virtio::turns::Turns;
 use virtio_drivers::PAGE_SIZE;
 use virtio_drivers::transport::{SomeTransport, Transport};
 
-/// The address of a card that has none: locally administered, the same in every boot.
+/// The address of a card that has none: locally administered, the same in every boot. The last byte is the card's number.
 const LOCAL_MAC: [u8; 6] = [0x02, 0x54, 0x72, 0x61, 0x70, 0x00];
 /// The part of free memory that pairs beyond the first may take.
 const SHARE: usize = 16;
@@ -41,13 +41,14 @@ pub struct VirtioNet {
 }
 
 impl VirtioNet {
-    /// Takes the card over and starts it, interrupts off: the first [`NetDevice::rearm`] turns them on. They are counted under `name`.
+    /// Takes the card over and starts it, interrupts off: the first [`NetDevice::rearm`] turns them on. They are counted under `name`, which
+    /// the card of that number has.
     ///
     /// # Errors
     /// As the variants of [`Error`] say; the device is reset then.
     // Not inlined: its tables pass over the stack on their way to the heap, and the boot stack is small.
     #[inline(never)]
-    pub fn new(mut device: Device, name: &str) -> Result<Box<VirtioNet>, Error> {
+    pub fn new(mut device: Device, name: &str, number: u8) -> Result<Box<VirtioNet>, Error> {
         let cpus = percpu::cpu_count();
         let several = cpus > 1 && device.has_messages();
         let agreed = device.negotiate(|offered| features::choose(offered, several))?;
@@ -73,7 +74,9 @@ impl VirtioNet {
             }
             None => None,
         };
-        let mac = if agreed.contains(Features::MAC) { read(&mut device, 0)? } else { LOCAL_MAC };
+        let [a, b, c, d, e, _] = LOCAL_MAC;
+        let local = [a, b, c, d, e, number];
+        let mac = if agreed.contains(Features::MAC) { read(&mut device, 0)? } else { local };
         let longest = transmitters[0].longest();
         let offloads = Offloads {
             checksum: agreed.contains(Features::CSUM),

@@ -18,13 +18,13 @@ pub(in crate::net) struct Asked {
     pub(in crate::net) service: Service,
     /// The source address, of this host's.
     pub(in crate::net) source: Option<IpAddress>,
+    /// The index of the interface that it is to leave by; 0: any.
+    pub(in crate::net) interface: u32,
 }
 
 /// What is known of a datagram that came.
 pub(in crate::net) struct Known {
     pub(in crate::net) header: Header,
-    /// The index of the interface by which it came.
-    pub(in crate::net) interface: u32,
     /// The host's address on it.
     pub(in crate::net) own: IpAddress,
     /// When it came: nanoseconds since 1970.
@@ -48,12 +48,17 @@ impl Options {
             IpAddress::Ipv6(group) if group.is_multicast() => self.number(&MULTICAST_HOPS).clamp(1, 255) as u8,
             _ => self.hop_limit(to),
         };
-        let mut asked = Asked { service: Service { tos: self.service_class(to), ttl: Some(ttl) }, source: None };
+        let mut asked = Asked {
+            service: Service { tos: self.service_class(to), ttl: Some(ttl) },
+            source: None,
+            interface: self.device,
+        };
         control.iter().try_for_each(|control| self.ask(&mut asked, control))?;
         Ok(asked)
     }
 
-    fn ask(&self, Asked { service, source }: &mut Asked, Control { level, kind, data }: &Control) -> SysResult<()> {
+    fn ask(&self, asked: &mut Asked, Control { level, kind, data }: &Control) -> SysResult<()> {
+        let Asked { service, source, interface } = asked;
         let word = data.first_chunk().map(|bytes| i32::from_ne_bytes(*bytes));
         match (*level, *kind) {
             (IPPROTO_IP, ip::TOS) => {
@@ -66,7 +71,8 @@ impl Options {
             }
             // `struct in_pktinfo`: interface, source address, and one that only the receiver is told.
             (IPPROTO_IP, ip::PKTINFO) => {
-                let &[_, _, _, _, a, b, c, d, _, _, _, _] = &data[..] else { return Err(Errno::EINVAL) };
+                let &[i, j, k, l, a, b, c, d, _, _, _, _] = &data[..] else { return Err(Errno::EINVAL) };
+                self.prefer(interface, u32::from_ne_bytes([i, j, k, l]))?;
                 *source = specified(Ipv4Address::new(a, b, c, d).into());
             }
             (IPPROTO_IPV6, _) if self.family == Family::Inet => return Err(Errno::EINVAL),
@@ -79,9 +85,22 @@ impl Options {
             // `struct in6_pktinfo`: source address and interface.
             (IPPROTO_IPV6, ipv6::PKTINFO) => {
                 let octets: [u8; 16] = *data.first_chunk().filter(|_| data.len() == 20).ok_or(Errno::EINVAL)?;
+                let index = data.last_chunk().map_or(0, |index| u32::from_ne_bytes(*index));
+                self.prefer(interface, index)?;
                 *source = specified(Ipv6Address::from(octets).into());
             }
             _ => return Err(Errno::EINVAL),
+        }
+        Ok(())
+    }
+
+    /// A datagram asks for an interface. EINVAL for another than that of the socket.
+    fn prefer(&self, interface: &mut u32, index: u32) -> SysResult<()> {
+        if index != 0 {
+            if self.device != 0 && self.device != index {
+                return Err(Errno::EINVAL);
+            }
+            *interface = index;
         }
         Ok(())
     }
@@ -92,7 +111,8 @@ impl Options {
         if self.changed.is_empty() {
             return Vec::new();
         }
-        let Known { header, interface, own, at } = known();
+        let Known { header, own, at } = known();
+        let interface = header.interface;
         let word = |number: u8| i32::from(number).to_ne_bytes().to_vec();
         let mut all = Vec::new();
         let mut tell = |wanted: &Number, kind: i32, data: &dyn Fn() -> Vec<u8>| {
@@ -112,7 +132,7 @@ impl Options {
                 tell(&PACKET_INFO, ip::PKTINFO, &|| [index, own.octets(), to.octets()].concat());
                 tell(&RECEIVE_TTL, ip::TTL, &|| word(ttl));
                 tell(&RECEIVE_TOS, ip::TOS, &|| alloc::vec![tos]);
-                tell(&RECEIVE_DESTINATION, ip::RECVORIGDSTADDR, &|| Family::Inet.encode(header.to).encode());
+                tell(&RECEIVE_DESTINATION, ip::RECVORIGDSTADDR, &|| Family::Inet.encode(header.to, 0).encode());
                 tell(&PACKET_INFO6, ipv6::PKTINFO, &|| [&to.to_ipv6_mapped().octets()[..], &index].concat());
             }
             IpAddress::Ipv6(to) => {

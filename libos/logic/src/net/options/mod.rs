@@ -9,12 +9,13 @@ pub(super) use number::*;
 
 use super::address::{Family, is_loopback, resolve};
 use super::lease::LOOPBACK_MTU;
+use super::link::{ETH0, LOOPBACK, NAMES};
 use super::ports::Sharing;
 use super::wire::MTU;
 use crate::socket::options::{time_limit, time_limit_bytes};
 use alloc::vec::Vec;
 use core::time::Duration;
-use smoltcp::wire::{IpAddress, IpEndpoint};
+use smoltcp::wire::{IpAddress, IpEndpoint, Ipv4Address};
 use trapless_abi::{Errno, SysResult};
 
 /// IPPROTO_IP.
@@ -88,6 +89,8 @@ const ECN: i32 = 3;
 pub(super) struct Options {
     /// With IPV6_V6ONLY.
     pub(super) family: Family,
+    /// SO_BINDTODEVICE: the index of the only interface; 0: all.
+    pub(super) device: u32,
     /// SO_LINGER in seconds.
     pub(super) linger: Option<i32>,
     pub(super) rcvtimeo: Option<Duration>,
@@ -103,7 +106,25 @@ pub(super) struct Options {
 impl Options {
     pub(super) const fn new(family: Family, buffer: usize) -> Self {
         let (linger, rcvtimeo, sndtimeo) = (None, None, None);
-        Self { family, linger, rcvtimeo, sndtimeo, tcp: false, buffer: buffer as i32, changed: Vec::new() }
+        Self { family, device: 0, linger, rcvtimeo, sndtimeo, tcp: false, buffer: buffer as i32, changed: Vec::new() }
+    }
+
+    /// The index of the interface that packets to an address are to leave by, if it is of the link `scope` (0: of none): that of the
+    /// address, or of the socket, or for groups.
+    pub(super) fn interface(&self, scope: u32, to: IpAddress) -> u32 {
+        match to {
+            _ if scope != 0 => scope,
+            _ if self.device != 0 => self.device,
+            IpAddress::Ipv6(group) if group.is_multicast() => self.number(&MULTICAST_INTERFACE6) as u32,
+            _ => 0,
+        }
+    }
+
+    /// An address of the card by which packets to a group are to leave (IP_MULTICAST_IF), if they go to one.
+    pub(super) fn group_source(&self, to: IpAddress) -> Option<IpAddress> {
+        let IpAddress::Ipv4(group) = to else { return None };
+        let own = Ipv4Address::from(self.number(&MULTICAST_INTERFACE).to_ne_bytes());
+        (group.is_multicast() && !own.is_unspecified()).then_some(own.into())
     }
 
     /// The options that only a TCP socket has.
@@ -151,7 +172,9 @@ impl Options {
             (IPPROTO_TCP, tcp_opt::CONGESTION) if self.tcp => return choose_congestion_control(value),
             _ => {
                 // ip(7) takes single bytes for its options too.
-                let number = match (word(0), value.first()) {
+                // `struct ip_mreq` has the group in front of the interface's address.
+                let at = usize::from((level, name) == (IPPROTO_IP, ip::MULTICAST_IF) && value.len() >= 8);
+                let number = match (word(at), value.first()) {
                     (Some(number), _) => number,
                     (None, Some(&byte)) if level == IPPROTO_IP => i32::from(byte),
                     _ => return Err(Errno::EINVAL),
@@ -245,6 +268,7 @@ impl Options {
         let number = match (level, name) {
             (SOL_SOCKET, so::RCVTIMEO) => return Ok(time_limit_bytes(self.rcvtimeo)),
             (SOL_SOCKET, so::SNDTIMEO) => return Ok(time_limit_bytes(self.sndtimeo)),
+            (SOL_SOCKET, so::BINDTODEVICE) => return Ok(interface_name(self.device)),
             (SOL_SOCKET, so::LINGER) => {
                 let words = [i32::from(self.linger.is_some()), self.linger.unwrap_or(0)];
                 return Ok(words.iter().flat_map(|w| w.to_ne_bytes()).collect());
@@ -260,6 +284,16 @@ impl Options {
         };
         Ok(number.to_ne_bytes().to_vec())
     }
+}
+
+/// The name of an interface with a zero behind it; nothing for index 0.
+fn interface_name(index: u32) -> Vec<u8> {
+    let name = match index {
+        0 => return Vec::new(),
+        LOOPBACK => "lo",
+        index => NAMES.get(index.saturating_sub(ETH0) as usize).copied().unwrap_or_default(),
+    };
+    [name.as_bytes(), &[0]].concat()
 }
 
 /// ENOENT for any other than the one there is.

@@ -111,7 +111,7 @@ numbers! {
     NO_DEFRAGMENTATION = Number::told(IPPROTO_IP, ip::NODEFRAG, 0);
     /// IP_ROUTER_ALERT: for raw sockets only.
     ROUTER_ALERT = Number::new(IPPROTO_IP, ip::ROUTER_ALERT, 0, Takes::Range(1, 0));
-    /// IP_MULTICAST_IF: there is one interface that it could be.
+    /// IP_MULTICAST_IF: the address of the interface by which packets to groups leave.
     MULTICAST_INTERFACE = Number::new(IPPROTO_IP, ip::MULTICAST_IF, 0, Takes::Any);
     /// IP_MULTICAST_TTL.
     MULTICAST_TTL = Number::new(IPPROTO_IP, ip::MULTICAST_TTL, 1, Takes::RangeOrFirst(0, 255));
@@ -128,7 +128,7 @@ numbers! {
     /// IPV6_RECVTCLASS.
     RECEIVE_CLASS = Number::switch(IPPROTO_IPV6, ipv6::RECVTCLASS);
     MTU_DISCOVER6 = Number::new(IPPROTO_IPV6, ipv6::MTU_DISCOVER, 1, Takes::Range(0, 5));
-    /// IPV6_MULTICAST_IF: there is one interface that it could be.
+    /// IPV6_MULTICAST_IF: the index of the interface by which packets to groups leave.
     MULTICAST_INTERFACE6 = Number::new(IPPROTO_IPV6, ipv6::MULTICAST_IF, 0, Takes::Any);
     /// IPV6_MULTICAST_HOPS.
     MULTICAST_HOPS = Number::new(IPPROTO_IPV6, ipv6::MULTICAST_HOPS, 1, Takes::RangeOrFirst(0, 255));

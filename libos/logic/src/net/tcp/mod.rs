@@ -11,6 +11,7 @@ use super::address::Family;
 use super::admission::ListenKey;
 use super::buffers::SEND;
 use super::events::Events;
+use super::link::LinkId;
 use super::options::{IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, Options, SOL_SOCKET, ip, ipv6, so, tcp_opt};
 use super::ports::Binding;
 use super::stack::NetStack;
@@ -40,6 +41,7 @@ const UNKNOWN_MSS: i32 = 536;
 /// A connection, from connect(2) or accept(2) to close(2).
 struct Open {
     id: ConnId,
+    link: LinkId,
     local: IpEndpoint,
     peer: IpEndpoint,
     /// The handshake goes on.
@@ -131,12 +133,16 @@ impl<P: Platform> Socket<P> for TcpSocket<P> {
             (_, Some(b)) => IpEndpoint::new(b.local.named(family), b.port),
             (_, None) => family.anywhere(),
         };
-        Ok(family.encode(local))
+        let link = match core.open() {
+            Some(open) => open.link,
+            None => self.stack.look(|inner| inner.link_of(local.addr)).unwrap_or(0),
+        };
+        Ok(family.encode(local, link))
     }
 
     fn peer(&self) -> SysResult<SockAddr> {
         self.settled(|core, _| match &core.phase {
-            Phase::Open(open) if !open.connecting && !open.over => Ok(core.options.family.encode(open.peer)),
+            Phase::Open(open) if !open.connecting && !open.over => Ok(core.options.family.encode(open.peer, open.link)),
             _ => Err(Errno::ENOTCONN),
         })
     }
@@ -177,6 +183,10 @@ impl<P: Platform> Socket<P> for TcpSocket<P> {
             && (core.binding.is_some() || !matches!(core.phase, Phase::Idle))
         {
             return Err(Errno::EINVAL);
+        }
+        if (level, name) == (SOL_SOCKET, so::BINDTODEVICE) {
+            core.options.device = self.stack.look(|inner| inner.index_of_name(value))?;
+            return Ok(());
         }
         core.options.set(level, name, value)?;
         if let Phase::Open(open) = &core.phase {

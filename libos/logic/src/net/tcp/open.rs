@@ -1,13 +1,14 @@
 //! How a TCP socket gets a name and a connection: bind(2), listen(2), accept(2), connect(2).
 
 use super::{Core, Open, Phase, TcpSocket};
-use crate::net::address::{Local, resolve};
+use crate::net::address::{Local, resolve, scope};
 use crate::net::admission::Listener;
 use crate::net::conn::{Owner, new_tcp_socket};
 use crate::net::flow::Flow;
 use crate::net::options::Options;
 use crate::net::ports::{Binding, Sharing};
 use crate::net::stack::Inner;
+use crate::net::way::Wish;
 use crate::platform::{Platform, Supply};
 use crate::socket::SockAddr;
 use crate::wait::Ready;
@@ -28,9 +29,16 @@ impl<P: Platform> Inner<P> {
     }
 
     /// Starts a connection from the binding, which it takes over, or from a free port.
-    fn connect_tcp(&mut self, to: IpEndpoint, bound: &mut Option<Binding>, options: &Options) -> SysResult<Open> {
+    fn connect_tcp(
+        &mut self,
+        (to, interface): (IpEndpoint, u32),
+        bound: &mut Option<Binding>,
+        options: &Options,
+    ) -> SysResult<Open> {
         let peer = resolve(to);
-        let source = self.source_for(peer.addr)?;
+        let source = bound.and_then(|binding| binding.local.one());
+        let link = self.way(peer.addr, Wish { interface, source })?;
+        let source = self.source_for(link, peer.addr)?;
         if peer.addr.is_multicast() || self.is_broadcast(peer.addr) {
             return Err(Errno::ENETUNREACH);
         }
@@ -41,6 +49,7 @@ impl<P: Platform> Inner<P> {
         if P::memory() == Supply::Short {
             return Err(Errno::ENOBUFS);
         }
+        self.turn(link);
         let (mut socket, buffers) = new_tcp_socket::<P>()?;
         let address = bound.and_then(|b| b.local.one()).unwrap_or(source);
         if address.version() != peer.addr.version() {
@@ -54,7 +63,7 @@ impl<P: Platform> Inner<P> {
         let from = IpListenEndpoint { addr: Some(address), port: binding.port };
         let flow = Flow { local, remote: peer };
         let fresh = self.table.find(&flow).is_none();
-        if !fresh || socket.connect(self.iface.context(), peer, from).is_err() {
+        if !fresh || socket.connect(self.link.iface.context(), peer, from).is_err() {
             if bound.is_none() {
                 self.tcp_ports.give(binding);
             }
@@ -63,7 +72,7 @@ impl<P: Platform> Inner<P> {
         *bound = None;
         let id = self.add_tcp((socket, buffers), flow, binding, Owner::Program);
         self.apply(id, options);
-        Ok(Open { id, local, peer: to, connecting: true, reported: false, over: false })
+        Ok(Open { id, link, local, peer: to, connecting: true, reported: false, over: false })
     }
 }
 
@@ -98,6 +107,7 @@ impl<P: Platform> TcpSocket<P> {
             return Err(Errno::EINVAL);
         }
         let (bound, family, sharing) = (core.binding, core.options.family, core.options.sharing());
+        let device = core.options.device;
         let (binding, key) = self.stack.look(|inner| {
             let binding = match bound {
                 Some(binding) => binding,
@@ -106,7 +116,7 @@ impl<P: Platform> TcpSocket<P> {
             let (half_open, complete) = (BTreeSet::new(), VecDeque::new());
             // Only before it has a port a socket can ask to divide it.
             let sharing = Sharing { port: binding.sharing.port, ..sharing };
-            let listener = Listener { backlog, half_open, complete, sharing, waker: self.waker.clone() };
+            let listener = Listener { backlog, device, half_open, complete, sharing, waker: self.waker.clone() };
             let listening = inner.listen(binding, listener);
             if listening.is_err() && bound.is_none() {
                 inner.tcp_ports.give(binding);
@@ -131,13 +141,14 @@ impl<P: Platform> TcpSocket<P> {
         let open = self.stack.look(|inner| {
             let id = inner.accept(key)?;
             inner.apply(id, &options);
-            let socket = inner.table.get(id).ok_or(Errno::ECONNABORTED)?.socket();
+            let entry = inner.table.get(id).ok_or(Errno::ECONNABORTED)?;
+            let (link, socket) = (entry.conn.link, entry.socket());
             // A complete connection has both ends.
             let local = socket.local_endpoint().ok_or(Errno::ECONNABORTED)?;
             let peer = socket.remote_endpoint().ok_or(Errno::ECONNABORTED)?;
-            Ok(Open { id, local, peer, connecting: false, reported: true, over: false })
+            Ok(Open { id, link, local, peer, connecting: false, reported: true, over: false })
         })?;
-        let peer = options.family.encode(open.peer);
+        let peer = options.family.encode(open.peer, open.link);
         Ok((Self::with(self.stack.clone(), Phase::Open(open), options), peer))
     }
 
@@ -152,8 +163,9 @@ impl<P: Platform> TcpSocket<P> {
             if let Some(error) = core.error.take() {
                 return Err(error);
             }
+            let interface = core.options.interface(scope(address), to.addr);
             let Core { binding, options, .. } = &mut *core;
-            let open = self.stack.with(|inner| inner.connect_tcp(to, binding, options))?;
+            let open = self.stack.with(|inner| inner.connect_tcp((to, interface), binding, options))?;
             core.phase = Phase::Open(open);
             (core.shut_read, core.shut_write, core.error) = (false, false, None);
             self.settle(&mut core);

@@ -55,7 +55,7 @@ fn who_comes_second_does_without() {
     let second = host(&cable, 1);
     let told = Arc::new(Mutex::new(Vec::new()));
     let seen = told.clone();
-    second.on_lease(move |addresses| *seen.lock().unwrap() = addresses.duplicates.clone());
+    second.on_lease(move |addresses| *seen.lock().unwrap() = addresses[0].duplicates.clone());
     run(&[&first, &second], Duration::from_secs(3));
     let shared: Ipv6Address = "fd00::1".parse().unwrap();
     assert!(addresses(&first).contains(&shared) && !addresses(&second).contains(&shared));

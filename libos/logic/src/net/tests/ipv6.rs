@@ -41,7 +41,7 @@ fn connect(net: &Net, server: &Tcp, family: Family, to: &str) -> (Tcp, End, Sock
 /// An address as a socket of this family sees it.
 fn in_family(family: Family, address: SockAddr) -> SockAddr {
     let seen = [Family::Inet, Family::Inet6].into_iter().find_map(|other| other.decode(&address).ok());
-    family.encode(seen.unwrap())
+    family.encode(seen.unwrap(), 0)
 }
 
 fn carries(net: &Net, from: &dyn Socket<Sim>, to: &dyn Socket<Sim>, len: usize) {
@@ -191,7 +191,7 @@ fn a_router_gives_an_address_and_a_way_out() {
     let stack: Stack = NetStack::new(Some(nic), Addressing::None, Addressing6::Auto);
     let news = Arc::new(Mutex::new(Vec::new()));
     let seen = news.clone();
-    stack.on_lease(move |addresses| seen.lock().unwrap().push((addresses.ipv6.clone(), addresses.dns.clone())));
+    stack.on_lease(move |addresses| seen.lock().unwrap().push((addresses[0].ipv6.clone(), addresses[0].dns.clone())));
     stack.poll();
     let far = TcpSocket::new(stack.clone(), Family::Inet6);
     assert_eq!(far.connect(&addr("[2001:db8:9::1]:80")), Err(Errno::ENETUNREACH));

@@ -74,10 +74,10 @@ fn a_lease_is_taken_used_and_lost() {
     stack.on_lease({
         let news = news.clone();
         let stack = Arc::downgrade(&stack);
-        move |addresses: &Addresses| {
+        move |addresses: &[Addresses]| {
             // No lock is held: the hook may ask the stack.
-            assert_eq!(stack.upgrade().unwrap().lease(), addresses.lease);
-            news.lock().unwrap().push(addresses.lease.clone());
+            assert_eq!(stack.upgrade().unwrap().lease(), addresses[0].lease);
+            news.lock().unwrap().push(addresses[0].lease.clone());
         }
     });
     stack.poll();

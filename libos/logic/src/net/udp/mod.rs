@@ -10,12 +10,14 @@ pub(super) use outbox::Outbox;
 pub(super) use receivers::{Header, Receivers};
 pub(super) use transfer::UdpDying;
 
-use super::address::{Family, Local, resolve};
+use super::address::{Family, Local, resolve, scope};
 use super::events::Events;
-use super::multicast::Request;
+use super::link::{LinkId, MOST};
+use super::multicast::{Membership, Request};
 use super::options::{BROADCAST, IPPROTO_IP, IPPROTO_IPV6, Options, SOL_SOCKET, ip, ipv6, so};
 use super::ports::Binding;
 use super::stack::{Inner, NetStack};
+use super::way::Wish;
 use crate::data::{Sink, Source};
 use crate::eventfd::anonymous_stat;
 use crate::file::{File, IoctlArg, OpenFile};
@@ -41,12 +43,21 @@ const KIND: (i32, i32) = (2, 17);
 /// ioctl: bytes of the next datagram (udp(7)).
 const FIONREAD: u32 = 0x541b;
 
+/// The engine's socket, for envelopes of what is sent by a link, and the box with that.
+#[derive(Clone, Copy)]
+struct Post {
+    engine: SocketHandle,
+    outbox: usize,
+}
+
+/// By the links' numbers.
+type Posts = [Option<Post>; MOST];
+
 /// What a socket has in the stack once it has a port.
 #[derive(Clone, Copy)]
 struct Bound {
-    /// The engine's socket, for envelopes of what is sent, and the box with that.
-    engine: SocketHandle,
-    outbox: usize,
+    /// What it sends by each link that it has sent by.
+    posts: Posts,
     receiver: UdpId,
     binding: Binding,
 }
@@ -56,11 +67,12 @@ struct Core {
     bound: Option<Bound>,
     /// From connect(2): where datagrams go.
     peer: Option<IpEndpoint>,
-    /// The source address of datagrams to the peer.
+    /// The source address of datagrams to the peer, and the link that they leave by.
     source: IpAddress,
+    link: LinkId,
     options: Options,
     /// Multicast groups that it is in.
-    groups: Vec<IpAddress>,
+    groups: Vec<Membership>,
     shut_read: bool,
     shut_write: bool,
 }
@@ -86,18 +98,32 @@ fn new_engine() -> SysResult<Engine<'static>> {
 }
 
 impl<P: Platform> Inner<P> {
-    /// Makes an engine's socket that holds `binding`.
-    fn open_udp(&mut self, binding: Binding) -> SysResult<SocketHandle> {
-        self.room_for_one()?;
-        let count = self.datagrams.set.iter().count() + 1;
+    /// What a socket sends by the current link, made now if need be. ENOBUFS, EINVAL.
+    fn post(&mut self, bound: &mut Bound, waker: &Waker) -> SysResult<Post> {
+        let place = &mut bound.posts[usize::from(self.link.number)];
+        if let Some(post) = *place {
+            return Ok(post);
+        }
+        let set = &mut self.link.datagrams.set;
         let mut probe = Vec::<SocketStorage>::new();
-        probe.try_reserve_exact(2 * count).map_err(|_| Errno::ENOBUFS)?;
-        // Later every socket may have to move there.
-        self.udp_dying.try_reserve(count).map_err(|_| Errno::ENOBUFS)?;
+        probe.try_reserve_exact(2 * (set.iter().count() + 1)).map_err(|_| Errno::ENOBUFS)?;
         let mut engine = new_engine()?;
-        let at = IpListenEndpoint { addr: binding.local.one(), port: binding.port };
-        engine.bind(at).map_err(|_| Errno::EINVAL)?;
-        Ok(self.datagrams.set.add(engine))
+        let Binding { local, port, .. } = bound.binding;
+        engine.bind(IpListenEndpoint { addr: local.one(), port }).map_err(|_| Errno::EINVAL)?;
+        let post = Post { engine: set.add(engine), outbox: self.link.wire.outbox().open(waker.clone()) };
+        Ok(*place.insert(post))
+    }
+
+    /// Makes sure that one more socket can be there, and later be a closed one. ENOBUFS.
+    fn room_for_udp(&mut self) -> SysResult<()> {
+        self.room_for_one()?;
+        let count = self.receivers.len() + 1;
+        self.udp_dying.try_reserve(count).map_err(|_| Errno::ENOBUFS)
+    }
+
+    /// Sockets that have a port, closed ones that are not finished included.
+    pub(super) fn udp_sockets(&self) -> usize {
+        self.receivers.len() + self.udp_dying.len()
     }
 }
 
@@ -109,6 +135,7 @@ impl<P: Platform> UdpSocket<P> {
             bound: None,
             peer: None,
             source: family.anywhere().addr,
+            link: 0,
             options: Options::new(family, RECEIVE.0),
             groups: Vec::new(),
             shut_read: false,
@@ -128,10 +155,9 @@ impl<P: Platform> UdpSocket<P> {
             own => inner.bindable(core.options.family, own)?,
         };
         let binding = inner.udp_ports.take(at.port, local, core.options.sharing())?;
-        let opened = inner.receivers.add(binding, self.waker.clone()).and_then(|receiver| {
-            let engine = inner.open_udp(binding).inspect_err(|_| inner.receivers.remove(receiver))?;
-            let outbox = inner.wire.outbox().open(self.waker.clone());
-            Ok(Bound { engine, outbox, receiver, binding })
+        let opened = inner.receivers.add(binding, core.options.device, self.waker.clone()).and_then(|receiver| {
+            inner.room_for_udp().inspect_err(|_| inner.receivers.remove(receiver))?;
+            Ok(Bound { posts: Posts::default(), receiver, binding })
         });
         core.bound = Some(opened.inspect_err(|_| inner.udp_ports.give(binding))?);
         opened
@@ -164,11 +190,13 @@ impl<P: Platform> Socket<P> for UdpSocket<P> {
         let own = core.bound.map(|bound| bound.binding.local);
         let peer = resolve(core.options.family.decode_peer(address, own)?);
         let broadcast = core.options.on(&BROADCAST);
+        let interface = core.options.interface(scope(address), peer.addr);
         self.stack.look(|inner| {
-            let source = inner.route_datagram(peer.addr, broadcast)?;
+            let wish = Wish { interface, source: own.and_then(Local::one) };
+            let (link, source) = inner.route_datagram(peer.addr, wish, broadcast)?;
             let anywhere = core.options.family.anywhere();
             let bound = self.ensure(&mut core, inner, anywhere)?;
-            core.source = source;
+            (core.source, core.link) = (source, link);
             self.set_peer(&mut core, inner, bound, Some(peer));
             Ok(())
         })
@@ -177,14 +205,16 @@ impl<P: Platform> Socket<P> for UdpSocket<P> {
     fn local(&self) -> SysResult<SockAddr> {
         let core = self.core.lock();
         let family = core.options.family;
-        let Some(Bound { binding, .. }) = core.bound else { return Ok(family.encode(family.anywhere())) };
+        let Some(Bound { binding, .. }) = core.bound else { return Ok(family.encode(family.anywhere(), 0)) };
         let unbound = if core.peer.is_some() { core.source } else { binding.local.named(family) };
-        Ok(family.encode(IpEndpoint::new(binding.local.one().unwrap_or(unbound), binding.port)))
+        let own = binding.local.one().unwrap_or(unbound);
+        let link = self.stack.look(|inner| inner.link_of(own)).unwrap_or(core.link);
+        Ok(family.encode(IpEndpoint::new(own, binding.port), link))
     }
 
     fn peer(&self) -> SysResult<SockAddr> {
         let core = self.core.lock();
-        core.peer.map(|peer| core.options.family.encode(peer)).ok_or(Errno::ENOTCONN)
+        core.peer.map(|peer| core.options.family.encode(peer, core.link)).ok_or(Errno::ENOTCONN)
     }
 
     fn send(
@@ -232,6 +262,15 @@ impl<P: Platform> Socket<P> for UdpSocket<P> {
         }
         if (level, name) == (IPPROTO_IPV6, ipv6::V6ONLY) && family != Family::Inet && core.bound.is_some() {
             return Err(Errno::EINVAL);
+        }
+        if (level, name) == (SOL_SOCKET, so::BINDTODEVICE) {
+            return self.stack.look(|inner| {
+                core.options.device = inner.index_of_name(value)?;
+                if let Some(receiver) = core.bound.and_then(|bound| inner.receivers.get_mut(bound.receiver)) {
+                    receiver.device = core.options.device;
+                }
+                Ok(())
+            });
         }
         core.options.set(level, name, value)
     }
@@ -296,7 +335,7 @@ impl<P: Platform> File<P> for UdpSocket<P> {
         core.peer = None;
         let groups = core::mem::take(&mut core.groups);
         if !groups.is_empty() {
-            self.stack.with(|inner| groups.into_iter().for_each(|group| inner.leave(group)));
+            self.stack.with(|inner| groups.into_iter().for_each(|member| inner.leave(member)));
         }
         if let Some(bound) = core.bound.take() {
             self.stack.with(|inner| inner.bury_udp(bound));

@@ -23,6 +23,8 @@ pub(in crate::net) struct Header {
     pub(in crate::net) ttl: u8,
     /// The type of service (RFC 791), or DSCP and ECN (RFC 2474, RFC 3168).
     pub(in crate::net) tos: u8,
+    /// The index of the interface by which it came.
+    pub(in crate::net) interface: u32,
 }
 
 /// A datagram that has come.
@@ -36,6 +38,8 @@ pub(super) struct Arrived {
 /// The receiving side of a socket.
 pub(super) struct Receiver {
     binding: Binding,
+    /// SO_BINDTODEVICE: the index of the only interface that is heard; 0: all are.
+    pub(super) device: u32,
     /// From connect(2): nobody else is heard.
     pub(super) peer: Option<IpEndpoint>,
     queue: VecDeque<Arrived>,
@@ -62,10 +66,10 @@ impl Receiver {
             Some(false) => None,
             wanted => Some(u32::from(wanted.is_some())),
         };
-        if !self.binding.local.covers(header.to.addr) {
+        if !self.binding.local.covers(header.to.addr) || ![0, header.interface].contains(&self.device) {
             return None;
         }
-        let address = u32::from(self.binding.local.one().is_some());
+        let address = u32::from(self.binding.local.one().is_some()) + u32::from(self.device != 0);
         Some(address + fits(self.peer.map(|peer| peer == header.from))?)
     }
 
@@ -109,14 +113,19 @@ impl Receivers {
     }
 
     /// A new one. ENOBUFS.
-    pub(super) fn add(&mut self, binding: Binding, waker: Waker) -> SysResult<UdpId> {
+    pub(super) fn add(&mut self, binding: Binding, device: u32, waker: Waker) -> SysResult<UdpId> {
         let (queue, bytes) = (VecDeque::new(), 0);
         let id = self.all.vacant_key();
         let port = self.ports.entry(binding.port).or_default();
         port.try_reserve(1).map_err(|_| Errno::ENOBUFS)?;
         port.push(id);
-        self.all.insert(Receiver { binding, peer: None, queue, bytes, error: None, waker });
+        self.all.insert(Receiver { binding, device, peer: None, queue, bytes, error: None, waker });
         Ok(id)
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
     }
 
     pub(super) fn remove(&mut self, id: UdpId) {

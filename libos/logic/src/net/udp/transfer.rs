@@ -2,14 +2,15 @@
 
 use super::outbox::{Letter, SEND};
 use super::receivers::{Arrived, Header};
-use super::{Bound, Core, UdpSocket};
+use super::{Bound, Core, Post, Posts, UdpSocket};
 use crate::data::{Sink, Source};
-use crate::net::address::resolve;
-use crate::net::lease::{ETH0, LOOPBACK};
+use crate::net::address::{resolve, scope, source_v6};
+use crate::net::link::{LOOPBACK, LinkId};
 use crate::net::options::{Asked, BROADCAST, Known};
 use crate::net::ports::Binding;
 use crate::net::service::Service;
 use crate::net::stack::Inner;
+use crate::net::way::Wish;
 use crate::platform::Platform;
 use crate::socket::{Control, MsgFlags, Received, SockAddr};
 use crate::time;
@@ -17,7 +18,6 @@ use crate::wait::Ready;
 use alloc::vec::Vec;
 use core::ops::Range;
 use core::time::Duration;
-use smoltcp::iface::SocketHandle;
 use smoltcp::phy::PacketMeta;
 use smoltcp::socket::udp::{Socket as Engine, UdpMetadata};
 use smoltcp::wire::{IpAddress, IpEndpoint, Ipv6Address};
@@ -34,80 +34,102 @@ const LAST_WORDS: Duration = Duration::from_secs(3);
 
 /// A closed socket that still has datagrams to send.
 pub(in crate::net) struct UdpDying {
-    handle: SocketHandle,
-    outbox: usize,
+    posts: Posts,
     binding: Binding,
     pub(in crate::net) deadline: time::Instant,
 }
 
 impl<P: Platform> Inner<P> {
-    /// The source address for a datagram. ENETUNREACH, EACCES for a broadcast address without SO_BROADCAST.
-    pub(super) fn route_datagram(&self, to: IpAddress, may_broadcast: bool) -> SysResult<IpAddress> {
+    /// The link and the source address for a datagram. ENETUNREACH, ENODEV, EACCES for a broadcast address without SO_BROADCAST.
+    pub(super) fn route_datagram(
+        &self,
+        to: IpAddress,
+        wish: Wish,
+        may_broadcast: bool,
+    ) -> SysResult<(LinkId, IpAddress)> {
         if self.is_broadcast(to) && !may_broadcast {
             return Err(Errno::EACCES);
         }
+        let number = self.way(to, wish)?;
+        let link = self.numbered(number);
         // They leave by the card, without a route.
-        match to {
+        let source = match to {
             IpAddress::Ipv4(v4) if v4.is_multicast() || v4.is_broadcast() => {
-                let own = self.wire.own.iter().find(|own| own.version() == to.version());
+                let own = link.wire.own().iter().find(|own| own.version() == to.version());
                 own.copied().ok_or(Errno::ENETUNREACH)
             }
             IpAddress::Ipv6(v6) if v6.is_multicast() => {
-                let source = self.source_v6(v6).or_else(|| self.source_v6(LINK));
+                let source = source_v6(link, v6).or_else(|| source_v6(link, LINK));
                 source.map(IpAddress::Ipv6).ok_or(Errno::ENETUNREACH)
             }
-            _ => self.source_for(to),
-        }
+            _ => self.source_for(number, to),
+        };
+        Ok((number, source?))
     }
 
     /// Gives the datagram in the staged frame to the sockets it is for; false if there is none.
-    pub(in crate::net) fn take_datagram(&mut self, header: Header, data: Range<usize>) -> bool {
+    pub(in crate::net) fn take_datagram(&mut self, mut header: Header, data: Range<usize>) -> bool {
         let to = header.to.addr;
         let all = self.is_broadcast(to) || self.is_joined(to);
         let ours = all || self.is_own(to);
-        let data = self.wire.staged().0.get(data).unwrap_or_default();
+        // No card brings what is from this host.
+        header.interface = if self.is_own(header.from.addr) { LOOPBACK } else { self.link.index() };
+        let data = self.link.wire.staged().0.get(data).unwrap_or_default();
         ours && self.receivers.deliver::<P>(header, data, all)
     }
 
     /// What is known of a datagram that came.
     fn known(&self, header: Header, at: u64) -> Known {
         let to = header.to.addr;
-        let mut own = self.wire.own.iter().filter(|own| own.version() == to.version());
-        Known {
-            header,
-            // No card brings what is from this host.
-            interface: if self.is_own(header.from.addr) { LOOPBACK } else { ETH0 },
-            own: if self.is_own(to) { to } else { own.next().copied().unwrap_or(to) },
-            at,
-        }
+        let link = self.link_of_index(header.interface).unwrap_or(0);
+        let mut own = self.numbered(link).wire.own().iter().filter(|own| own.version() == to.version());
+        Known { header, own: if self.is_own(to) { to } else { own.next().copied().unwrap_or(to) }, at }
     }
 
     /// Closes a socket; what it has to send goes first.
-    pub(super) fn bury_udp(&mut self, Bound { engine, outbox, receiver, binding }: Bound) {
+    pub(super) fn bury_udp(&mut self, Bound { posts, receiver, binding }: Bound) {
         self.receivers.remove(receiver);
-        self.udp_dying.push(UdpDying { handle: engine, outbox, binding, deadline: P::now() + LAST_WORDS });
+        self.udp_dying.push(UdpDying { posts, binding, deadline: P::now() + LAST_WORDS });
     }
 
-    /// Whether a datagram of `len` bytes can be sent now; if not, the socket is told when that may be different.
-    fn has_room(&mut self, bound: Bound, len: usize) -> bool {
-        if self.datagrams.set.get::<Engine>(bound.engine).send_queue() == 0 {
-            self.wire.outbox().forget(bound.outbox);
+    /// Whether a datagram of `len` bytes can be sent now by each link that the socket sends by; if not, the socket is told when that may
+    /// be different.
+    fn has_room(&mut self, bound: &Bound, len: usize) -> bool {
+        let mut room = true;
+        for link in self.links_mut() {
+            let Some(Post { engine, outbox }) = bound.posts[usize::from(link.number)] else { continue };
+            if link.datagrams.set.get::<Engine>(engine).send_queue() == 0 {
+                link.wire.outbox().forget(outbox);
+            }
+            room &= link.wire.outbox().has_room(outbox, len);
         }
-        self.wire.outbox().has_room(bound.outbox, len)
+        room
+    }
+
+    /// Whether a closed socket has sent everything.
+    fn is_silent(&self, posts: &Posts) -> bool {
+        self.links().all(|link| {
+            let post = posts[usize::from(link.number)];
+            post.is_none_or(|post| link.datagrams.set.get::<Engine>(post.engine).send_queue() == 0)
+        })
     }
 
     /// Removes closed sockets that have nothing to send.
     pub(in crate::net) fn reap_udp(&mut self, now: time::Instant) {
         let mut at = 0;
         while let Some(dying) = self.udp_dying.get(at) {
-            if now >= dying.deadline || self.datagrams.set.get::<Engine>(dying.handle).send_queue() == 0 {
-                let dying = self.udp_dying.swap_remove(at);
-                self.datagrams.set.remove(dying.handle);
-                self.wire.outbox().close(dying.outbox);
-                self.udp_ports.give(dying.binding);
-            } else {
+            if now < dying.deadline && !self.is_silent(&dying.posts) {
                 at += 1;
+                continue;
             }
+            let UdpDying { posts, binding, .. } = self.udp_dying.swap_remove(at);
+            for link in self.links_mut() {
+                if let Some(Post { engine, outbox }) = posts[usize::from(link.number)] {
+                    link.datagrams.set.remove(engine);
+                    link.wire.outbox().close(outbox);
+                }
+            }
+            self.udp_ports.give(binding);
         }
     }
 }
@@ -133,11 +155,14 @@ impl<P: Platform> UdpSocket<P> {
         if core.shut_write {
             return Err(Errno::EPIPE);
         }
-        let to = match to {
-            Some(to) => resolve(core.options.family.decode_to(to)?),
-            None => core.peer.ok_or(Errno::EDESTADDRREQ)?,
+        let (to, scope) = match to {
+            Some(to) => (resolve(core.options.family.decode_to(to)?), scope(to)),
+            None => (core.peer.ok_or(Errno::EDESTADDRREQ)?, 0),
         };
-        let asked = core.options.asked(control, to.addr)?;
+        let mut asked = core.options.asked(control, to.addr)?;
+        if asked.interface == 0 {
+            asked.interface = core.options.interface(scope, to.addr);
+        }
         let len = from.remaining();
         if len > MAX_DATAGRAM {
             return Err(Errno::EMSGSIZE);
@@ -157,20 +182,27 @@ impl<P: Platform> UdpSocket<P> {
         inner: &mut Inner<P>,
         from: &mut dyn Source,
         len: usize,
-        (to, Asked { service, source: asked }): (IpEndpoint, Asked),
+        (to, Asked { service, source: asked, interface }): (IpEndpoint, Asked),
     ) -> SysResult<usize> {
-        let source = inner.route_datagram(to.addr, core.options.on(&BROADCAST))?;
-        let bound = self.ensure(core, inner, core.options.family.anywhere())?;
+        let own = core.bound.and_then(|bound| bound.binding.local.one()).filter(|own| !own.is_multicast());
+        // Of a connected socket the way was found then, from that address.
+        let found = Some(core.source).filter(|_| core.peer == Some(to));
+        let likely = || found.or_else(|| core.options.group_source(to.addr));
+        let wish = Wish { interface, source: asked.or(own).or_else(likely) };
+        let (link, source) = inner.route_datagram(to.addr, wish, core.options.on(&BROADCAST))?;
+        let mut bound = self.ensure(core, inner, core.options.family.anywhere())?;
         if let Some(error) = inner.receivers.get_mut(bound.receiver).and_then(|receiver| receiver.error.take()) {
             return Err(error);
         }
-        let bound_to = bound.binding.local.one().filter(|own| !own.is_multicast());
-        let source = asked.or(bound_to).unwrap_or(source);
+        let source = asked.or(own).unwrap_or(source);
         if source.version() != to.addr.version() || asked.is_some_and(|own| !inner.is_own(own)) {
             return Err(Errno::EINVAL);
         }
+        inner.turn(link);
+        let post = inner.post(&mut bound, &self.waker)?;
+        core.bound = Some(bound);
         // The source can be read only once, so the room must be certain.
-        if !inner.has_room(bound, len) {
+        if !inner.has_room(&bound, len) {
             return Err(Errno::EAGAIN);
         }
         let mut data = Vec::new();
@@ -182,13 +214,14 @@ impl<P: Platform> UdpSocket<P> {
         if inner.is_joined(to.addr) && core.options.loops(to.addr) {
             let from = IpEndpoint::new(source, bound.binding.port);
             let Service { tos, ttl } = service;
-            inner.receivers.deliver::<P>(Header { from, to, ttl: ttl.unwrap_or(1), tos }, &data, true);
+            let header = Header { from, to, ttl: ttl.unwrap_or(1), tos, interface: LOOPBACK };
+            inner.receivers.deliver::<P>(header, &data, true);
         }
-        let envelope = inner.wire.outbox().put(bound.outbox, Letter { data, service })?;
+        let envelope = inner.link.wire.outbox().put(post.outbox, Letter { data, service })?;
         let metadata = UdpMetadata { endpoint: to, local_address: Some(source), meta: PacketMeta::default() };
         // There is room for as many as the box holds.
-        let _ = inner.datagrams.set.get_mut::<Engine>(bound.engine).send_slice(&envelope, metadata);
-        inner.datagrams.touched = true;
+        let _ = inner.link.datagrams.set.get_mut::<Engine>(post.engine).send_slice(&envelope, metadata);
+        inner.link.datagrams.touched = true;
         Ok(len)
     }
 
@@ -207,11 +240,15 @@ impl<P: Platform> UdpSocket<P> {
             let (len, room) = (data.len(), to.remaining());
             let pushed = if len > 0 && room > 0 { to.push(data)? } else { 0 };
             let mut received = Received::bytes(if flags.contains(MsgFlags::TRUNC) { len } else { pushed });
-            received.from = Some(core.options.family.encode(header.from));
             received.truncated = len > room;
             if !flags.contains(MsgFlags::PEEK) {
                 receiver.drop_first();
             }
+            let link = match header.interface {
+                LOOPBACK => inner.link_of(header.from.addr),
+                index => inner.link_of_index(index).ok(),
+            };
+            received.from = Some(core.options.family.encode(header.from, link.unwrap_or(0)));
             received.control = core.options.told(|| inner.known(header, at));
             Ok(received)
         })
@@ -237,7 +274,7 @@ impl<P: Platform> UdpSocket<P> {
         ready.set(Ready::HUP, core.shut_read && core.shut_write);
         let Some(bound) = core.bound else { return ready | Ready::WRITABLE };
         self.stack.look(|inner| {
-            let room = inner.has_room(bound, ROOM);
+            let room = inner.has_room(&bound, ROOM);
             ready.set(Ready::WRITABLE, room || core.shut_write);
             if let Some(receiver) = inner.receivers.get(bound.receiver) {
                 ready.set(Ready::ERR, receiver.error.is_some());
