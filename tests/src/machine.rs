@@ -30,7 +30,7 @@ impl Kind {
     }
 
     /// The ending of a virtio device's name on this machine's bus.
-    fn bus(self) -> &'static str {
+    pub fn bus(self) -> &'static str {
         if self == Self::Microvm { "device" } else { "pci" }
     }
 }

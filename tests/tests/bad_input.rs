@@ -77,11 +77,25 @@ fn no_network_card_is_no_disaster() -> Result<()> {
     vm.wait_for(READY).map(drop)
 }
 
-/// One network card is used; the user hears about the other.
+/// Settings for a network card that is not there are told; the others count.
 #[test]
-fn a_second_network_card_is_mentioned() -> Result<()> {
-    let extra = ["-netdev", "user,id=other", "-device", "virtio-net-pci,netdev=other"].map(str::to_owned).to_vec();
-    let mut vm = Vm::boot("two-networks", &Machine { extra, ..Machine::new(image()) })?;
-    vm.wait_for("another network card is used already")?;
+fn settings_for_a_missing_network_card_are_told() -> Result<()> {
+    let append = "ip=eth1:10.0.3.5/24 ip6=eth4:none".into();
+    let mut vm = Vm::boot("missing-card", &Machine { append, ..Machine::new(image()) })?;
+    vm.wait_for("ip=eth1: there is no such network card; there are 1")?;
+    vm.wait_for("ip=eth4: there is no such network card; there are 1")?;
+    vm.wait_for(READY).map(drop)
+}
+
+/// Eight network cards are used; the user hears about a ninth.
+#[test]
+fn a_ninth_network_card_is_mentioned() -> Result<()> {
+    let card = |number| {
+        let netdev = format!("hubport,id=n{number},hubid=0");
+        ["-netdev".into(), netdev, "-device".into(), format!("virtio-net-pci,netdev=n{number}")]
+    };
+    let extra = (1..9).flat_map(card).collect();
+    let mut vm = Vm::boot("nine-networks", &Machine { extra, memory: 512, ..Machine::new(image()) })?;
+    vm.wait_for("eight network cards are used already")?;
     vm.wait_for(READY).map(drop)
 }

@@ -267,15 +267,16 @@ impl<P: Platform> Inner<P> {
         self.table.expire(time);
         self.economise(time);
         let mut left = BUDGET;
-        loop {
+        let more = loop {
             // Each card has its turn, whatever comes by the others.
             let share = left.div_ceil(self.count().into());
-            let mut looped = false;
+            let (mut looped, mut more) = (false, false);
             for number in 0..self.count() {
                 self.turn(number);
                 let mut part = share.min(left);
                 left -= part;
                 self.ingress(now, from_nic, &mut part);
+                more |= part == 0;
                 left += part;
             }
             self.egress(now);
@@ -284,15 +285,15 @@ impl<P: Platform> Inner<P> {
                 looped |= self.link.wire.has_looped();
             }
             if left == 0 || !looped {
-                break;
+                break more;
             }
-        }
+        };
         self.reap_udp(time);
         for number in 0..self.count() {
             self.turn(number);
             self.poll_dhcp();
         }
-        left == 0
+        more
     }
 
     /// What is due on the current link.

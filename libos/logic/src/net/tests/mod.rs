@@ -1,6 +1,7 @@
 //! The network on a simulated wire.
 
 mod backlog;
+mod cards;
 mod duplicates;
 mod epoll;
 mod fuzz;

@@ -3,7 +3,7 @@
 //! Everything runs on the test's own thread: a test is the same in each run, and minutes of retransmissions take no time.
 
 use crate::net::device::{Arrival, Counters, Integrity, NetDevice, Offloads, Orders, PartialChecksum, Transmitter};
-use crate::net::{Addressing, Addressing6, NetStack};
+use crate::net::{Addressing, Addressing6, Card, NetStack};
 use crate::platform::{Platform, SparseName, Supply, TimerId};
 use crate::time::Instant;
 use crate::wait::{Observer, Ready};
@@ -163,6 +163,8 @@ pub struct Cable {
     pub queues: [usize; 2],
     /// By which queue each card has sent, and to which port.
     pub sent_by: [Vec<(usize, u16)>; 2],
+    /// Its number, which is in the Ethernet addresses of its cards.
+    pub number: u8,
     /// The queue of either card that is full.
     pub full: Option<usize>,
     /// Bytes of a packet that a router in the middle sends on. It says so to who sends longer ones.
@@ -366,7 +368,7 @@ impl Nic {
 
 impl NetDevice for Nic {
     fn mac(&self) -> [u8; 6] {
-        [2, 0, 0, 0, 0, 10 + self.port.end as u8]
+        [2, 0, 0, 0, self.port.cable.lock().unwrap().number, 10 + self.port.end as u8]
     }
 
     fn offloads(&self) -> Offloads {
@@ -451,6 +453,8 @@ pub struct Net {
     pub a: Stack,
     pub b: Stack,
     pub cable: Arc<Mutex<Cable>>,
+    /// Further hosts, each on a cable of its own to host a.
+    pub others: Vec<(Stack, Arc<Mutex<Cable>>)>,
     /// Events so far.
     pub steps: Cell<u64>,
 }
@@ -488,22 +492,55 @@ impl Net {
             stack.poll();
             stack
         };
-        let net = Self { a: host(0), b: host(1), cable, steps: Cell::new(0) };
+        let net = Self { a: host(0), b: host(1), cable, others: Vec::new(), steps: Cell::new(0) };
         // Until the hosts know that nobody else has their addresses.
         net.sleep(Duration::from_secs(2));
         net.steps.set(0);
         net
     }
 
+    /// Host a with a card on each of so many cables. On cable N it is 10.0.N.1 and fd00:N::1, and the host beyond is 10.0.N.2 and
+    /// fd00:N::2, and a router if `router` is N.
+    pub fn with_cards(count: u8, router: Option<u8>) -> Self {
+        let cable = |number| Arc::new(Mutex::new(Cable { ring: 64, number, ..Cable::default() }));
+        let cables: Vec<_> = (0..count).map(cable).collect();
+        let card = |number: u8, end: usize| {
+            let host = 1 + end as u8;
+            let v6 = |host: u8| Ipv6Address::new(0xfd00, number.into(), 0, 0, 0, 0, 0, host.into());
+            let here = (end == 0).then_some(()).filter(|()| router == Some(number));
+            Card {
+                nic: Box::new(Nic::new(&cables[usize::from(number)], end, Offloads::default())),
+                addressing: Addressing::Static {
+                    address: Ipv4Cidr::new(Ipv4Address::new(10, 0, number, host), 24),
+                    router: here.map(|()| Ipv4Address::new(10, 0, number, 2)),
+                },
+                addressing6: Addressing6::Static { address: Ipv6Cidr::new(v6(host), 64), router: here.map(|()| v6(2)) },
+            }
+        };
+        let started = |cards| {
+            let stack = NetStack::on_cards(cards);
+            stack.poll();
+            stack
+        };
+        let a = started((0..count).map(|number| card(number, 0)).collect());
+        let mut beyond = (0..count).map(|number| started(vec![card(number, 1)]));
+        let b = beyond.next().unwrap();
+        let others = beyond.zip(cables.iter().skip(1).cloned()).collect();
+        let net = Self { a, b, cable: cables[0].clone(), others, steps: Cell::new(0) };
+        net.sleep(Duration::from_secs(2));
+        net
+    }
+
     /// Goes to the next event, if there is one before `limit`.
     fn step(&self, limit: u64) -> bool {
         let timer = WORLD.with_borrow(|w| w.timers.first_key_value().map(|(&(at, _), _)| at.as_nanos()));
-        let arrival = self.cable.lock().unwrap().next_arrival();
-        let Some(next) = timer.into_iter().chain(arrival).min().filter(|&at| at <= limit) else { return false };
+        let cables = self.others.iter().map(|(_, cable)| cable).chain([&self.cable]);
+        let arrivals = cables.filter_map(|cable| cable.lock().unwrap().next_arrival());
+        let Some(next) = timer.into_iter().chain(arrivals).min().filter(|&at| at <= limit) else { return false };
         WORLD.with_borrow_mut(|w| w.now = w.now.max(next));
         self.steps.set(self.steps.get() + 1);
         fire();
-        for stack in [&self.a, &self.b] {
+        for stack in [&self.a, &self.b].into_iter().chain(self.others.iter().map(|(stack, _)| stack)) {
             while stack.poll() {}
         }
         true
