@@ -13,7 +13,6 @@ use trapless_logic::net::device::Counters;
 use trapless_logic::net::{Addresses, Addressing, Card, NetDevice, NetStack};
 use trapless_logic::vfs::At;
 use trapless_platform::irq::{self, Softirq};
-use trapless_platform::virtio::net::VirtioNet;
 use trapless_platform::x86::X86;
 
 static STACK: Once<Arc<NetStack<X86>>> = Once::new();
@@ -26,7 +25,7 @@ fn on_softirq() {
 }
 
 /// Starts the stack on the cards, if there are some, and with loopback in any case.
-pub fn start(cards: Vec<Box<VirtioNet>>, config: &Config) -> Arc<NetStack<X86>> {
+pub fn start(cards: Vec<Box<dyn NetDevice>>, config: &Config) -> Arc<NetStack<X86>> {
     if cards.is_empty() && config.addresses.of(0).0 != Addressing::None {
         log::warn!("no network card: only loopback works");
     }
@@ -35,7 +34,7 @@ pub fn start(cards: Vec<Box<VirtioNet>>, config: &Config) -> Arc<NetStack<X86>> 
     }
     let card = |(number, nic)| {
         let (addressing, addressing6) = config.addresses.of(number);
-        Card { nic: nic as Box<dyn NetDevice>, addressing, addressing6 }
+        Card { nic, addressing, addressing6 }
     };
     let stack = STACK.call_once(|| NetStack::on_cards(cards.into_iter().enumerate().map(card).collect())).clone();
     stack.on_lease(configured);

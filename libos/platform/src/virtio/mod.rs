@@ -22,7 +22,7 @@ use device::{Device, Error};
 use net::VirtioNet;
 use rng::VirtioRng;
 use trapless_logic::firmware::virtio_mmio;
-use trapless_logic::net::NAMES;
+use trapless_logic::net::{NAMES, NetDevice};
 use virtio_drivers::transport::DeviceType;
 use virtio_drivers::transport::pci::virtio_device_type;
 
@@ -30,7 +30,7 @@ use virtio_drivers::transport::pci::virtio_device_type;
 #[derive(Default)]
 pub struct Devices {
     /// The network cards, as many as have [names](NAMES), in the order in which they were found.
-    pub net: Vec<Box<VirtioNet>>,
+    pub net: Vec<Box<dyn NetDevice>>,
     /// The first entropy device.
     pub rng: Option<VirtioRng>,
     /// What was found and could not be used.
