@@ -184,7 +184,7 @@ impl<P: Platform> UdpSocket<P> {
         len: usize,
         (to, Asked { service, source: asked, interface }): (IpEndpoint, Asked),
     ) -> SysResult<usize> {
-        let own = core.bound.and_then(|bound| bound.binding.local.one()).filter(|own| !own.is_multicast());
+        let own = core.bound.as_ref().and_then(|bound| bound.binding.local.one()).filter(|own| !own.is_multicast());
         // Of a connected socket the way was found then, from that address.
         let found = Some(core.source).filter(|_| core.peer == Some(to));
         let likely = || found.or_else(|| core.options.group_source(to.addr));
@@ -229,7 +229,7 @@ impl<P: Platform> UdpSocket<P> {
     pub(super) fn do_recv(&self, to: &mut dyn Sink, flags: MsgFlags) -> SysResult<Received<P>> {
         let core = self.core.lock();
         let nothing = || if core.shut_read { Ok(Received::bytes(0)) } else { Err(Errno::EAGAIN) };
-        let Some(bound) = core.bound else { return nothing() };
+        let Some(bound) = &core.bound else { return nothing() };
         self.stack.look(|inner| {
             let Some(receiver) = inner.receivers.get_mut(bound.receiver) else { return nothing() };
             if let Some(error) = receiver.error.take() {
@@ -256,14 +256,14 @@ impl<P: Platform> UdpSocket<P> {
 
     /// Bytes of the next datagram.
     pub(super) fn next_len(&self) -> Option<usize> {
-        let bound = self.core.lock().bound?;
-        self.stack.look(|inner| Some(inner.receivers.get(bound.receiver)?.first()?.data.len()))
+        let receiver = self.core.lock().bound.as_ref()?.receiver;
+        self.stack.look(|inner| Some(inner.receivers.get(receiver)?.first()?.data.len()))
     }
 
     /// SO_ERROR.
     pub(super) fn take_error(&self) -> Option<Errno> {
-        let bound = self.core.lock().bound?;
-        self.stack.look(|inner| inner.receivers.get_mut(bound.receiver)?.error.take())
+        let receiver = self.core.lock().bound.as_ref()?.receiver;
+        self.stack.look(|inner| inner.receivers.get_mut(receiver)?.error.take())
     }
 
     /// poll(2).
@@ -272,9 +272,9 @@ impl<P: Platform> UdpSocket<P> {
         let mut ready = Ready::empty();
         ready.set(Ready::READABLE | Ready::RDHUP, core.shut_read);
         ready.set(Ready::HUP, core.shut_read && core.shut_write);
-        let Some(bound) = core.bound else { return ready | Ready::WRITABLE };
+        let Some(bound) = &core.bound else { return ready | Ready::WRITABLE };
         self.stack.look(|inner| {
-            let room = inner.has_room(&bound, ROOM);
+            let room = inner.has_room(bound, ROOM);
             ready.set(Ready::WRITABLE, room || core.shut_write);
             if let Some(receiver) = inner.receivers.get(bound.receiver) {
                 ready.set(Ready::ERR, receiver.error.is_some());
