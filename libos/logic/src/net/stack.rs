@@ -319,9 +319,7 @@ impl<P: Platform> Inner<P> {
                 Staged::Nothing => break,
                 Staged::Dropped => {}
                 Staged::Frame => {
-                    let number = self.link.number;
                     self.take_staged(now);
-                    self.turn(number);
                     self.link.wire.drop_staged();
                 }
             }

@@ -118,6 +118,17 @@ fn all_addresses_of_the_host_are_the_host() {
     assert_eq!(send_to(&other, b"back", "10.0.0.1:7"), Ok(4));
     net.sleep(Duration::from_millis(10));
     assert_eq!(recv_from(&one, 9), Ok((b"back".to_vec(), addr("10.0.1.1:8"))));
+    let server = listener(&net.a, 90, 8);
+    let client = TcpSocket::new(net.a.clone(), Family::Inet);
+    client.bind(&addr("10.0.0.1:0")).unwrap();
+    assert!(matches!(client.connect(&addr("10.0.1.1:90")), Err(Errno::EINPROGRESS) | Ok(())));
+    let mut accepted = None;
+    assert!(net.run(Duration::from_secs(1), || {
+        accepted = accepted.take().or_else(|| server.accept().ok());
+        accepted.is_some()
+    }));
+    echo(&net, &*client, &*accepted.unwrap().0, &pattern(20_000));
+    assert_eq!(own(&*client), "10.0.0.1");
     assert_eq!(frames(&net), before, "nothing of it is on a wire");
 }
 
