@@ -10,6 +10,7 @@ extern crate alloc;
 pub mod cmdline;
 pub mod data;
 pub mod dirent;
+pub mod dl;
 pub mod epoll;
 pub mod erl_args;
 pub mod eventfd;

@@ -13,7 +13,6 @@ pub mod pack;
 pub mod rel;
 pub mod report;
 pub mod start;
-pub mod term;
 #[cfg(test)]
 mod testing;
 pub mod unpack;
@@ -31,6 +30,8 @@ use rootfs_recipe::{
     tree::{Tree, list, name_of, read},
     verify,
 };
+
+pub use rootfs_recipe::term;
 
 use crate::{
     applications::{Found, Otp},
