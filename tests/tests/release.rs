@@ -59,8 +59,9 @@ fn release(name: &str) -> Result<PathBuf> {
 
 fn pack(release: &Path, additions: Additions) -> Result<Packed> {
     let erts = erts()?;
-    let otp = Otp { root: &erts.otp, erts: &erts.erts_version, objects: &[&erts.beam] };
-    let wish = Wish { release, additions, app: None, strip: true, allow_native: false };
+    let otp = Otp { root: &erts.otp, erts: &erts.erts_version, objects: &[&erts.beam], libc: &erts.libc() };
+    let no_syscalls = variant::entry() == "direct";
+    let wish = Wish { release, additions, app: None, strip: true, allow_native: false, nifs: None, no_syscalls };
     rootfs_release::pack(&wish, &otp, &repository().join("rootfs"), &release.with_extension("work"))
 }
 

@@ -61,6 +61,9 @@ pub struct BuildOptions {
     /// Put your own code in: a folder with modules (.erl, .beam), an application, or several applications
     #[arg(long, value_name = "DIR")]
     pub app: Option<PathBuf>,
+    /// Compile an application's NIFs or drivers (C, C++) and put them in, in the place of its own shared libraries (may be given several times)
+    #[arg(long, value_name = "[APP=]DIR")]
+    pub nif: Vec<String>,
     /// Build with checks (debug assertions, overflow)
     #[arg(long)]
     pub debug: bool,
@@ -334,6 +337,11 @@ mod tests {
         assert!(!run(&[]).build.debug);
         assert!(run(&["--debug"]).build.debug);
         assert!(Cli::try_parse_from(["xtask", "run", "--cpus", "0"]).is_err());
+    }
+
+    #[test]
+    fn native_code_is_of_several_applications() {
+        assert_eq!(run(&["--nif", "deps/jiffy", "--nif", "x=y"]).build.nif, ["deps/jiffy", "x=y"]);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use trapless_tests::repository;
 use crate::{
     build,
     cli::{BuildOptions, ImageOptions, ReleaseOptions},
-    setup,
+    nifs, setup,
 };
 
 /// Makes the image, says what is in it, and puts it where the user wants it.
@@ -48,14 +48,18 @@ fn of_release(release: &Path, build: &BuildOptions, whose: &ReleaseOptions) -> R
     setup::prepare(Task::Image)?;
     let erts = build::erts(build.flavor)?;
     let work = repository().join("target/release-image");
+    let nifs = nifs::make(build)?;
     let wish = Wish {
         release,
         additions: Additions { env: whose.env.clone(), args: whose.args.clone(), shell: whose.shell },
         app: build.app.as_deref(),
         strip: !whose.no_strip,
         allow_native: whose.allow_native,
+        nifs: nifs.as_deref(),
+        no_syscalls: nifs::no_syscalls(build),
     };
-    let otp = Otp { root: &erts.otp, erts: &erts.erts_version, objects: &[&erts.beam, &erts.crypto] };
+    let (objects, libc) = ([&*erts.beam, &erts.crypto], erts.libc());
+    let otp = Otp { root: &erts.otp, erts: &erts.erts_version, objects: &objects, libc: &libc };
     let packed = rootfs_release::pack(&wish, &otp, &repository().join("rootfs"), &work)?;
     eprintln!("{} {}:\n{}", packed.name, packed.version, packed.report);
     packed.notes.iter().for_each(|note| eprintln!("note: {note}"));
@@ -63,5 +67,5 @@ fn of_release(release: &Path, build: &BuildOptions, whose: &ReleaseOptions) -> R
     if !fs::read(&archive).is_ok_and(|old| old == packed.bytes) {
         fs::write(&archive, &packed.bytes).with_context(|| format!("cannot write {}", archive.display()))?;
     }
-    Ok((build::build_with(build, Some(&archive))?, packed))
+    Ok((build::build_with(build, Some(&archive), nifs.as_deref())?, packed))
 }

@@ -11,6 +11,7 @@ mod docs;
 mod fuzz;
 mod gdb;
 mod image;
+mod nifs;
 mod run;
 mod setup;
 mod soak;

@@ -43,6 +43,16 @@ pub fn add(tree: &mut Tree, folder: &Path, applications: &[String]) -> Result<()
     Ok(())
 }
 
+/// The files that [`add`] puts into an application, as paths below `at`.
+///
+/// # Errors
+/// Something cannot be read.
+pub fn of(folder: &Path, application: &str, at: &str) -> Result<BTreeSet<String>> {
+    let own = folder.join(application);
+    let found = if own.is_dir() { files(&own, "")? } else { Vec::new() };
+    Ok(found.into_iter().map(|(path, _)| format!("{at}/{path}")).collect())
+}
+
 /// All files below a folder, with their paths from there.
 fn files(folder: &Path, at: &str) -> Result<Vec<(String, PathBuf)>> {
     let mut found = Vec::new();
