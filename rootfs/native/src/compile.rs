@@ -40,6 +40,9 @@ const LINK: [&str; 6] = [
 const CXX_OBJECTS: [&str; 2] = ["tree.o", "hashtable_c++0x.o"];
 const CXX_SHIM: &str = "shim.cpp";
 
+/// How the names begin that only libstdc++ has.
+const CXX_LIBRARY: [&str; 7] = ["_ZSt", "_ZNSt", "_ZNKSt", "_ZTVN10__cxxabi", "__cxa_", "__gxx_", "_Unwind_"];
+
 /// The compilers and headers.
 pub struct Toolchain<'a> {
     /// musl with the kernel's headers: `include` in it.
@@ -141,7 +144,7 @@ fn check(made: &Path, shown: &str, toolchain: &Toolchain<'_>, names: &Names) -> 
     let folder = made.parent().context("a library lies in a folder")?;
     let Err(failure) = names.check(made, folder) else { return Ok(()) };
     match &failure.problem {
-        Problem::Missing(name) if name.starts_with("_Z") || name.starts_with("__cxa") || name.starts_with("_Unwind") => {
+        Problem::Missing(name) if CXX_LIBRARY.iter().any(|start| name.starts_with(start)) => {
             bail!(
                 "{shown} needs {name} of the C++ library, of which there is no more than containers and `new`: no exceptions, \
                  no RTTI, no iostreams"

@@ -39,6 +39,9 @@ impl Fake {
 
 impl Memory for Fake {
     fn reserve(&mut self, len: u64, align: u64) -> SysResult<u64> {
+        if len > 16 << 20 {
+            return Err(Errno::ENOMEM);
+        }
         let last = self.bytes.iter().next_back().map_or(START, |(start, bytes)| start + bytes.len() as u64);
         let start = (last + PAGE).next_multiple_of(align);
         self.bytes.insert(start, vec![0; len as usize]);
