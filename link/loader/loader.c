@@ -21,7 +21,8 @@ struct dl_info *loaded[MAX_LIBRARIES];
 size_t loaded_count;
 
 /* One load at a time. Recursive: a library's start may load another. */
-static pthread_mutex_t lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+static pthread_mutex_t lock;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 /* The handle of the program itself. */
 static struct dl_info program;
@@ -64,11 +65,20 @@ static void adopt(void)
 	}
 }
 
+static void make_lock(void)
+{
+	pthread_mutexattr_t recursive;
+	pthread_mutexattr_init(&recursive);
+	pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
+	pthread_mutex_init(&lock, &recursive);
+}
+
 void *dlopen(const char *path, int mode)
 {
 	if (!path)
 		return &program;
 	char why[1024] = "";
+	pthread_once(&once, make_lock);
 	pthread_mutex_lock(&lock);
 	long number = syscall(SYS_dl_load, path, mode, why, sizeof why);
 	if (number >= 0)
