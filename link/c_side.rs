@@ -87,7 +87,7 @@ fn partial_link() -> Command {
 
 /// Compiles the loader's sources as musl is compiled (`musl-shim/build/compile.rs`), and returns the objects.
 fn compile(loader: &Loader, out: &Path) -> Result<Vec<PathBuf>, String> {
-    const FLAGS: &str = "-std=c99 -nostdinc -Wall -Wextra -O2 -fno-pie -fno-pic -ffunction-sections -fdata-sections \
+    const FLAGS: &str = "-std=gnu99 -nostdinc -Wall -Wextra -O2 -fno-pie -fno-pic -ffunction-sections -fdata-sections \
                          -fomit-frame-pointer -fno-asynchronous-unwind-tables -mno-red-zone -fno-stack-protector \
                          -fcf-protection=none";
     let mut objects = Vec::new();

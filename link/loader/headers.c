@@ -15,7 +15,7 @@ int dl_iterate_phdr(int (*callback)(struct dl_phdr_info *, size_t, void *), void
 	};
 	int result = callback(&info, sizeof info, data);
 	for (size_t number = 0; !result && number < count_loaded(); number++) {
-		const struct dl_info *library = loaded[number];
+		const struct dl_info *library = trapless_libraries[number];
 		struct dl_phdr_info info = {
 			.dlpi_addr = library->base,
 			.dlpi_name = library->path,

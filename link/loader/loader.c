@@ -17,8 +17,8 @@
 /* musl's, in its src/ldso. */
 hidden void __dl_seterr(const char *, ...);
 
-struct dl_info *loaded[MAX_LIBRARIES];
-size_t loaded_count;
+struct dl_info *trapless_libraries[MAX_LIBRARIES];
+size_t trapless_library_count;
 
 /* One load at a time. Recursive: a library's start may load another. */
 static pthread_mutex_t lock;
@@ -31,7 +31,7 @@ static struct dl_info program;
 static void end_all(void)
 {
 	for (size_t number = count_loaded(); number-- > 0;) {
-		const struct dl_info *library = loaded[number];
+		const struct dl_info *library = trapless_libraries[number];
 		for (uint64_t i = library->fini_count; i-- > 0;)
 			((function **)library->fini_array)[i]();
 		if (library->fini)
@@ -42,7 +42,7 @@ static void end_all(void)
 /* Takes in what dl_load has brought, and starts it. With the lock held. Without memory to note one in it stops there; the next load goes on. */
 static void adopt(void)
 {
-	size_t first = loaded_count, next = first;
+	size_t first = trapless_library_count, next = first;
 	for (; next < MAX_LIBRARIES; next++) {
 		struct dl_info *library = malloc(sizeof *library);
 		if (!library || syscall(SYS_dl_info, next, library, sizeof *library) < 0) {
@@ -53,11 +53,11 @@ static void adopt(void)
 			atexit(end_all);
 		/* Most paths are short. */
 		struct dl_info *small = realloc(library, offsetof(struct dl_info, path) + strlen(library->path) + 1);
-		loaded[next] = small ? small : library;
+		trapless_libraries[next] = small ? small : library;
 	}
-	__atomic_store_n(&loaded_count, next, __ATOMIC_RELEASE);
+	__atomic_store_n(&trapless_library_count, next, __ATOMIC_RELEASE);
 	for (size_t number = first; number < next; number++) {
-		const struct dl_info *library = loaded[number];
+		const struct dl_info *library = trapless_libraries[number];
 		if (library->init)
 			((function *)library->init)();
 		for (uint64_t i = 0; i < library->init_count; i++)
@@ -83,7 +83,7 @@ void *dlopen(const char *path, int mode)
 	long number = syscall(SYS_dl_load, path, mode, why, sizeof why);
 	if (number >= 0)
 		adopt();
-	struct dl_info *library = number >= 0 ? loaded[number] : 0;
+	struct dl_info *library = number >= 0 ? trapless_libraries[number] : 0;
 	pthread_mutex_unlock(&lock);
 	if (!library)
 		__dl_seterr("%s", *why ? why : "Error loading shared library: out of memory");
@@ -96,7 +96,7 @@ static size_t number_of(const void *handle)
 	if (!handle || handle == &program)
 		return PROGRAM;
 	for (size_t number = 0; number < count_loaded(); number++)
-		if (loaded[number] == handle)
+		if (trapless_libraries[number] == handle)
 			return number;
 	return (size_t)-2;
 }
@@ -135,8 +135,8 @@ hidden void *__dlsym(void *restrict handle, const char *restrict name, void *res
 static const struct dl_info *library_of(uint64_t address)
 {
 	for (size_t number = 0; number < count_loaded(); number++)
-		if (address >= loaded[number]->start && address < loaded[number]->end)
-			return loaded[number];
+		if (address >= trapless_libraries[number]->start && address < trapless_libraries[number]->end)
+			return trapless_libraries[number];
 	return 0;
 }
 

@@ -31,12 +31,12 @@ struct dl_info {
 };
 
 /* Libraries by number. Written with the lock held, before anybody is told the number; never taken away. */
-extern struct dl_info *loaded[MAX_LIBRARIES];
-extern size_t loaded_count;
+extern struct dl_info *trapless_libraries[MAX_LIBRARIES];
+extern size_t trapless_library_count;
 
 static inline size_t count_loaded(void)
 {
-	return __atomic_load_n(&loaded_count, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&trapless_library_count, __ATOMIC_ACQUIRE);
 }
 
 /* What a library's code calls to reach a thread-local variable; the table of exports gives it the name that compilers use,

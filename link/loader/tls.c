@@ -45,7 +45,7 @@ static void make_key(void)
 
 static void *new_copy(size_t number)
 {
-	const struct dl_info *library = loaded[number];
+	const struct dl_info *library = trapless_libraries[number];
 	size_t align = library->tls_align < 16 ? 16 : library->tls_align;
 	void *copy = aligned_alloc(align, (library->tls_memory_size + align - 1) & -align);
 	if (!copy)

@@ -36,8 +36,9 @@ const LINK: [&str; 6] = [
     "-Wl,--build-id=none",
     "-Wl,--no-undefined-version",
 ];
-/// Members of libstdc++ and a replacement for the rest that ERTS is built with (`erts-build/recipe/toolchain`).
-const CXX_OBJECTS: [&str; 2] = ["tree.o", "hashtable_c++0x.o"];
+/// Members of libstdc++ that stand on their own: the red-black tree, the hash tables' primes, and their hash.
+const CXX_MEMBERS: [&str; 3] = ["tree.o", "hashtable_c++0x.o", "hash_bytes.o"];
+/// The replacement for the rest that ERTS is built with (`erts-build/recipe/toolchain`).
 const CXX_SHIM: &str = "shim.cpp";
 
 /// How the names begin that only libstdc++ has.
@@ -98,13 +99,20 @@ fn build(project: &Project, library: &Library, toolchain: &Toolchain<'_>, work: 
     let mut link = Command::new("gcc");
     link.args(LINK).args(&objects);
     if cxx {
-        let shim = work.join("shim.o");
-        let mut compiler = compiler(Path::new(CXX_SHIM), toolchain)?;
-        compiler.args(FLAGS).args(["-std=c++17", "-D_GLIBCXX_EXTERN_TEMPLATE=0", "-c"]);
-        run(compiler.arg(toolchain.tools.join(CXX_SHIM)).arg("-o").arg(&shim)).context("the C++ runtime does not compile")?;
-        link.arg(shim).args(CXX_OBJECTS.map(|name| toolchain.tools.join(name)));
+        link.args(cxx_runtime(toolchain, work).context("the C++ runtime cannot be had")?);
     }
     run(link.arg("-lgcc").arg("-o").arg(made)).with_context(|| format!("{} cannot be linked", library.file))
+}
+
+/// Objects that a library in C++ is linked with.
+fn cxx_runtime(toolchain: &Toolchain<'_>, work: &Path) -> Result<Vec<PathBuf>> {
+    let shim = work.join("shim.o");
+    let mut compiler = compiler(Path::new(CXX_SHIM), toolchain)?;
+    compiler.args(FLAGS).args(["-std=c++17", "-D_GLIBCXX_EXTERN_TEMPLATE=0", "-c"]);
+    run(compiler.arg(toolchain.tools.join(CXX_SHIM)).arg("-o").arg(&shim))?;
+    let libstdcxx = gcc_says("-print-file-name=libstdc++.a")?;
+    run(Command::new("ar").current_dir(work).args(["x", &libstdcxx]).args(CXX_MEMBERS))?;
+    Ok([shim].into_iter().chain(CXX_MEMBERS.map(|name| work.join(name))).collect())
 }
 
 /// Folders that every source finds its headers in.
@@ -121,12 +129,12 @@ fn compiler(source: &Path, toolchain: &Toolchain<'_>) -> Result<Command> {
     let mut gcc = Command::new("gcc");
     gcc.arg("-nostdinc").arg("-isystem").arg(toolchain.sysroot.join("include"));
     // Headers that are the compiler's: vector instructions, atomics.
-    gcc.arg("-isystem").arg(own_headers()?);
+    gcc.arg("-isystem").arg(gcc_says("-print-file-name=include")?);
     Ok(gcc)
 }
 
-fn own_headers() -> Result<String> {
-    let output = Command::new("gcc").arg("-print-file-name=include").output();
+fn gcc_says(question: &str) -> Result<String> {
+    let output = Command::new("gcc").arg(question).output();
     let output = output.context("there is no C compiler (Debian: apt-get install build-essential)")?;
     Ok(String::from_utf8(output.stdout).context("what gcc says is no text")?.trim().to_owned())
 }

@@ -212,8 +212,8 @@ fn the_same_file_is_loaded_once() {
 fn what_a_library_needs_comes_before_it() {
     let mut folder = Folder::new();
     let bare = ["-nostdlib"];
-    folder.make("libc_end.so", "int end_value = 5; int end(void) { return end_value; }", &bare);
-    folder.make("libb.so", "extern int end(void); int middle(void) { return end(); }", &[&bare[..], &["libc_end.so"]].concat());
+    folder.make("libc_end.so", "int end_value = 5; int last(void) { return end_value; }", &bare);
+    folder.make("libb.so", "extern int last(void); int middle(void) { return last(); }", &[&bare[..], &["libc_end.so"]].concat());
     let needs_both = [&bare[..], &["libb.so", "libc_end.so"]].concat();
     folder.make("a.so", "extern int middle(void), end_value; int *p = &end_value; int (*f)(void) = middle;", &needs_both);
     let (libraries, number, memory) = load("a.so", &folder).unwrap();
@@ -222,8 +222,8 @@ fn what_a_library_needs_comes_before_it() {
     assert_eq!(number, 2);
     assert_eq!(memory.word(address(&libraries, 2, "p")), address(&libraries, 0, "end_value"));
     assert_eq!(memory.word(address(&libraries, 2, "f")), address(&libraries, 1, "middle"));
-    assert_eq!(address(&libraries, 2, "end"), address(&libraries, 0, "end"), "dlsym(3) looks into what it needs");
-    assert!(libraries.symbol(None, b"end", Exports::new(&image())).is_none(), "it was not loaded for everybody");
+    assert_eq!(address(&libraries, 2, "last"), address(&libraries, 0, "last"), "dlsym(3) looks into what it needs");
+    assert!(libraries.symbol(None, b"last", Exports::new(&image())).is_none(), "it was not loaded for everybody");
 
     folder.files.remove(&b"/lib/libc_end.so"[..]);
     let failure = load("a.so", &folder).map(drop).unwrap_err();
@@ -254,8 +254,8 @@ fn thread_local_variables_ask_by_number() {
     assert_eq!((tls.file_size, tls.memory_size), (4, 8));
     assert_eq!(memory.word(tls.address) as u32, 4);
     assert!(matches!(libraries.symbol(Some(number), b"b", Exports::default()), Some((Value::Tls(4), 1))));
-    let fixed = "extern __thread int a __attribute__((tls_model(\"initial-exec\"))); int get(void) { return a; }";
-    folder.make("fixed.so", &format!("{fixed} __thread int a;"), &["-nostdlib"]);
+    let fixed = "__thread int a __attribute__((tls_model(\"initial-exec\"))); int get(void) { return a; }";
+    folder.make("fixed.so", fixed, &["-nostdlib"]);
     let text = problem("fixed.so", &folder).to_string();
     assert!(text.contains("-ftls-model=global-dynamic"), "{text}");
 }
