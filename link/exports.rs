@@ -4,10 +4,7 @@
 
 use std::{collections::BTreeSet, fmt::Write, fs, path::Path};
 
-use object::{
-    Object, ObjectSymbol, SymbolFlags, elf,
-    read::archive::ArchiveFile,
-};
+use object::{Object, ObjectSymbol, SymbolFlags, elf, read::archive::ArchiveFile};
 
 /// How the names of ERTS's interfaces begin (erl_nif(3), erl_driver(3)).
 const INTERFACES: [&str; 3] = ["enif_", "driver_", "erl_drv_"];
@@ -51,8 +48,7 @@ fn is_for_others<'a>(symbol: &impl ObjectSymbol<'a>) -> bool {
 
 /// Which names of the joined C side are exported: those that are ERTS's interfaces, and those that `libc` defines, too.
 pub fn chosen(joined: &BTreeSet<String>, libc: &BTreeSet<String>) -> Vec<(String, String)> {
-    let is_interface =
-        |name: &str| INTERFACES.iter().any(|start| name.starts_with(start)) || OTHERS.contains(&name);
+    let is_interface = |name: &str| INTERFACES.iter().any(|start| name.starts_with(start)) || OTHERS.contains(&name);
     let alias = |name: &str| ALIASES.iter().find(|(_, own)| *own == name).map(|(known, _)| (*known).to_owned());
     let replaced = |name: &str| ALIASES.iter().any(|(known, _)| *known == name);
     let mut chosen: Vec<(String, String)> = joined

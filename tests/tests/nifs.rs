@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use erts_recipe::{Erts, Flavor};
 use rootfs_native::{Names, Project, Toolchain, compile};
 use rootfs_recipe::{app::APP_VARIABLE, shared::NIFS_VARIABLE};
-use sources::Console;
+use sources::{Console, Lock, Patches};
 use trapless_tests::{erl, exit::Exit, machine::Machine, repository, run_quietly, variant, vm::Vm};
 
 const APPLICATION: &str = "trapless_nif_test";
@@ -24,15 +24,16 @@ fn erts() -> Result<Erts> {
     Ok(erts_recipe::build(Flavor::from_environment()?, &Console)?)
 }
 
-/// Compiles the libraries of a folder for the image, and returns the folder with them.
-fn compiled(erts: &Erts, given: &str) -> Result<PathBuf> {
+/// Compiles the libraries of a folder for the image, and returns the folder with them, `name`.
+fn compiled(erts: &Erts, given: &str, name: &str) -> Result<PathBuf> {
     let toolchain = Toolchain {
         sysroot: &erts.sysroot.root,
         erts_include: &erts.include(),
         tools: &erts.tools,
+        cxx: &repository().join("rootfs/native/cxx"),
         no_syscalls: variant::entry() == "direct",
     };
-    let (out, work) = (scratch().join("made"), scratch().join("work"));
+    let (out, work) = (scratch().join(format!("made-{name}")), scratch().join("work"));
     compile(&Project::read(given)?, &toolchain, &Names::of(&[&erts.beam], &erts.libc())?, &out, &work)?;
     Ok(out)
 }
@@ -64,7 +65,7 @@ fn application(made: &Path) -> Result<PathBuf> {
 #[test]
 fn libraries_are_compiled_and_loaded() -> Result<()> {
     let erts = erts()?;
-    let made = compiled(&erts, &repository().join("tests/nifs").join(APPLICATION).display().to_string())?;
+    let made = compiled(&erts, &repository().join("tests/nifs").join(APPLICATION).display().to_string(), "own")?;
     let application = application(&made)?;
     let image = variant::build("nifs", |cargo| {
         cargo.env(APP_VARIABLE, &application).env(NIFS_VARIABLE, &made);
@@ -97,21 +98,76 @@ fn libraries_are_compiled_and_loaded() -> Result<()> {
     Ok(())
 }
 
+/// jiffy as Debian has it: C, and C++ for numbers; what is made of what says its `rebar.config`.
+#[test]
+fn jiffy_encodes_and_decodes() -> Result<()> {
+    const CODE: &str = r#"
+        Say = fun(Name, Value) -> io:format("~s ~w~n", [Name, Value]) end,
+        io:format("text ~s~n", [jiffy:encode({[{<<"a">>, [1, 2.5, true, null, <<"b\"">>]}]})]),
+        io:format("numbers ~s~n", [jiffy:encode([0.1, 1.0e22, 5.0e-324, 1.7976931348623157e308, 123456789012345678901])]),
+        Say("map", jiffy:decode(<<"{\"pi\": 3.14159265358979, \"l\": [{}, [], null]}">>, [return_maps])),
+        Say("wrong", catch jiffy:decode(<<"{\"a\": nul}">>)),
+        Many = [#{<<"n">> => N, <<"f">> => N / 7} || N <- lists:seq(1, 20000)],
+        Say("same", jiffy:decode(iolist_to_binary(jiffy:encode(Many)), [return_maps]) =:= Many),
+        halt(5).
+    "#;
+    let erts = erts()?;
+    let lock = Lock::read(&repository().join("tests/nifs/jiffy.lock"))?;
+    let tree = scratch().join("jiffy");
+    sources::unpack(&sources::fetch(&lock, &Console)?, &tree, Patches::All, &Console)?;
+    let made = compiled(&erts, &tree.display().to_string(), "jiffy")?;
+    let image = variant::build("jiffy", |cargo| {
+        cargo.env(APP_VARIABLE, &tree).env(NIFS_VARIABLE, &made);
+    })?;
+    let code = CODE.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut vm = Vm::boot("jiffy", &Machine { cpus: 2, append: erl(&code), ..Machine::new(image) })?;
+    let exit = vm.wait_exit()?;
+    let console = vm.console().text();
+    for line in [
+        r#"text {"a":[1,2.5,true,null,"b\""]}"#,
+        "numbers [0.1,1e22,5e-324,1.7976931348623157e308,123456789012345678901]",
+        "map #{<<108>> => [#{},[],null],<<112,105>> => 3.14159265358979}",
+        "wrong {error,{9,invalid_literal}}",
+        "same true",
+    ] {
+        ensure!(console.contains(line), vm.fail(&format!("the console does not say {line:?}")));
+    }
+    ensure!(exit == Exit::Halted(5), vm.fail(&format!("it ended with {exit:?}")));
+    Ok(())
+}
+
 /// What does not compile, or asks for what nobody has, is named when the image is made.
 #[test]
 fn mistakes_are_named_before() -> Result<()> {
     let erts = erts()?;
     for (name, file, source, message) in [
         ("syntax", "a.c", "#include <erl_nif.h>\nERL_NIF_INIT(", "a.c does not compile"),
-        ("unknown", "a.c", "extern int nobody_has_this(void); int f(void) { return nobody_has_this(); } // ERL_NIF_INIT", "needs nobody_has_this"),
-        ("glibc", "a.c", "extern int __printf_chk(int, const char *, ...); int f(void) { return __printf_chk(1, \"x\"); } // ERL_NIF_INIT", "needs __printf_chk"),
+        (
+            "unknown",
+            "a.c",
+            "extern int nobody_has_this(void); int f(void) { return nobody_has_this(); } // ERL_NIF_INIT",
+            "needs nobody_has_this",
+        ),
+        (
+            "glibc",
+            "a.c",
+            "extern int __printf_chk(int, const char *, ...); int f(void) { return __printf_chk(1, \"x\"); } // ERL_NIF_INIT",
+            "needs __printf_chk",
+        ),
         ("throws", "a.cc", "int f() { throw 1; } // ERL_NIF_INIT", "no exceptions"),
-        ("streams", "a.cc", "namespace std { void g(); } int f() { std::g(); return 1; } // ERL_NIF_INIT", "of the C++ library"),
+        (
+            "streams",
+            "a.cc",
+            "namespace std { void g(); } int f() { std::g(); return 1; } // ERL_NIF_INIT",
+            "of the C++ library",
+        ),
     ] {
         let folder = scratch().join(name);
         fs::create_dir_all(&folder)?;
         fs::write(folder.join(file), source)?;
-        let error = compiled(&erts, &folder.display().to_string()).err().with_context(|| format!("{name} compiles"))?;
+        let error = compiled(&erts, &folder.display().to_string(), "wrong")
+            .err()
+            .with_context(|| format!("{name} compiles"))?;
         let error = format!("{error:#}");
         ensure!(error.contains(message), "{name}: {error}");
     }
@@ -119,7 +175,8 @@ fn mistakes_are_named_before() -> Result<()> {
         let folder = scratch().join("trap");
         fs::create_dir_all(&folder)?;
         fs::write(folder.join("a.c"), "void f(void) { __asm__(\"syscall\"); } // ERL_NIF_INIT")?;
-        let error = format!("{:#}", compiled(&erts, &folder.display().to_string()).err().context("it compiles")?);
+        let error =
+            format!("{:#}", compiled(&erts, &folder.display().to_string(), "wrong").err().context("it compiles")?);
         ensure!(error.contains("makes a system call by itself"), "{error}");
     }
     Ok(())

@@ -28,6 +28,7 @@ pub fn make(options: &BuildOptions) -> Result<Option<PathBuf>> {
         sysroot: &erts.sysroot.root,
         erts_include: &erts.include(),
         tools: &erts.tools,
+        cxx: &repository().join("rootfs/native/cxx"),
         no_syscalls: no_syscalls(options),
     };
     let all = repository().join("target/nifs");

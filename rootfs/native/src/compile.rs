@@ -52,6 +52,8 @@ pub struct Toolchain<'a> {
     pub erts_include: &'a Path,
     /// The C++ compiler of ERTS and its runtime.
     pub tools: &'a Path,
+    /// `rootfs/native/cxx`: headers that take the place of libstdc++'s, and what else its runtime lacks.
+    pub cxx: &'a Path,
     /// Whether the image has no way to take a system call instruction.
     pub no_syscalls: bool,
 }
@@ -90,9 +92,16 @@ fn build(project: &Project, library: &Library, toolchain: &Toolchain<'_>, work: 
         for folder in includes(project, library) {
             compiler.arg("-I").arg(folder);
         }
+        if is_cxx(source) == Some(true) {
+            compiler.arg("-I").arg(toolchain.cxx.join("include"));
+        }
         compiler.args(&library.flags).arg("-isystem").arg(toolchain.erts_include);
         compiler.arg("-c").arg(source).arg("-o").arg(&object);
-        let hint = if is_cxx(source) == Some(true) { "\n(C++ has no exceptions, RTTI and iostreams here)" } else { "" };
+        let hint = if is_cxx(source) == Some(true) {
+            "\n(C++ has no exceptions, no RTTI, no iostreams and no locale but \"C\" here)"
+        } else {
+            ""
+        };
         run(&mut compiler).with_context(|| format!("{} does not compile{hint}", source.display()))?;
         objects.push(object);
     }
@@ -110,9 +119,12 @@ fn cxx_runtime(toolchain: &Toolchain<'_>, work: &Path) -> Result<Vec<PathBuf>> {
     let mut compiler = compiler(Path::new(CXX_SHIM), toolchain)?;
     compiler.args(FLAGS).args(["-std=c++17", "-D_GLIBCXX_EXTERN_TEMPLATE=0", "-c"]);
     run(compiler.arg(toolchain.tools.join(CXX_SHIM)).arg("-o").arg(&shim))?;
+    let guard = work.join("guard.o");
+    let source = toolchain.cxx.join("guard.c");
+    run(self::compiler(&source, toolchain)?.args(FLAGS).arg("-c").arg(&source).arg("-o").arg(&guard))?;
     let libstdcxx = gcc_says("-print-file-name=libstdc++.a")?;
     run(Command::new("ar").current_dir(work).args(["x", &libstdcxx]).args(CXX_MEMBERS))?;
-    Ok([shim].into_iter().chain(CXX_MEMBERS.map(|name| work.join(name))).collect())
+    Ok([shim, guard].into_iter().chain(CXX_MEMBERS.map(|name| work.join(name))).collect())
 }
 
 /// Folders that every source finds its headers in.

@@ -92,7 +92,10 @@ pub fn expand(folder: &Path, patterns: &[String]) -> Result<Vec<PathBuf>> {
                 let all = if place.is_dir() { list(place)? } else { Vec::new() };
                 files.extend(all.into_iter().filter(|file| {
                     let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-                    file.is_file() && name.len() >= start.len() + end.len() && name.starts_with(start) && name.ends_with(end)
+                    file.is_file()
+                        && name.len() >= start.len() + end.len()
+                        && name.starts_with(start)
+                        && name.ends_with(end)
                 }));
             }
         }

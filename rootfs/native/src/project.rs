@@ -54,7 +54,8 @@ impl Project {
             _ => (None, given),
         };
         let folder = Path::new(folder);
-        let folder = folder.canonicalize().with_context(|| format!("there is no folder {} (--nif)", folder.display()))?;
+        let folder =
+            folder.canonicalize().with_context(|| format!("there is no folder {} (--nif)", folder.display()))?;
         ensure!(folder.is_dir(), "{} is no folder: --nif takes the folder with the sources", folder.display());
         let described = described::read(&folder)?;
         let (own_name, libraries) = match described {

@@ -17,7 +17,8 @@ pub fn libraries(folder: &Path) -> Result<Option<Vec<Library>>> {
     if !text.contains("port_specs") {
         return Ok(None);
     }
-    let advice = || format!("{} cannot be understood: describe its libraries in a nif.toml (docs/nifs.md)", path.display());
+    let advice =
+        || format!("{} cannot be understood: describe its libraries in a nif.toml (docs/nifs.md)", path.display());
     let terms = Term::List(term::read(&text).with_context(advice)?);
     let Some(specs) = terms.get("port_specs").and_then(Term::list) else { return Ok(None) };
     let flags = flags(&terms);
@@ -65,7 +66,8 @@ fn flags(terms: &Term) -> Vec<String> {
         VARIABLES.contains(&name.text()?).then(|| value.text())?
     });
     let words = values.flat_map(str::split_whitespace);
-    let wanted = |word: &&str| ["-I", "-D", "-U", "-std="].iter().any(|start| word.starts_with(start)) && !word.contains('$');
+    let wanted =
+        |word: &&str| ["-I", "-D", "-U", "-std="].iter().any(|start| word.starts_with(start)) && !word.contains('$');
     let mut flags: Vec<String> = words.filter(wanted).map(str::to_owned).collect();
     flags.dedup();
     flags

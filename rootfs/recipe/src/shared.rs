@@ -70,7 +70,8 @@ fn files(folder: &Path, at: &str) -> Result<Vec<(String, PathBuf)>> {
 
 /// The names that the shared libraries of an archive ask others for.
 pub fn imports(archive: &[u8]) -> BTreeSet<String> {
-    let is_library = |entry: &cpio_reader::Entry<'_>| entry.name().contains(".so") && entry.file().starts_with(b"\x7fELF");
+    let is_library =
+        |entry: &cpio_reader::Entry<'_>| entry.name().contains(".so") && entry.file().starts_with(b"\x7fELF");
     cpio_reader::iter_files(archive).filter(is_library).flat_map(|entry| undefined(entry.file())).collect()
 }
 

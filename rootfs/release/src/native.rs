@@ -95,7 +95,9 @@ impl Judge {
     fn goes_in(&self, path: &Path, shown: &str, code: Code, findings: &mut Findings) -> bool {
         let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
         if code == Code::Program {
-            findings.notes.push(format!("{shown} is a program: it is left out, for there is nothing that could run it"));
+            findings
+                .notes
+                .push(format!("{shown} is a program: it is left out, for there is nothing that could run it"));
         } else if self.linked.contains(name) || self.replaced.contains(shown) {
             // The emulator has it, or another comes in its place.
         } else if let Some((_, what)) = OPTIONAL.iter().find(|(library, _)| *library == name) {

@@ -143,9 +143,7 @@ impl<'a> Dynamic<'a> {
         if self.text_relocations {
             return Err(Problem::NotPositionIndependent);
         }
-        let callable = |address: u64| {
-            address == 0 || object.segments.iter().any(|segment| segment.holds(address, 1))
-        };
+        let callable = |address: u64| address == 0 || object.segments.iter().any(|segment| segment.holds(address, 1));
         for calls in [self.init, self.fini] {
             let Part { address, size } = calls.array;
             let whole = size % 8 == 0 && (size == 0 || object.segments.iter().any(|s| s.holds(address, size)));

@@ -316,7 +316,8 @@ impl Group<'_> {
         let mut place = alloc::vec![0; order.len()];
         order.iter().enumerate().for_each(|(new, &old)| place[old] = new);
         let new = |number: usize| number.checked_sub(first).map_or(number, |at| first + place[at]);
-        let mut sorted: Vec<(usize, Fresh)> = self.fresh.drain(..).enumerate().map(|(at, one)| (place[at], one)).collect();
+        let mut sorted: Vec<(usize, Fresh)> =
+            self.fresh.drain(..).enumerate().map(|(at, one)| (place[at], one)).collect();
         sorted.sort_unstable_by_key(|&(place, _)| place);
         self.fresh.extend(sorted.into_iter().map(|(_, one)| one));
         for fresh in &mut self.fresh {

@@ -56,7 +56,10 @@ impl Memory for Fake {
         let offset = (at - start) as usize;
         let place = memory.get_mut(offset..offset + bytes.len()).ok_or(Errno::EFAULT)?;
         let pages = (at & !(PAGE - 1)..at + bytes.len() as u64).step_by(PAGE as usize);
-        assert!(pages.into_iter().all(|page| self.rights[&page].contains(Prot::PROT_WRITE)), "it writes where it must not");
+        assert!(
+            pages.into_iter().all(|page| self.rights[&page].contains(Prot::PROT_WRITE)),
+            "it writes where it must not"
+        );
         place.copy_from_slice(bytes);
         Ok(())
     }
@@ -172,7 +175,8 @@ const PLAIN: &str = "
 
 #[test]
 fn a_library_is_placed_and_relocated() {
-    let styles: [&[&str]; 3] = [&["-Wl,--hash-style=gnu"], &["-Wl,--hash-style=sysv"], &["-Wl,-z,pack-relative-relocs"]];
+    let styles: [&[&str]; 3] =
+        [&["-Wl,--hash-style=gnu"], &["-Wl,--hash-style=sysv"], &["-Wl,-z,pack-relative-relocs"]];
     for style in styles {
         let mut folder = Folder::new();
         folder.make("plain.so", PLAIN, &[&["-nostdlib"], style].concat());
@@ -213,9 +217,17 @@ fn what_a_library_needs_comes_before_it() {
     let mut folder = Folder::new();
     let bare = ["-nostdlib"];
     folder.make("libc_end.so", "int end_value = 5; int last(void) { return end_value; }", &bare);
-    folder.make("libb.so", "extern int last(void); int middle(void) { return last(); }", &[&bare[..], &["libc_end.so"]].concat());
+    folder.make(
+        "libb.so",
+        "extern int last(void); int middle(void) { return last(); }",
+        &[&bare[..], &["libc_end.so"]].concat(),
+    );
     let needs_both = [&bare[..], &["libb.so", "libc_end.so"]].concat();
-    folder.make("a.so", "extern int middle(void), end_value; int *p = &end_value; int (*f)(void) = middle;", &needs_both);
+    folder.make(
+        "a.so",
+        "extern int middle(void), end_value; int *p = &end_value; int (*f)(void) = middle;",
+        &needs_both,
+    );
     let (libraries, number, memory) = load("a.so", &folder).unwrap();
     let path = |number: usize| String::from_utf8(libraries.get(number).unwrap().path.clone()).unwrap();
     assert_eq!([path(0), path(1), path(2)], ["/lib/libc_end.so", "/lib/libb.so", "/lib/a.so"]);
@@ -267,7 +279,11 @@ fn what_cannot_be_loaded_says_why() {
     let text = problem("glibc.so", &folder).to_string();
     assert!(text.contains("built for glibc (it needs libc.so.6)") && text.contains("--nif DIR"), "{text}");
 
-    folder.make("missing.so", "extern int nobody_has_this(void); int f(void) { return nobody_has_this(); }", &["-nostdlib"]);
+    folder.make(
+        "missing.so",
+        "extern int nobody_has_this(void); int f(void) { return nobody_has_this(); }",
+        &["-nostdlib"],
+    );
     assert_eq!(problem("missing.so", &folder), Problem::Missing("nobody_has_this".into()));
 
     folder.add("text.so", b"#!/bin/sh\n".to_vec());
