@@ -106,7 +106,7 @@ fn jiffy_encodes_and_decodes() -> Result<()> {
         io:format("text ~s~n", [jiffy:encode({[{<<"a">>, [1, 2.5, true, null, <<"b\"">>]}]})]),
         io:format("numbers ~s~n", [jiffy:encode([0.1, 1.0e22, 5.0e-324, 1.7976931348623157e308, 123456789012345678901])]),
         Say("map", jiffy:decode(<<"{\"pi\": 3.14159265358979, \"l\": [{}, [], null]}">>, [return_maps])),
-        Say("wrong", catch jiffy:decode(<<"{\"a\": nul}">>)),
+        Say("wrong", try jiffy:decode(<<"{\"a\": nul}">>) catch error:Why -> Why end),
         Many = [#{<<"n">> => N, <<"f">> => N / 7} || N <- lists:seq(1, 20000)],
         Say("same", jiffy:decode(iolist_to_binary(jiffy:encode(Many)), [return_maps]) =:= Many),
         halt(5).
@@ -125,9 +125,9 @@ fn jiffy_encodes_and_decodes() -> Result<()> {
     let console = vm.console().text();
     for line in [
         r#"text {"a":[1,2.5,true,null,"b\""]}"#,
-        "numbers [0.1,1e22,5e-324,1.7976931348623157e308,123456789012345678901]",
+        "numbers [0.1,1e+22,5e-324,1.7976931348623157e+308,123456789012345678901]",
         "map #{<<108>> => [#{},[],null],<<112,105>> => 3.14159265358979}",
-        "wrong {error,{9,invalid_literal}}",
+        "wrong {7,invalid_literal}",
         "same true",
     ] {
         ensure!(console.contains(line), vm.fail(&format!("the console does not say {line:?}")));

@@ -58,10 +58,15 @@ fn release(name: &str) -> Result<PathBuf> {
 }
 
 fn pack(release: &Path, additions: Additions) -> Result<Packed> {
+    pack_with(release, additions, None)
+}
+
+/// The same with shared libraries that were made for the image.
+fn pack_with(release: &Path, additions: Additions, nifs: Option<&Path>) -> Result<Packed> {
     let erts = erts()?;
     let otp = Otp { root: &erts.otp, erts: &erts.erts_version, objects: &[&erts.beam], libc: &erts.libc() };
     let no_syscalls = variant::entry() == "direct";
-    let wish = Wish { release, additions, app: None, strip: true, allow_native: false, nifs: None, no_syscalls };
+    let wish = Wish { release, additions, app: None, strip: true, allow_native: false, nifs, no_syscalls };
     rootfs_release::pack(&wish, &otp, &repository().join("rootfs"), &release.with_extension("work"))
 }
 
@@ -222,6 +227,28 @@ fn a_wrong_layer_is_refused() -> Result<()> {
     prints("release-wrong-args", &machine, &REFUSED, &["opt/org.trapless/args of fw_cfg: the quote at character 0"])?;
     let machine = Machine { append: "-- -heart".into(), ..Machine::new(image()) };
     prints("release-heart", &machine, &REFUSED, &["-heart starts a program that starts the node again"])
+}
+
+/// A library for glibc makes a release unusable, unless one that was made for the image takes its place.
+#[test]
+fn a_library_for_glibc_is_named_or_replaced() -> Result<()> {
+    let folder = release("glibc")?;
+    let source = scratch("glibc.c");
+    fs::write(&source, "int puts(const char *); int nif_init(void) { return puts(\"x\"); }")?;
+    let library = folder.join("lib/demo-1.2.3/priv/demo_nif.so");
+    run_quietly(Command::new("cc").args(["-shared", "-fPIC"]).arg(&source).arg("-o").arg(&library))?;
+    let refused = pack(&folder, Additions::default()).err().context("a library for glibc is taken")?;
+    let refused = format!("{refused:#}");
+    for word in ["lib/demo-1.2.3/priv/demo_nif.so", "built for glibc", "--nif DIR", "--allow-native"] {
+        ensure!(refused.contains(word), "it does not say {word:?}: {refused}");
+    }
+    let nifs = scratch("glibc-nifs");
+    fs::create_dir_all(nifs.join("demo/priv"))?;
+    fs::write(nifs.join("demo/priv/demo_nif.so"), "made for the image")?;
+    let packed = pack_with(&folder, Additions::default(), Some(&nifs))?;
+    let holds = |text: &[u8]| packed.bytes.windows(text.len()).any(|bytes| bytes == text);
+    ensure!(holds(b"made for the image") && !holds(b"GLIBC_2"), "the library was not replaced");
+    Ok(())
 }
 
 /// Why a release is refused that was changed.
