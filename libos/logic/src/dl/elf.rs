@@ -57,7 +57,7 @@ pub struct Segment {
 impl Segment {
     /// The pages it lies in.
     pub fn pages(&self) -> Range {
-        let end = page_up(self.address + self.memory_size).unwrap_or(u64::MAX & !(PAGE - 1));
+        let end = page_up(self.address + self.memory_size).unwrap_or(!(PAGE - 1));
         Range::new(self.address & !(PAGE - 1), end)
     }
 
