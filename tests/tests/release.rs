@@ -4,7 +4,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
-    sync::OnceLock,
+    sync::{Mutex, OnceLock, PoisonError},
 };
 
 use anyhow::{Context, Result, bail, ensure};
@@ -38,8 +38,10 @@ fn scratch(name: &str) -> PathBuf {
 
 /// An archive that OTP's systools made of `tests/release/demo`.
 fn archive() -> Result<PathBuf> {
-    static MADE: OnceLock<PathBuf> = OnceLock::new();
-    if let Some(made) = MADE.get() {
+    // One test makes it, and the others wait for that.
+    static MADE: Mutex<Option<PathBuf>> = Mutex::new(None);
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(made) = &*made {
         return Ok(made.clone());
     }
     let folder = scratch(&format!("made-{}", std::process::id()));
@@ -47,7 +49,7 @@ fn archive() -> Result<PathBuf> {
     let tests = repository().join("tests/release");
     let arguments = [tests.join("demo"), folder.clone()];
     Erlang::new(erts()?.otp.join("bin/erl")).run(&folder, &tests.join("release_tool.erl"), &arguments)?;
-    Ok(MADE.get_or_init(|| folder.join("demo.tar.gz")).clone())
+    Ok(made.insert(folder.join("demo.tar.gz")).clone())
 }
 
 /// The release as a folder, with a `vm.args`, to be changed at will.
