@@ -12,14 +12,13 @@ use erts_recipe::{Erts, Flavor};
 use rootfs_recipe::{
     ARCHIVE_VARIABLE,
     erlang::Erlang,
-    newc,
-    tree::{Tree, list, name_of},
+    tree::{list, name_of},
 };
 use rootfs_release::{Packed, Wish, applications::Otp, start::Additions, unpack};
 use sources::Console;
 use trapless_tests::{
     exit::Exit,
-    image,
+    image, initrd,
     machine::{Kind, Machine},
     repository, run_quietly, variant,
     vm::Vm,
@@ -90,13 +89,10 @@ fn demo() -> Result<PathBuf> {
 
 /// An initrd with these files.
 fn initrd(name: &str, files: &[(&str, &str)]) -> Result<PathBuf> {
-    let mut tree = Tree::default();
-    for (path, content) in files {
-        tree.add_file(path, content.as_bytes().to_vec())?;
-    }
     let file = scratch(name).with_extension("initrd");
     fs::create_dir_all(scratch(""))?;
-    fs::write(&file, newc::write(&tree)?)?;
+    let files: Vec<_> = files.iter().map(|(path, content)| (*path, content.as_bytes())).collect();
+    initrd::write(&file, &files)?;
     Ok(file)
 }
 
