@@ -3,11 +3,13 @@
 use crate::counters::Counting;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::net::{IpAddr, SocketAddr};
 use core::str::FromStr;
 use trapless_abi::structs::Winsize;
 use trapless_logic::cmdline::{self, CommandLine};
 use trapless_logic::futex::SEED_OPENS;
 use trapless_logic::net::{Addressing, Addressing6, Ipv4Address, Ipv4Cidr, Ipv6Address, Ipv6Cidr};
+use trapless_logic::ntp;
 use trapless_logic::vfs::tty::window;
 
 /// Every setting, decoded.
@@ -19,6 +21,8 @@ pub struct Config {
     pub addressing: Addressing,
     /// `ip6=`.
     pub ip6: Option<Addressing6>,
+    /// `ntp=`: servers that know the time of the day.
+    pub ntp: Vec<SocketAddr>,
     /// `hostname=`.
     pub hostname: Option<String>,
     /// `trace=`: calls and areas to print.
@@ -52,6 +56,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ("futex", "block | seed | seed:OPENS  (boot policy of futex waits)"),
     ("ip", "dhcp | none | ADDRESS/PREFIX[,ROUTER]"),
     ("ip6", "auto | none | ADDRESS/PREFIX[,ROUTER]  (auto, unless ip=none: what routers advertise)"),
+    ("ntp", "ADDRESS[:PORT][,...]  (servers to keep the time of the day by)"),
     ("hostname", "NAME  (with a dot)"),
     ("trace", "CALL|AREA|all[,...]  (print system calls)"),
     ("counters", "on | off | summary  (count system calls for /proc/trapless/syscalls; a table at the end)"),
@@ -82,6 +87,7 @@ impl Config {
             futex_spin_opens: 0,
             addressing: Addressing::Dhcp,
             ip6: None,
+            ntp: Vec::new(),
             hostname: None,
             trace: String::new(),
             counters: Counting::Off,
@@ -108,6 +114,7 @@ impl Config {
             "futex" => self.futex_spin_opens = futex_policy(value)?,
             "ip" => self.addressing = addressing(value)?,
             "ip6" => self.ip6 = Some(addressing6(value)?),
+            "ntp" => self.ntp = value.split(',').map(server).collect::<Option<_>>()?,
             "hostname" if value.contains('.') && value.len() <= 64 => self.hostname = Some(value.into()),
             "trace" => self.trace = value.into(),
             "counters" => self.counters = counting(value)?,
@@ -197,6 +204,12 @@ fn fixed<A: FromStr>(value: &str, bits: u8) -> Option<(A, u8, Option<A>)> {
     };
     let (address, prefix) = network.split_once('/')?;
     Some((address.parse().ok()?, prefix.parse().ok().filter(|prefix| *prefix <= bits)?, router))
+}
+
+/// `ADDRESS[:PORT]`, an address of IPv6 in brackets if a port follows.
+fn server(text: &str) -> Option<SocketAddr> {
+    let alone = || text.parse().ok().map(|address: IpAddr| SocketAddr::new(address, ntp::PORT));
+    text.parse().ok().or_else(alone).filter(|server| server.port() != 0 && !server.ip().is_unspecified())
 }
 
 fn size(value: &str) -> Option<u64> {

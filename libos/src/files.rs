@@ -4,7 +4,7 @@ use crate::config::Config;
 use crate::kernel::Open;
 use crate::layers::Given;
 use crate::machine_info::MachineInfo;
-use crate::{chart, counters, network};
+use crate::{chart, counters, network, ntp, power};
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::fmt::{self, Write};
@@ -68,9 +68,11 @@ pub fn mount(
 /// /proc/trapless: what the libos tells about itself.
 fn add_own(vfs: &Vfs<X86>) -> SysResult<()> {
     vfs.add_control("/proc/trapless/syscalls", |w| counters::write(w), counters::obey)?;
+    vfs.add_control("/proc/trapless/power", |w| power::write_state(w), power::obey)?;
     vfs.add_synthetic("/proc/trapless/threads", |w| write_threads(w))?;
     vfs.add_synthetic("/proc/trapless/cpus", |w| write_cpus(w))?;
     vfs.add_synthetic("/proc/trapless/net", |w| network::write_state(w))?;
+    vfs.add_synthetic("/proc/trapless/clock", |w| ntp::write_state(w))?;
     vfs.add_synthetic("/proc/trapless/bootchart", |w| chart::write(w))
 }
 

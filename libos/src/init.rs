@@ -6,7 +6,7 @@ use crate::machine_info::MachineInfo;
 use crate::power::{heed_button, refuse_boot};
 use crate::start::{self, Program};
 use crate::task::PID;
-use crate::{chart, console, counters, files, hostname, layers, network, selftest, trace};
+use crate::{chart, console, counters, files, hostname, layers, network, ntp, selftest, trace};
 use alloc::sync::Arc;
 use trapless_abi::structs::NSEC_PER_SEC;
 use trapless_logic::futex::{FutexTable, Policy};
@@ -90,6 +90,7 @@ pub fn start(info: &'static BootInfo, image: &Image) -> ! {
     kernel::install(Kernel { config, vfs, fds, futex, net, netlink, unix, signals: ProcessSignals::new() });
     heed_button();
     hostname::publish();
+    ntp::start();
     counters::start(kernel::kernel().config.counters);
     trace::start(&kernel::kernel().config.trace).unwrap_or_else(|e| refuse_boot(format_args!("{e}")));
     // The program's first thread, or a test in its place.

@@ -18,6 +18,7 @@ mod kernel;
 mod layers;
 mod machine_info;
 mod network;
+mod ntp;
 mod power;
 #[expect(unsafe_code, reason = "no_mangle: musl calls these by name")]
 mod seam;

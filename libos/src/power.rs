@@ -2,7 +2,9 @@
 
 use crate::console::{self, say};
 use crate::{counters, signals};
+use core::fmt;
 use trapless_abi::flags::Signal;
+use trapless_abi::{Errno, SysResult};
 use trapless_platform::irq::{self, Softirq};
 use trapless_platform::{button, power};
 
@@ -12,8 +14,11 @@ fn farewell() {
     counters::summarize();
 }
 
-/// exit_group(2): the machine ends with the program.
+/// exit_group(2): the machine ends with the program, or starts over if somebody watches over the program (`heart`).
 pub fn exit_process(status: i32) -> ! {
+    if power::restarts_at_exit() {
+        say!("trapless: the program has ended with status {status}: the machine starts over");
+    }
     farewell();
     power::exit(status as u8)
 }
@@ -55,4 +60,24 @@ pub fn restart() -> ! {
 pub fn refuse_boot(why: core::fmt::Arguments<'_>) -> ! {
     say!("trapless: cannot boot: {why}");
     exit_process(125)
+}
+
+/// Writes what becomes of the machine when the program ends (/proc/trapless/power).
+pub fn write_state(w: &mut dyn fmt::Write) -> fmt::Result {
+    writeln!(w, "at-exit={}", if power::restarts_at_exit() { "restart" } else { "off" })
+}
+
+/// Obeys a command written there: what is to become of the machine, now or when the program ends.
+///
+/// # Errors
+/// EINVAL for anything else.
+pub fn obey(command: &[u8]) -> SysResult<()> {
+    match command {
+        b"off" => off(),
+        b"restart" => restart(),
+        b"at-exit=off" => power::set_restart_at_exit(false),
+        b"at-exit=restart" => power::set_restart_at_exit(true),
+        _ => return Err(Errno::EINVAL),
+    }
+    Ok(())
 }

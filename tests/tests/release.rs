@@ -215,8 +215,8 @@ fn a_wrong_layer_is_refused() -> Result<()> {
     let extra = ["-fw_cfg", "name=opt/org.trapless/args,string='open"].map(str::to_owned).to_vec();
     let machine = Machine { extra, ..Machine::new(image()) };
     prints("release-wrong-args", &machine, &REFUSED, &["opt/org.trapless/args of fw_cfg: the quote at character 0"])?;
-    let machine = Machine { append: "-- -heart".into(), ..Machine::new(image()) };
-    prints("release-heart", &machine, &REFUSED, &["-heart starts a program that starts the node again"])
+    let machine = Machine { append: "-- -detached".into(), ..Machine::new(image()) };
+    prints("release-detached", &machine, &REFUSED, &["-detached is not possible without an operating system"])
 }
 
 /// Why a release is refused that was changed.
@@ -255,8 +255,8 @@ fn what_cannot_work_is_named() -> Result<()> {
     let native =
         refusal("native", |folder| Ok(fs::write(folder.join("lib/demo-1.2.3/priv/bcrypt_nif.so"), "\x7fELF")?))?;
     says(native, &["lib/demo-1.2.3/priv/bcrypt_nif.so is a shared library", "--allow-native"])?;
-    let heart = refusal("heart", |folder| replace(&folder.join("releases/1.2.3/vm.args"), "+P", "-heart\n+P"))?;
-    says(heart, &["vm.args: -heart starts a program", "have the machine started again"])?;
+    let detached = refusal("detached", |folder| replace(&folder.join("releases/1.2.3/vm.args"), "+P", "-detached\n+P"))?;
+    says(detached, &["vm.args: -detached is not possible"])?;
     let empty = pack(&scratch(""), Additions::default()).err().context("a folder was taken for a release")?;
     says(format!("{empty:#}"), &["is not a release", "rebar3 release"])
 }

@@ -4,6 +4,7 @@ use crate::acpi;
 use crate::pci::{ConfigurationAccess, DeviceFunction, config::Config};
 use crate::port::{inb, outb, outl, outw};
 use crate::serial;
+use core::sync::atomic::{AtomicBool, Ordering};
 use trapless_logic::firmware::acpi::Register;
 use x86_64::VirtAddr;
 use x86_64::instructions::tables::lidt;
@@ -53,9 +54,25 @@ fn has_debug_exit() -> bool {
     unsafe { inb(DEBUG_EXIT) == 0 }
 }
 
-/// Ends the machine with an exit status: under QEMU with `isa-debug-exit`, QEMU ends with status `2 * status + 1` modulo 256; otherwise
+/// Whether the machine starts over where it would end with a status.
+static RESTART_AT_EXIT: AtomicBool = AtomicBool::new(false);
+
+/// Has the machine start over, or not, where it would end with a status ([`exit`]).
+pub fn set_restart_at_exit(wanted: bool) {
+    RESTART_AT_EXIT.store(wanted, Ordering::Relaxed);
+}
+
+/// What [`set_restart_at_exit`] was told last.
+pub fn restarts_at_exit() -> bool {
+    RESTART_AT_EXIT.load(Ordering::Relaxed)
+}
+
+/// Ends the machine with an exit status: it starts over if that is wanted; else, under QEMU with `isa-debug-exit`, QEMU ends with status `2 * status + 1` modulo 256; otherwise
 /// the machine is switched off and the status is lost. Console output must be out; other CPUs may still run until it happens.
 pub fn exit(status: u8) -> ! {
+    if restarts_at_exit() {
+        reset();
+    }
     if has_debug_exit() {
         // SAFETY: the device's only function; it does not return.
         unsafe { outl(DEBUG_EXIT, status.into()) };

@@ -83,7 +83,6 @@ fn refuses_what_erlexec_refuses() {
     for line in ["-smp disable", "-smpdisable", "-no_epmd", "-start_epmd maybe"] {
         assert!(matches!(refused(line), ErlArgsError::Conflict(_)), "{line}");
     }
-    assert_eq!(refused("-x -heart"), ErlArgsError::Heart);
     for line in ["-detached", "-man erl", "-args_file x"] {
         assert!(matches!(refused(line), ErlArgsError::Unsupported(_)), "{line}");
     }
