@@ -50,6 +50,7 @@ pub fn with_applications() -> Result<PathBuf> {
             "examples/trapless_cluster",
             "examples/trapless_metrics",
             "examples/trapless_secure",
+            "examples/trapless_syslog",
             "tests/cluster/trapless_cluster_test",
             "tests/secure/trapless_secure_test",
         ] {
