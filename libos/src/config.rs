@@ -1,6 +1,7 @@
 //! Settings from the kernel command line.
 
 use crate::counters::Counting;
+use crate::profile;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
@@ -29,6 +30,8 @@ pub struct Config {
     pub trace: String,
     /// `counters=`: whether calls are counted.
     pub counters: Counting,
+    /// `profile=`: samples a second and CPU.
+    pub profile: Option<u32>,
     /// `log=`.
     pub log: log::LevelFilter,
     /// `cpus=`: most CPUs to start.
@@ -60,6 +63,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ("hostname", "NAME  (with a dot)"),
     ("trace", "CALL|AREA|all[,...]  (print system calls)"),
     ("counters", "on | off | summary  (count system calls for /proc/trapless/syscalls; a table at the end)"),
+    ("profile", "HZ  (sample what runs, 1 to 1000 times a second, and print it at the end)"),
     ("log", "off | error | warn | info | debug | trace"),
     ("cpus", "N  (use at most N CPUs)"),
     ("env", "NAME=VALUE  (environment of the program; may be repeated)"),
@@ -91,6 +95,7 @@ impl Config {
             hostname: None,
             trace: String::new(),
             counters: Counting::Off,
+            profile: None,
             log: log::LevelFilter::Warn,
             cpus: usize::MAX,
             environment: Vec::new(),
@@ -118,6 +123,7 @@ impl Config {
             "hostname" if value.contains('.') && value.len() <= 64 => self.hostname = Some(value.into()),
             "trace" => self.trace = value.into(),
             "counters" => self.counters = counting(value)?,
+            "profile" => self.profile = Some(profile::rate(value)?),
             "log" => self.log = value.parse().ok()?,
             "cpus" => self.cpus = value.parse().ok().filter(|n| *n > 0)?,
             "env" => {

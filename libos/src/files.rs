@@ -4,7 +4,7 @@ use crate::config::Config;
 use crate::kernel::Open;
 use crate::layers::Given;
 use crate::machine_info::MachineInfo;
-use crate::{chart, counters, network, ntp, power};
+use crate::{chart, counters, network, ntp, power, profile};
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::fmt::{self, Write};
@@ -72,6 +72,7 @@ fn add_own(vfs: &Vfs<X86>) -> SysResult<()> {
     vfs.add_synthetic("/proc/trapless/threads", |w| write_threads(w))?;
     vfs.add_synthetic("/proc/trapless/cpus", |w| write_cpus(w))?;
     vfs.add_synthetic("/proc/trapless/net", |w| network::write_state(w))?;
+    vfs.add_control("/proc/trapless/profile", |w| profile::write(w), profile::obey)?;
     vfs.add_synthetic("/proc/trapless/clock", |w| ntp::write_state(w))?;
     vfs.add_synthetic("/proc/trapless/bootchart", |w| chart::write(w))
 }

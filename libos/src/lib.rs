@@ -20,6 +20,7 @@ mod machine_info;
 mod network;
 mod ntp;
 mod power;
+mod profile;
 #[expect(unsafe_code, reason = "no_mangle: musl calls these by name")]
 mod seam;
 mod selftest;

@@ -1,7 +1,7 @@
 //! The end of the machine, however it comes.
 
 use crate::console::{self, say};
-use crate::{counters, signals};
+use crate::{counters, profile, signals};
 use core::fmt;
 use trapless_abi::flags::Signal;
 use trapless_abi::{Errno, SysResult};
@@ -12,6 +12,7 @@ use trapless_platform::{button, power};
 fn farewell() {
     console::drain();
     counters::summarize();
+    profile::summarize();
 }
 
 /// exit_group(2): the machine ends with the program, or starts over if somebody watches over the program (`heart`).

@@ -28,6 +28,9 @@ const JIT_FLAGS: usize = 2;
 pub const EMULATOR_FLAGS: &[&str] =
     &["-JMsingle", "true", "-sbwt", "none", "-sbwtdcpu", "none", "-sbwtdio", "none", "-swt", "very_high"];
 
+/// Has the JIT write down where the code of each function is, and give that code frame pointers, for a profiler.
+const PROFILE_FLAGS: [&str; 2] = ["-JPperf", "map"];
+
 /// No process takes fewer bytes of memory than this.
 const SMALLEST_PROCESS: u64 = 2048;
 
@@ -35,12 +38,14 @@ const SMALLEST_PROCESS: u64 = 2048;
 const MOST_PROCESSES: u64 = 1 << 20;
 
 /// [`EMULATOR_FLAGS`] as far as the emulator of this flavour, `jit` or `emu`, takes them; and a process table without room for more
-/// processes than fit in `memory` bytes. ERTS fills that table when it starts: with its default size, that is 12 MiB.
+/// processes than fit in `memory` bytes. ERTS fills that table when it starts: with its default size, that is 12 MiB. The code of an
+/// emulator that is to be `profiled` can be followed.
 #[must_use]
-pub fn emulator_flags(flavor: &str, memory: u64) -> Vec<String> {
+pub fn emulator_flags(flavor: &str, memory: u64, profiled: bool) -> Vec<String> {
     let flags = if flavor == "jit" { EMULATOR_FLAGS } else { &EMULATOR_FLAGS[JIT_FLAGS..] };
     let processes = (memory / SMALLEST_PROCESS).min(MOST_PROCESSES);
-    flags.iter().map(|&flag| flag.into()).chain(["-P".into(), processes.to_string()]).collect()
+    let profile = PROFILE_FLAGS.iter().filter(|_| profiled && flavor == "jit");
+    flags.iter().chain(profile).map(|&flag| flag.into()).chain(["-P".into(), processes.to_string()]).collect()
 }
 
 /// What opens `init`'s part of the arguments.

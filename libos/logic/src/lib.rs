@@ -30,6 +30,7 @@ pub mod ntp;
 pub mod pipe;
 pub mod platform;
 pub mod poll;
+pub mod profile;
 pub mod programs;
 pub mod random;
 pub mod sched;

@@ -74,6 +74,8 @@ pub struct PerCpu {
     pub slice_armed: AtomicBool,
     /// What the one-shot timer is programmed for, ns; `u64::MAX` when it is off.
     pub timer_at: AtomicU64,
+    /// When the profiler wants to see what runs, ns; `u64::MAX` while it is off.
+    pub sample_at: AtomicU64,
     /// When the running thread was last switched to, ns.
     pub switched_at: AtomicU64,
     /// Its virtual run time then, ns.
@@ -144,6 +146,7 @@ impl PerCpu {
             slice_end: AtomicU64::new(0),
             slice_armed: AtomicBool::new(false),
             timer_at: AtomicU64::new(u64::MAX),
+            sample_at: AtomicU64::new(u64::MAX),
             switched_at: AtomicU64::new(0),
             vruntime: AtomicI64::new(0),
             tlb_answered: Answered::new(),
