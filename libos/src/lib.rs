@@ -21,6 +21,7 @@ mod network;
 mod ntp;
 mod power;
 mod profile;
+mod reports;
 #[expect(unsafe_code, reason = "no_mangle: musl calls these by name")]
 mod seam;
 mod selftest;

@@ -17,7 +17,7 @@ fn farewell() {
 
 /// exit_group(2): the machine ends with the program, or starts over if somebody watches over the program (`heart`).
 pub fn exit_process(status: i32) -> ! {
-    if power::restarts_at_exit() {
+    if power::watchers() > 0 {
         say!("trapless: the program has ended with status {status}: the machine starts over");
     }
     farewell();
@@ -63,12 +63,12 @@ pub fn refuse_boot(why: core::fmt::Arguments<'_>) -> ! {
     exit_process(125)
 }
 
-/// Writes what becomes of the machine when the program ends (/proc/trapless/power).
+/// Writes how many watch over the program, so that the machine starts over when it ends (/proc/trapless/power).
 pub fn write_state(w: &mut dyn fmt::Write) -> fmt::Result {
-    writeln!(w, "at-exit={}", if power::restarts_at_exit() { "restart" } else { "off" })
+    writeln!(w, "watchers {}", power::watchers())
 }
 
-/// Obeys a command written there: what is to become of the machine, now or when the program ends.
+/// Obeys a command written there: what is to become of the machine, now or (while somebody watches) when the program ends.
 ///
 /// # Errors
 /// EINVAL for anything else.
@@ -76,8 +76,8 @@ pub fn obey(command: &[u8]) -> SysResult<()> {
     match command {
         b"off" => off(),
         b"restart" => restart(),
-        b"at-exit=off" => power::set_restart_at_exit(false),
-        b"at-exit=restart" => power::set_restart_at_exit(true),
+        b"watch" => power::watch(),
+        b"unwatch" => power::unwatch(),
         _ => return Err(Errno::EINVAL),
     }
     Ok(())

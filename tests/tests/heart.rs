@@ -58,9 +58,9 @@ fn commands_are_kept_and_power_is_at_hand() -> Result<()> {
     let code = r#"
         {ok, "there"} = heart:get_cmd(), ok = heart:set_cmd("own"), {ok, "own"} = heart:get_cmd(),
         ok = heart:clear_cmd(), {ok, "there"} = heart:get_cmd(),
-        {ok, <<"at-exit=restart\n">>} = file:read_file("/proc/trapless/power"),
+        {ok, <<"watchers 1\n">>} = file:read_file("/proc/trapless/power"),
         {error, einval} = file:write_file("/proc/trapless/power", "explode"),
-        ok = heart:cycle(), timer:sleep(500), {ok, <<"at-exit=restart\n">>} = file:read_file("/proc/trapless/power"),
+        ok = heart:cycle(), timer:sleep(500), {ok, <<"watchers 1\n">>} = file:read_file("/proc/trapless/power"),
         io:format("=done~n"), file:write_file("/proc/trapless/power", "restart").
     "#;
     let code = code.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -90,7 +90,9 @@ host() ->
 
 %% The node and the process, as parameters of an element with an example's number (RFC 5612).
 structured(#{pid := Process}) ->
-    ["[erlang@32473 node=\"", parameter(atom_to_list(node())), "\" process=\"", parameter(pid_to_list(Process)), "\"]"].
+    ["[erlang@32473 node=\"", parameter(atom_to_list(node())), "\" process=\"", parameter(pid_to_list(Process)), "\"]"];
+structured(_) ->
+    ?NIL.
 
 parameter(Value) ->
     [case lists:member(C, "\"\\]") of true -> [$\\, C]; false -> C end || C <- Value].

@@ -5,6 +5,7 @@
 //! the boot CPU); the local APIC's id is only ever looked up from that.
 
 use crate::context::FpuMode;
+use crate::irq::Kind;
 use crate::ring::Ring;
 use crate::thread::Thread;
 use crate::trap::TrapFrame;
@@ -111,6 +112,8 @@ pub struct Stats {
     pub page_faults: AtomicU64,
     /// Times the CPU halted at a contended lock.
     pub lock_halts: AtomicU64,
+    /// Interrupts, by [`Kind`].
+    pub interrupts: [AtomicU64; Kind::ALL.len()],
 }
 
 /// Adds one to a counter of the calling CPU: one instruction, so an interrupt cannot come in between. A thread that is moved just
@@ -162,6 +165,7 @@ impl PerCpu {
                 idle_ns: AtomicU64::new(0),
                 page_faults: AtomicU64::new(0),
                 lock_halts: AtomicU64::new(0),
+                interrupts: [const { AtomicU64::new(0) }; Kind::ALL.len()],
             },
         }
     }
