@@ -64,7 +64,7 @@ fn keep(_: usize) {
 fn ask(server: SocketAddr) -> SysResult<Option<i64>> {
     let family = if server.is_ipv4() { Family::Inet } else { Family::Inet6 };
     let socket = UdpSocket::new(kernel().net.clone(), family);
-    let result = exchange(&*socket, server);
+    let result = exchange(&socket, server);
     socket.close();
     result
 }

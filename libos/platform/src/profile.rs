@@ -84,17 +84,19 @@ pub(crate) fn on_timer(cpu: &PerCpu, frame: &TrapFrame) {
     let thread = unsafe { cpu.current.load(Ordering::Relaxed).as_ref() };
     if let (Some(thread), Some(table)) = (thread, TABLES[cpu.index()].get()) {
         let mut frames = [0; DEPTH];
-        let depth = walk(frame, &mut frames);
+        // A page fault cannot be interrupted by another: then no memory is looked at.
+        let most = if cpu.in_page_fault.load(Ordering::Relaxed) { 1 } else { DEPTH };
+        let depth = walk(frame, &mut frames[..most]);
         table.count(thread.id(), &frames[..depth]);
     }
 }
 
 /// Where it was, and where that was called from, as far as frame pointers lead through code of the JIT.
-fn walk(frame: &TrapFrame, frames: &mut [u64; DEPTH]) -> usize {
+fn walk(frame: &TrapFrame, frames: &mut [u64]) -> usize {
     frames[0] = frame.rip.max(1);
     let jit = paging::low_window();
     let mut pointer = frame.rbp;
-    for depth in 1..DEPTH {
+    for depth in 1..frames.len() {
         let word = |at: u64| {
             let there = at % 8 == 0 && paging::is_mapped(at);
             there.then(|| user::read::<u64>(usize::try_from(at).ok()?).ok()).flatten()
@@ -111,5 +113,5 @@ fn walk(frame: &TrapFrame, frames: &mut [u64; DEPTH]) -> usize {
         }
         pointer = next;
     }
-    DEPTH
+    frames.len()
 }
