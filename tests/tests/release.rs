@@ -128,6 +128,14 @@ fn a_release_starts_with_its_own_configuration() -> Result<()> {
     prints("release-own", &machine, &Exit::Halted(3), &lines)
 }
 
+/// The image's epmd is a module that no release names, and in embedded mode nothing is loaded when it is called.
+#[test]
+fn a_release_has_the_epmd_of_the_image() -> Result<()> {
+    let machine = Machine { append: "-- -demo_halt 3 -start_epmd true".into(), ..Machine::new(demo()?) };
+    let lines = ["=node 'demo@127.0.0.1' cookie fromfile", "=mode embedded", "=done"];
+    prints("release-epmd", &machine, &Exit::Halted(3), &lines)
+}
+
 /// Image, initrd, fw_cfg, command line: each layer has something that the one above takes over, and something that stays. On every
 /// machine type, for each has another way to tell where an initrd is.
 #[test]
