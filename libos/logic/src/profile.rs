@@ -100,11 +100,12 @@ impl Table {
     }
 }
 
-/// FNV-1a over words.
+/// Mixes all bits of all words into the upper ones.
 fn hash(thread: u32, frames: &[u64]) -> usize {
-    let start = 0xcbf2_9ce4_8422_2325 ^ u64::from(thread);
-    let mixed = frames.iter().fold(start, |hash, frame| (hash ^ frame).wrapping_mul(0x100_0000_01b3));
-    (mixed >> 17) as usize
+    // 2^64 over the golden ratio.
+    const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mix = |hash: u64, word: u64| (hash.rotate_left(29) ^ word).wrapping_mul(FACTOR);
+    (frames.iter().copied().fold(mix(0, thread.into()), mix) >> 32) as usize
 }
 
 /// Names of addresses, from the lines of a map file (`perf-PID.map`: start and size in hexadecimal, and a name).
