@@ -52,7 +52,7 @@ fn a_busy_function_is_seen_at_the_end() -> Result<()> {
 #[test]
 fn a_program_profiles_itself() -> Result<()> {
     let code = format!(
-        "P = \"/proc/trapless/profile\", Read = fun() -> {{ok, T}} = file:read_file(P), io:format(\"=~~b~~n\", [length(string:split(T, \"\\n\", all))]) end,
+        "P = \"/proc/trapless/profile\", Read = fun() -> {{ok, T}} = file:read_file(P), io:format(\"=~b~n\", [length(string:split(T, \"\\n\", all))]) end,
          Read(), {{error, einval}} = file:write_file(P, \"0\"), {{error, einval}} = file:write_file(P, \"x\"),
          ok = file:write_file(P, \"99\"), {BUSY}, Read(), ok = file:write_file(P, \"off\"), Read(), ok = file:write_file(P, \"reset\"),
          Read(), halt(0)."
