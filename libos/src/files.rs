@@ -13,8 +13,8 @@ use trapless_logic::file::O_RDWR;
 use trapless_logic::programs;
 use trapless_logic::vfs::tty::Tty;
 use trapless_logic::vfs::{Tmpfs, Vfs, cpio, dev, proc, sys};
-use trapless_platform::x86::X86;
 use trapless_platform::frames;
+use trapless_platform::x86::X86;
 
 /// Descriptors a program may have (RLIMIT_NOFILE).
 const NOFILE: usize = 1 << 16;

@@ -49,7 +49,7 @@ pub fn start() {
 fn keep(_: usize) {
     let mut schedule = Schedule::default();
     loop {
-        let found = kernel().config.ntp.iter().find_map(|server| Some((*server, ask(*server).ok()??)));
+        let found = kernel().config.ntp.iter().find_map(|server| Some((*server, ask(*server).ok()?)));
         if let Some((server, offset)) = found {
             correct(server, offset);
         }
@@ -60,8 +60,8 @@ fn keep(_: usize) {
     }
 }
 
-/// How far the clock is behind this server's; None if what it says is of no use.
-fn ask(server: SocketAddr) -> SysResult<Option<i64>> {
+/// How far the clock is behind this server's.
+fn ask(server: SocketAddr) -> SysResult<i64> {
     let family = if server.is_ipv4() { Family::Inet } else { Family::Inet6 };
     let socket = UdpSocket::new(kernel().net.clone(), family);
     let result = exchange(&socket, server);
@@ -69,7 +69,7 @@ fn ask(server: SocketAddr) -> SysResult<Option<i64>> {
     result
 }
 
-fn exchange(socket: &UdpSocket<X86>, server: SocketAddr) -> SysResult<Option<i64>> {
+fn exchange(socket: &UdpSocket<X86>, server: SocketAddr) -> SysResult<i64> {
     // Others are not listened to.
     socket.connect(&SockAddr::Inet(server))?;
     let queue = socket.queue().ok_or(Errno::EINVAL)?;
@@ -81,9 +81,14 @@ fn exchange(socket: &UdpSocket<X86>, server: SocketAddr) -> SysResult<Option<i64
     block_on(queue, Ready::WRITABLE, Some(deadline), || {
         socket.send(&mut &question[..], None, &mut Vec::new(), &[], MsgFlags::empty())
     })?;
-    let mut answer = Vec::with_capacity(ntp::SIZE);
-    block_on(queue, Ready::READABLE, Some(deadline), || socket.recv(&mut answer, MsgFlags::empty()))?;
-    Ok(ntp::offset(&answer, nonce, asked, clock::realtime_ns()))
+    // What is no answer to it may come first, from whoever pretends to be the server.
+    loop {
+        let mut answer = Vec::with_capacity(ntp::SIZE);
+        block_on(queue, Ready::READABLE, Some(deadline), || socket.recv(&mut answer, MsgFlags::empty()))?;
+        if let Some(offset) = ntp::offset(&answer, nonce, asked, clock::realtime_ns()) {
+            return Ok(offset);
+        }
+    }
 }
 
 fn correct(server: SocketAddr, offset: i64) {

@@ -73,7 +73,8 @@ mod tests {
 
     #[test]
     fn questions_for_addresses_are_answered() {
-        let query = |kind: u8| [&[7, 8, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0][..], b"\x01a\x04test\0", &[0, kind, 0, 1]].concat();
+        let query =
+            |kind: u8| [&[7, 8, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0][..], b"\x01a\x04test\0", &[0, kind, 0, 1]].concat();
         let said = answer(&query(1), &[Ipv4Addr::new(10, 0, 2, 2)]).unwrap();
         assert_eq!(said[..12], [7, 8, 0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0]);
         assert!(said.ends_with(&[0xc0, 0x0c, 0, 1, 0, 1, 0, 0, 0, 1, 0, 4, 10, 0, 2, 2]));

@@ -58,7 +58,13 @@ pub fn run_in(
 /// It is not there, or what it said when it failed.
 pub fn succeed(program: &str, arguments: &[&str]) -> Result<String> {
     let output = run(program, arguments, "")?;
-    ensure!(output.status.success(), "{program} {} ended with {}:\n{}", arguments.join(" "), output.status, said(&output));
+    ensure!(
+        output.status.success(),
+        "{program} {} ended with {}:\n{}",
+        arguments.join(" "),
+        output.status,
+        said(&output)
+    );
     Ok(said(&output))
 }
 

@@ -30,7 +30,8 @@ impl Authority {
     fn new(folder: PathBuf) -> Result<Self> {
         fs::create_dir_all(&folder)?;
         let at = |name: &str| folder.join(name).display().to_string();
-        let new = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "3650"];
+        let new =
+            ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "3650"];
         let files = ["-subj", "/CN=authority", "-keyout", &at("key.pem"), "-out", &at("certificate.pem")];
         succeed("openssl", &[&new[..], &files].concat())?;
         Ok(Self(folder))
@@ -47,7 +48,15 @@ impl Authority {
         succeed("openssl", &[&new[..], &files].concat())?;
         fs::write(folder.join("extensions"), format!("subjectAltName=IP:{address}\n"))?;
         let sign = ["x509", "-req", "-days", "3650", "-in", &at("request.pem"), "-extfile", &at("extensions")];
-        let by = ["-CA", &own("certificate.pem"), "-CAkey", &own("key.pem"), "-CAcreateserial", "-out", &at("certificate.pem")];
+        let by = [
+            "-CA",
+            &own("certificate.pem"),
+            "-CAkey",
+            &own("key.pem"),
+            "-CAcreateserial",
+            "-out",
+            &at("certificate.pem"),
+        ];
         succeed("openssl", &[&sign[..], &by].concat())?;
         fs::copy(self.0.join("certificate.pem"), folder.join("authority.pem"))?;
         Ok(Identity { folder })
@@ -117,7 +126,9 @@ fn two_machines_speak_tls() -> Result<()> {
         let mut machine = wire.machine(image.clone(), number, &runs(code, &node(&format!("{name}@{address}"), CONFIG)));
         machine.extra.extend(authority.vouch(&address)?.initrd()?);
         if name == "a" {
-            machine.extra.extend(["-object".into(), format!("filter-dump,id=dump,netdev=net,file={}", capture.display())]);
+            machine
+                .extra
+                .extend(["-object".into(), format!("filter-dump,id=dump,netdev=net,file={}", capture.display())]);
         }
         vms.push(Vm::boot(&format!("cluster-tls-{name}"), &machine)?);
     }

@@ -42,14 +42,18 @@ fn a_node_of_this_host_finds_one_by_its_epmd() -> Result<()> {
         "-name {there} -setcookie wire -start_epmd true -epmd_port {epmd} \
          -kernel inet_dist_listen_min {node} inet_dist_listen_max {node}"
     );
-    let machine = Machine { cpus: 2, forwards: forwarded(&[epmd, node]), append: runs(UP, &flags), ..Machine::new(image()) };
+    let machine =
+        Machine { cpus: 2, forwards: forwarded(&[epmd, node]), append: runs(UP, &flags), ..Machine::new(image()) };
     let mut vm = Vm::boot("discovery-epmd", &machine)?;
     vm.wait_for("=up")?;
 
     let host = Host::new()?;
-    let code = format!("pong = net_adm:ping('{there}'), {{ok, [{{\"there\", {node}}}]}} = net_adm:names(\"127.0.0.1\"), halt(0).");
+    let code = format!(
+        "pong = net_adm:ping('{there}'), {{ok, [{{\"there\", {node}}}]}} = net_adm:names(\"127.0.0.1\"), halt(0)."
+    );
     let mut command = Command::new("timeout");
-    let arguments = ["-name", "here@127.0.0.1", "-setcookie", "wire", "-noinput", "-dist_listen", "false", "-start_epmd", "false"];
+    let arguments =
+        ["-name", "here@127.0.0.1", "-setcookie", "wire", "-noinput", "-dist_listen", "false", "-start_epmd", "false"];
     let output = host::run_in(
         command.env("ERL_EPMD_PORT", epmd.to_string()),
         host.bin().join("erl"),
@@ -58,12 +62,8 @@ fn a_node_of_this_host_finds_one_by_its_epmd() -> Result<()> {
     )?;
     ensure!(output.status.success(), vm.fail(&said(&output)));
     // The client that everybody uses.
-    let erts = host::run_in(
-        Command::new("timeout").env("ERL_EPMD_PORT", epmd.to_string()),
-        host.epmd()?,
-        &["-names"],
-        "",
-    )?;
+    let erts =
+        host::run_in(Command::new("timeout").env("ERL_EPMD_PORT", epmd.to_string()), host.epmd()?, &["-names"], "")?;
     let names = said(&erts);
     ensure!(names.contains(&format!("name there at port {node}")), vm.fail(&names));
 
@@ -88,7 +88,8 @@ fn two_machines_find_each_other_by_epmd() -> Result<()> {
     let flags = |name: &str| format!("-name {name} -setcookie wire -start_epmd true");
     let mut second = Vm::boot("discovery-b", &wire.machine(image(), 2, &runs(UP, &flags("b@10.9.0.2"))))?;
     second.wait_for("=up")?;
-    let code = "B = 'b@10.9.0.2', pong = net_adm:ping(B), 7 = erpc:call(B, erlang, '+', [3, 4]), io:format(\"=called~n\").";
+    let code =
+        "B = 'b@10.9.0.2', pong = net_adm:ping(B), 7 = erpc:call(B, erlang, '+', [3, 4]), io:format(\"=called~n\").";
     let mut first = Vm::boot("discovery-a", &wire.machine(image(), 1, &runs(code, &flags("a@10.9.0.1"))))?;
     first.wait_for("=called").map(drop)
 }

@@ -82,5 +82,6 @@ fn erlang_starts_again_in_the_same_machine() -> Result<()> {
     "#;
     let code = code.split_whitespace().collect::<Vec<_>>().join(" ");
     ends("heart-restart", &machine(&code, ""), &Exit::Halted(7), &[])?;
-    ends("heart-restart-heart", &machine(&code.replace("halt(7)", "init:stop(7)"), "-heart"), &Exit::Halted(7), &[]).map(drop)
+    ends("heart-restart-heart", &machine(&code.replace("halt(7)", "init:stop(7)"), "-heart"), &Exit::Halted(7), &[])
+        .map(drop)
 }

@@ -17,7 +17,9 @@ struct Stack<'a> {
 fn stacks(lines: &str) -> Vec<Stack<'_>> {
     let lines = lines.lines().filter_map(|line| line.trim_end().split_once("profile: ").map(|(_, line)| line));
     let parsed = lines.filter(|line| !line.starts_with('#')).filter_map(|line| line.rsplit_once(' '));
-    parsed.filter_map(|(stack, count)| Some(Stack { frames: stack.split(';').collect(), count: count.parse().ok()? })).collect()
+    parsed
+        .filter_map(|(stack, count)| Some(Stack { frames: stack.split(';').collect(), count: count.parse().ok()? }))
+        .collect()
 }
 
 /// Boots to `halt(0)`.

@@ -132,7 +132,10 @@ fn names_are_looked_up_natively() -> Result<()> {
         image(),
         &[
             (r#"begin inet_db:set_lookup([native]), inet:getaddr("localhost", inet) end"#, "{ok,{127,0,0,1}}"),
-            (r#"element(2, inet:gethostbyaddr({127,0,0,1}))"#, r#"{hostent,"localhost",["localhost.localdomain"],inet,4,[{127,0,0,1}]}"#),
+            (
+                r#"element(2, inet:gethostbyaddr({127,0,0,1}))"#,
+                r#"{hostent,"localhost",["localhost.localdomain"],inet,4,[{127,0,0,1}]}"#,
+            ),
             (r#"inet:getaddr("no.such.host", inet)"#, "{error,nxdomain}"),
             (r#"inet_gethost_native:gethostbyname("no.such.host")"#, "{error,notfound}"),
             (r#"inet:gethostbyname("10.1.2.3")"#, r#"{ok,{hostent,"10.1.2.3",[],inet,4,[{10,1,2,3}]}}"#),

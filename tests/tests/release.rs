@@ -263,7 +263,8 @@ fn what_cannot_work_is_named() -> Result<()> {
     let native =
         refusal("native", |folder| Ok(fs::write(folder.join("lib/demo-1.2.3/priv/bcrypt_nif.so"), "\x7fELF")?))?;
     says(native, &["lib/demo-1.2.3/priv/bcrypt_nif.so is a shared library", "--allow-native"])?;
-    let detached = refusal("detached", |folder| replace(&folder.join("releases/1.2.3/vm.args"), "+P", "-detached\n+P"))?;
+    let detached =
+        refusal("detached", |folder| replace(&folder.join("releases/1.2.3/vm.args"), "+P", "-detached\n+P"))?;
     says(detached, &["vm.args: -detached is not possible"])?;
     let empty = pack(&scratch(""), Additions::default()).err().context("a folder was taken for a release")?;
     says(format!("{empty:#}"), &["is not a release", "rebar3 release"])

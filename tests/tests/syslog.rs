@@ -28,7 +28,10 @@ fn events_arrive() -> Result<()> {
     let error = next(&socket, &vm)?;
     let fields: Vec<&str> = error.splitn(7, ' ').collect();
     ensure!(fields.len() == 7 && fields[0] == "<131>1" && fields[2] == "beam.localdomain", "it sends {error:?}");
-    ensure!(fields[1].len() == "2026-11-30T13:00:00.000000Z".len() && fields[1].ends_with('Z'), "the time of {error:?}");
+    ensure!(
+        fields[1].len() == "2026-11-30T13:00:00.000000Z".len() && fields[1].ends_with('Z'),
+        "the time of {error:?}"
+    );
     ensure!(fields[3..6] == ["erlang", "1", "-"], "it sends {error:?}");
     ensure!(fields[6].starts_with("[erlang@32473 node=\"nonode@nohost\" process=\"<0."), "it sends {error:?}");
     ensure!(error.ends_with("\"] \u{feff}disk 3 of M\u{fc}nster is full"), "it sends {error:?}");

@@ -23,7 +23,11 @@ struct Entry {
 
 impl Entry {
     fn new() -> Self {
-        Self { count: AtomicU32::new(0), thread: AtomicU32::new(0), frames: core::array::from_fn(|_| AtomicU64::new(0)) }
+        Self {
+            count: AtomicU32::new(0),
+            thread: AtomicU32::new(0),
+            frames: core::array::from_fn(|_| AtomicU64::new(0)),
+        }
     }
 
     fn is(&self, thread: u32, frames: &[u64]) -> bool {
@@ -192,7 +196,9 @@ mod tests {
     #[test]
     fn addresses_get_the_names_that_were_told_last() {
         let mut names = Names::of(vec![0x105, 0x1ff, 0x100, 0x200, 0x105]);
-        for line in ["0x100 10 $lists:map/2", "0x1f0 10 $old:f/0", "0x1f0 10 $'a b':'c d'/1", "nonsense", "0x1", "x y z"] {
+        for line in
+            ["0x100 10 $lists:map/2", "0x1f0 10 $old:f/0", "0x1f0 10 $'a b':'c d'/1", "nonsense", "0x1", "x y z"]
+        {
             names.learn(line);
         }
         assert_eq!((names.get(0x100), names.get(0x105)), (Some("lists:map/2"), Some("lists:map/2")));

@@ -165,7 +165,10 @@ mod tests {
             assert_eq!(clock.read(2 * SECOND), (1_002 * SECOND).saturating_add_signed(amount / 2));
             assert_eq!(clock.left(2 * SECOND), amount / 2);
             assert_eq!(clock.read(3 * SECOND), (1_003 * SECOND).saturating_add_signed(amount));
-            assert_eq!((clock.read(9 * SECOND), clock.left(9 * SECOND)), ((1_009 * SECOND).saturating_add_signed(amount), 0));
+            assert_eq!(
+                (clock.read(9 * SECOND), clock.left(9 * SECOND)),
+                ((1_009 * SECOND).saturating_add_signed(amount), 0)
+            );
             let times: std::vec::Vec<u64> = (0..4000).map(|step| clock.read(step * 1_000_000)).collect();
             assert!(times.is_sorted());
         }

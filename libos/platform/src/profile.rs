@@ -96,9 +96,9 @@ fn walk(frame: &TrapFrame, frames: &mut [u64]) -> usize {
     frames[0] = frame.rip.max(1);
     let jit = paging::low_window();
     let mut pointer = frame.rbp;
-    for depth in 1..frames.len() {
+    for (depth, place) in frames.iter_mut().enumerate().skip(1) {
         let word = |at: u64| {
-            let there = at % 8 == 0 && paging::is_mapped(at);
+            let there = at.is_multiple_of(8) && paging::is_mapped(at);
             there.then(|| user::read::<u64>(usize::try_from(at).ok()?).ok()).flatten()
         };
         let (Some(caller), Some(next)) = (pointer.checked_add(8).and_then(word), word(pointer)) else { return depth };
@@ -107,7 +107,7 @@ fn walk(frame: &TrapFrame, frames: &mut [u64]) -> usize {
             return depth;
         }
         // The call itself, and not what follows it.
-        frames[depth] = caller - 1;
+        *place = caller - 1;
         if next <= pointer {
             return depth + 1;
         }

@@ -10,9 +10,9 @@ use trapless_abi::{Errno, SysResult};
 use trapless_logic::platform::Platform;
 use trapless_logic::time::{Instant, duration_from_timespec};
 use trapless_logic::wait::Waiter;
-use trapless_platform::{clock, percpu};
 use trapless_platform::thread::{self, Status, Thread};
 use trapless_platform::x86::X86;
+use trapless_platform::{clock, percpu};
 
 /// Nanoseconds in a tick of times(2), of which there are 100 a second (sysconf(3), `_SC_CLK_TCK`).
 const NS_PER_TICK: u64 = NSEC_PER_SEC / 100;

@@ -186,7 +186,8 @@ mod tests {
     #[test]
     fn the_command_is_kept_for_who_asks() {
         let set = [&[SET_COMMAND][..], b"reboot"].concat();
-        let (answers, ..) = heart(&[], &[&[GET_COMMAND], &set, &[GET_COMMAND], &[CLEAR_COMMAND], &[99], &[], &[SHUT_DOWN]]);
+        let (answers, ..) =
+            heart(&[], &[&[GET_COMMAND], &set, &[GET_COMMAND], &[CLEAR_COMMAND], &[99], &[], &[SHUT_DOWN]]);
         let told = [&[0, 7, COMMAND][..], b"reboot"].concat();
         assert_eq!(answers, [&[0, 1, ACK, 0, 1, COMMAND, 0, 1, ACK][..], &told, &[0, 1, ACK]].concat());
     }

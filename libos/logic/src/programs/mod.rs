@@ -38,8 +38,29 @@ pub type Program<P> = fn(&mut Process<P>) -> SysResult<Status>;
 
 /// Their names, in order; [`builtin`] knows what they do.
 const NAMES: [&str; 23] = [
-    "[", "cat", "cpu_sup", "date", "df", "echo", "env", "false", "getconf", "heart", "hostname", "id", "inet_gethost",
-    "ls", "memsup", "nproc", "printenv", "sh", "sleep", "test", "true", "uname", "uptime",
+    "[",
+    "cat",
+    "cpu_sup",
+    "date",
+    "df",
+    "echo",
+    "env",
+    "false",
+    "getconf",
+    "heart",
+    "hostname",
+    "id",
+    "inet_gethost",
+    "ls",
+    "memsup",
+    "nproc",
+    "printenv",
+    "sh",
+    "sleep",
+    "test",
+    "true",
+    "uname",
+    "uptime",
 ];
 
 /// Where they are found.

@@ -22,11 +22,7 @@ impl<const N: usize> Packets<N> {
     ///
     /// # Errors
     /// EAGAIN when the time is over, EMSGSIZE for a message that is too long; those of read(2).
-    pub fn next<P: Platform>(
-        &mut self,
-        process: &Process<P>,
-        deadline: Option<Instant>,
-    ) -> SysResult<Option<Vec<u8>>> {
+    pub fn next<P: Platform>(&mut self, process: &Process<P>, deadline: Option<Instant>) -> SysResult<Option<Vec<u8>>> {
         loop {
             if let Some(packet) = self.take()? {
                 return Ok(Some(packet));

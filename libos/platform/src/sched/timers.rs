@@ -1,8 +1,8 @@
 //! Timers of each CPU, and its one-shot interrupt.
 
 use crate::clock;
-use crate::profile;
 use crate::percpu::{self, MAX_CPUS, PerCpu, pending};
+use crate::profile;
 use crate::thread::Thread;
 use crate::x86::X86;
 use alloc::sync::Arc;
