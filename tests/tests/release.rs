@@ -12,14 +12,13 @@ use erts_recipe::{Erts, Flavor};
 use rootfs_recipe::{
     ARCHIVE_VARIABLE,
     erlang::Erlang,
-    newc,
-    tree::{Tree, list, name_of},
+    tree::{list, name_of},
 };
 use rootfs_release::{Packed, Wish, applications::Otp, start::Additions, unpack};
 use sources::Console;
 use trapless_tests::{
     exit::Exit,
-    image,
+    image, initrd,
     machine::{Kind, Machine},
     repository, run_quietly, variant,
     vm::Vm,
@@ -98,13 +97,10 @@ fn demo() -> Result<PathBuf> {
 
 /// An initrd with these files.
 fn initrd(name: &str, files: &[(&str, &str)]) -> Result<PathBuf> {
-    let mut tree = Tree::default();
-    for (path, content) in files {
-        tree.add_file(path, content.as_bytes().to_vec())?;
-    }
     let file = scratch(name).with_extension("initrd");
     fs::create_dir_all(scratch(""))?;
-    fs::write(&file, newc::write(&tree)?)?;
+    let files: Vec<_> = files.iter().map(|(path, content)| (*path, content.as_bytes())).collect();
+    initrd::write(&file, &files)?;
     Ok(file)
 }
 
@@ -138,6 +134,14 @@ fn a_release_starts_with_its_own_configuration() -> Result<()> {
         "=done",
     ];
     prints("release-own", &machine, &Exit::Halted(3), &lines)
+}
+
+/// The image's epmd is a module that no release names, and in embedded mode nothing is loaded when it is called.
+#[test]
+fn a_release_has_the_epmd_of_the_image() -> Result<()> {
+    let machine = Machine { append: "-- -demo_halt 3 -start_epmd true".into(), ..Machine::new(demo()?) };
+    let lines = ["=node 'demo@127.0.0.1' cookie fromfile", "=mode embedded", "=done"];
+    prints("release-epmd", &machine, &Exit::Halted(3), &lines)
 }
 
 /// Image, initrd, fw_cfg, command line: each layer has something that the one above takes over, and something that stays. On every
@@ -227,8 +231,8 @@ fn a_wrong_layer_is_refused() -> Result<()> {
     let extra = ["-fw_cfg", "name=opt/org.trapless/args,string='open"].map(str::to_owned).to_vec();
     let machine = Machine { extra, ..Machine::new(image()) };
     prints("release-wrong-args", &machine, &REFUSED, &["opt/org.trapless/args of fw_cfg: the quote at character 0"])?;
-    let machine = Machine { append: "-- -heart".into(), ..Machine::new(image()) };
-    prints("release-heart", &machine, &REFUSED, &["-heart starts a program that starts the node again"])
+    let machine = Machine { append: "-- -detached".into(), ..Machine::new(image()) };
+    prints("release-detached", &machine, &REFUSED, &["-detached is not possible without an operating system"])
 }
 
 /// A library for glibc makes a release unusable, unless one that was made for the image takes its place.
@@ -289,8 +293,9 @@ fn what_cannot_work_is_named() -> Result<()> {
     let native =
         refusal("native", |folder| Ok(fs::write(folder.join("lib/demo-1.2.3/priv/bcrypt_nif.so"), "\x7fELF")?))?;
     says(native, &["lib/demo-1.2.3/priv/bcrypt_nif.so is a shared library", "--allow-native"])?;
-    let heart = refusal("heart", |folder| replace(&folder.join("releases/1.2.3/vm.args"), "+P", "-heart\n+P"))?;
-    says(heart, &["vm.args: -heart starts a program", "have the machine started again"])?;
+    let detached =
+        refusal("detached", |folder| replace(&folder.join("releases/1.2.3/vm.args"), "+P", "-detached\n+P"))?;
+    says(detached, &["vm.args: -detached is not possible"])?;
     let empty = pack(&scratch(""), Additions::default()).err().context("a folder was taken for a release")?;
     says(format!("{empty:#}"), &["is not a release", "rebar3 release"])
 }

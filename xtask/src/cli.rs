@@ -31,6 +31,8 @@ pub enum Command {
     Gdb(RunOptions),
     /// Name the functions in what a machine printed when it died or was asked what it does
     Symbols(SymbolsOptions),
+    /// Name the functions in a profile that a machine made, and add it up
+    Profile(ProfileOptions),
     /// Boot the image again and again, and stop at the first boot that does not serve
     Soak(SoakOptions),
     /// Have what comes by the network changed at random, and see that nothing breaks
@@ -172,6 +174,15 @@ pub struct SymbolsOptions {
     /// The text; standard input if it is not given
     pub file: Option<PathBuf>,
     /// The image that printed it, if that is not image.elf
+    #[arg(long, value_name = "FILE")]
+    pub image: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub struct ProfileOptions {
+    /// The profile, or a console's log with one; standard input if it is not given
+    pub file: Option<PathBuf>,
+    /// The image that made it, if that is not image.elf
     #[arg(long, value_name = "FILE")]
     pub image: Option<PathBuf>,
 }

@@ -3,7 +3,7 @@
 //! A handler runs on an interrupt stack with interrupts off, in the middle of whatever the CPU was doing: it touches its device and
 //! atomics, takes no lock, and leaves the rest to a softirq ([`raise`]), which runs on the scheduler's stack with no lock held.
 
-use crate::percpu::{self, pending};
+use crate::percpu::{self, count, pending};
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use spin::Mutex;
 use x86_64::instructions::interrupts::without_interrupts;
@@ -18,6 +18,47 @@ pub const TLB: u8 = 0xf2;
 pub const SPURIOUS: u8 = 0xff;
 /// Vectors for devices. The 16 before are where a stray 8259 would deliver.
 const DEVICES: core::ops::Range<u8> = 0x30..0xf0;
+
+/// What an interrupt is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A timer went off, or a thread's time is over.
+    Timer,
+    /// Another CPU has work, or lets go of a lock.
+    Wake,
+    /// Translations of addresses are to be forgotten.
+    Tlb,
+    /// A device has something to say.
+    Device,
+    /// Nothing.
+    Spurious,
+}
+
+impl Kind {
+    /// All of them, in order.
+    pub const ALL: [Self; 5] = [Self::Timer, Self::Wake, Self::Tlb, Self::Device, Self::Spurious];
+
+    /// In one word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Timer => "timer",
+            Self::Wake => "wake",
+            Self::Tlb => "tlb",
+            Self::Device => "device",
+            Self::Spurious => "spurious",
+        }
+    }
+
+    const fn of(vector: u8) -> Self {
+        match vector {
+            TIMER => Self::Timer,
+            WAKE => Self::Wake,
+            TLB => Self::Tlb,
+            SPURIOUS => Self::Spurious,
+            _ => Self::Device,
+        }
+    }
+}
 
 /// Work to do outside the interrupt handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +143,7 @@ pub fn lapic_id_of(index: usize) -> u32 {
 
 /// Called for every vector from 32 on.
 pub(crate) fn handle(vector: u8) {
+    count(&percpu::this().stats.interrupts[Kind::of(vector) as usize]);
     match vector {
         WAKE => crate::sched::on_wake_interrupt(percpu::this()),
         TIMER => {
