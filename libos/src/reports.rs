@@ -6,7 +6,7 @@ use core::fmt::{self, Write};
 use core::sync::atomic::Ordering::Relaxed;
 use trapless_abi::SysResult;
 use trapless_logic::vfs::Vfs;
-use trapless_platform::irq::Kind;
+use trapless_platform::irq::{self, Kind};
 use trapless_platform::thread::{self, Status};
 use trapless_platform::x86::X86;
 use trapless_platform::{frames, heap, mm, percpu};
@@ -69,18 +69,21 @@ fn write_cpus(w: &mut dyn Write) -> fmt::Result {
     Ok(())
 }
 
-/// Interrupts of each CPU, by what they are for.
+/// How often each interrupt came to each CPU, as Linux's /proc/interrupts has it: the devices' by vector, then the CPUs' own.
 fn write_interrupts(w: &mut dyn Write) -> fmt::Result {
-    write!(w, "{:>4}", "cpu")?;
-    Kind::ALL.iter().try_for_each(|kind| write!(w, " {:>10}", kind.name()))?;
+    write!(w, "{:>9}", "")?;
+    percpu::all().try_for_each(|cpu| write!(w, " {:>10}", alloc::format!("CPU{}", cpu.index())))?;
     writeln!(w)?;
-    for cpu in percpu::all() {
-        write!(w, "{:>4}", cpu.index())?;
-        let counts = Kind::ALL.iter().map(|&kind| cpu.stats.interrupts[kind as usize].load(Relaxed));
-        counts.into_iter().try_for_each(|count| write!(w, " {count:>10}"))?;
-        writeln!(w)?;
+    for (vector, line) in irq::lines() {
+        write!(w, "{vector:>8}:")?;
+        percpu::all().try_for_each(|cpu| write!(w, " {:>10}", line.count(cpu.index())))?;
+        writeln!(w, "  {}", line.name())?;
     }
-    Ok(())
+    Kind::ALL.iter().try_for_each(|&kind| {
+        write!(w, "{:>8}:", kind.name())?;
+        percpu::all().try_for_each(|cpu| write!(w, " {:>10}", cpu.stats.interrupts[kind as usize].load(Relaxed)))?;
+        writeln!(w)
+    })
 }
 
 /// Where the machine's memory is, in bytes: all of it that is not the image's; what is free, and how much of that is only for the libos;
