@@ -181,5 +181,5 @@ TEST(calendar)
 }
 
 AREA(clock)
-	T(clocks) T(wall_clock) T(sleeping) T(processor_time) T(many_sleepers) T(one_clock) T(calendar)
+	T(clocks) T(setting_refused) T(wall_clock) T(sleeping) T(processor_time) T(many_sleepers) T(one_clock) T(calendar)
 END
