@@ -6,7 +6,6 @@
 use super::conn::Conn;
 use super::flow::Flow;
 use super::stack::{Inner, smol};
-use super::table::ConnId;
 use super::wire::MTU;
 use crate::platform::Platform;
 use crate::time::Instant;
@@ -94,6 +93,13 @@ impl Conn {
         self.sending.limits.set_path(path.map(|path| path.mtu));
         self.narrow_until = path.map(|path| path.until);
     }
+
+    /// After a while tries longer packets again.
+    pub(super) fn widen(&mut self, now: Instant) {
+        if self.narrow_until.is_some_and(|until| until <= now) {
+            self.follow(None);
+        }
+    }
 }
 
 impl<P: Platform> Inner<P> {
@@ -110,15 +116,6 @@ impl<P: Platform> Inner<P> {
         conn.recovery.lose_all();
         self.wire.paths().learn(complaint.flow.remote.addr, path);
         self.send_again(id, smol(now));
-    }
-
-    /// After a while a connection tries longer packets again.
-    pub(super) fn widen_path(&mut self, id: ConnId, now: Instant) {
-        if let Some((_, conn)) = self.both(id)
-            && conn.narrow_until.is_some_and(|until| until <= now)
-        {
-            conn.follow(None);
-        }
     }
 }
 

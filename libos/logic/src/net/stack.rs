@@ -437,9 +437,9 @@ impl<P: Platform> Inner<P> {
     fn serve(&mut self, now: Instant, id: ConnId) {
         let time = P::now();
         self.settle(id, time);
-        self.widen_path(id, time);
         self.check_timeout(id, now);
         let Some(entry) = self.table.get_mut(id) else { return };
+        entry.conn.widen(time);
         let sent = self.wire.sent();
         // It may have answered a segment meanwhile.
         entry.conn.sending.last = None;
