@@ -52,6 +52,8 @@ pub struct Archive {
     pub applications: Vec<String>,
     /// Files and folders read: a build script asks to be run again when one of them changes.
     pub inputs: Vec<PathBuf>,
+    /// What the user should know.
+    pub notes: Vec<String>,
 }
 
 /// Builds the archive, and reads it back to be sure of it.
@@ -60,8 +62,17 @@ pub struct Archive {
 /// Says what is missing or wrong, and where: a file of the manifest that is not there, a module that does not
 /// compile, an application folder with nothing in it, an archive that does not read back as what went in.
 pub fn build(inputs: &Inputs) -> Result<Archive> {
+    build_beside(Tree::default(), inputs)
+}
+
+/// The same beside files that are there already. What the `.app` files among them name of OTP comes along as far as OTP has it; a note
+/// tells of the rest.
+///
+/// # Errors
+/// As [`build`], or one of those files has the place of another.
+pub fn build_beside(mut tree: Tree, inputs: &Inputs) -> Result<Archive> {
+    let guests = required::descriptions(&tree);
     let manifest = Manifest::read(&inputs.rootfs.join("manifest.toml"))?;
-    let mut tree = Tree::default();
     for directory in &manifest.directories {
         tree.add_directory(directory)?;
     }
@@ -76,8 +87,8 @@ pub fn build(inputs: &Inputs) -> Result<Archive> {
     if let Some(source) = inputs.app {
         applications.extend(app::add(&mut tree, inputs, source).context("the folder given with --app cannot be used")?);
     }
-    let required = required::by(&tree, inputs, &otp_lib, &applications)?;
-    applications.extend(otp::add(&mut tree, &otp_lib, &required)?);
+    let required = required::by(&tree, inputs, &otp_lib, &applications, &guests)?;
+    applications.extend(otp::add(&mut tree, &otp_lib, &required.applications)?);
     for script in &manifest.boots {
         boot::add(&mut tree, inputs, &applications, script)
             .with_context(|| format!("the boot script {}", script.name))?;
@@ -88,7 +99,7 @@ pub fn build(inputs: &Inputs) -> Result<Archive> {
     let mut read = tree.sources().to_vec();
     read.push(inputs.rootfs.join("manifest.toml"));
     read.push(inputs.rootfs.join("tools"));
-    Ok(Archive { hash: sources::sha256_hex(&bytes), bytes, inputs: read, applications })
+    Ok(Archive { hash: sources::sha256_hex(&bytes), bytes, inputs: read, applications, notes: required.missing })
 }
 
 /// An archive that was made elsewhere, as by the crate `rootfs-release`.
@@ -98,7 +109,13 @@ pub fn build(inputs: &Inputs) -> Result<Archive> {
 pub fn made(file: &Path) -> Result<Archive> {
     let bytes = tree::read(file)?;
     let applications = applications_in(&bytes);
-    Ok(Archive { hash: sources::sha256_hex(&bytes), bytes, applications, inputs: vec![file.to_owned()] })
+    Ok(Archive {
+        hash: sources::sha256_hex(&bytes),
+        bytes,
+        applications,
+        inputs: vec![file.to_owned()],
+        notes: Vec::new(),
+    })
 }
 
 /// The folders that hold applications.

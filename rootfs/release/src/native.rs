@@ -66,12 +66,22 @@ pub fn look_through(folder: &Path, shown: &str, linked: &BTreeSet<String>, findi
         let shown = format!("{shown}/{}", name_of(&path)?);
         if path.is_dir() {
             look_through(&path, &shown, linked, findings)?;
-        } else if let Some(code) = code_of(&path)?.filter(|_| !is_built_in(&path)) {
-            judge(&path, &shown, code, linked, findings);
-            findings.files.insert(path);
+        } else {
+            look_at(&path, &shown, linked, findings)?;
         }
     }
     Ok(())
+}
+
+/// The same for one file. Whether it is machine code that stays out.
+///
+/// # Errors
+/// It cannot be read.
+pub fn look_at(path: &Path, shown: &str, linked: &BTreeSet<String>, findings: &mut Findings) -> Result<bool> {
+    let Some(code) = code_of(path)?.filter(|_| !is_built_in(path)) else { return Ok(false) };
+    judge(path, shown, code, linked, findings);
+    findings.files.insert(path.to_owned());
+    Ok(true)
 }
 
 fn is_built_in(path: &Path) -> bool {
