@@ -27,13 +27,13 @@ fn package(name: &str) -> Result<PathBuf> {
 }
 
 /// An image of packages, started with these arguments.
-fn image_of(name: &str, packages: &[&str], args: &str, env: &[&str]) -> Result<PathBuf> {
+fn image_of(name: &str, packages: &[&str], otp: &[&str], args: &str, env: &[&str]) -> Result<PathBuf> {
     let files = packages.iter().map(|name| package(name)).collect::<Result<Vec<_>>>()?;
-    let env = env.iter().map(|setting| (*setting).to_owned()).collect();
+    let [more, env] = [otp, env].map(|list| list.iter().map(|&word| word.to_owned()).collect::<Vec<_>>());
     let additions = Additions { env, args: args.into(), shell: false };
     let Erts { otp, erts_version, beam, crypto, .. } = erts_recipe::build(Flavor::from_environment()?, &Console)?;
     let otp = Otp { root: &otp, erts: &erts_version, objects: &[&beam, &crypto] };
-    let wish = files::Wish { files: &files, additions, app: None, strip: true };
+    let wish = files::Wish { files: &files, otp: &more, additions, app: None, strip: true };
     fs::create_dir_all(scratch(name))?;
     let packed = files::pack(&wish, &otp, &repository().join("rootfs"), &scratch(name))?;
     let archive = scratch(name).join("rootfs.cpio");
@@ -77,7 +77,7 @@ fn rabbitmq_serves_pika() -> Result<()> {
         "RABBITMQ_USE_LONGNAME=true",
         "RABBITMQ_NODENAME=rabbit@127.0.0.1",
     ];
-    let image = image_of("rabbitmq", &["rabbitmq", "eldap"], args, &env)?;
+    let image = image_of("rabbitmq", &["rabbitmq", "eldap"], &[], args, &env)?;
     // The user `guest` may come from the machine itself only, unless this is said; what is logged goes to the console.
     let config = "loopback_users = none\nlog.console = true\nlog.file = false\n";
     let initrd = initrd("rabbitmq", &[("etc/rabbitmq/rabbitmq.conf", config.into())])?;

@@ -77,6 +77,9 @@ pub struct ReleaseOptions {
     /// given several times)
     #[arg(long, value_name = "DIR|DEB", group = "whose", conflicts_with_all = ["release", "allow_native"])]
     pub files: Vec<PathBuf>,
+    /// Put an application of OTP in, with what it needs, that no .app file among the files names (may be given several times)
+    #[arg(long, value_name = "APPLICATION", requires = "files")]
+    pub otp: Vec<String>,
     /// A variable of the program's environment (may be given several times)
     #[arg(long, value_name = "NAME=VALUE", requires = "whose")]
     pub env: Vec<String>,
@@ -353,9 +356,9 @@ mod tests {
 
     #[test]
     fn files_take_the_place_of_a_release() {
-        let options = run(&["--files", "a.deb", "--files", "etc", "--env", "A=1", "--args", "-s a"]).whose;
-        assert_eq!((options.files.len(), options.env.len(), options.args.as_str()), (2, 1, "-s a"));
-        for wrong in [&["--files", "a", "--release", "b"][..], &["--files", "a", "--allow-native"], &["--args", "-x"]] {
+        let options = run(&["--files", "a.deb", "--files", "etc", "--otp", "ssl", "--env", "A=1", "--args", "-s a"]).whose;
+        assert_eq!((options.files.len(), options.otp.len(), options.args.as_str()), (2, 1, "-s a"));
+        for wrong in [&["--files", "a", "--release", "b"][..], &["--release", "a", "--otp", "ssl"], &["--files", "a", "--allow-native"], &["--args", "-x"]] {
             assert!(Cli::try_parse_from([&["xtask", "run"], wrong].concat()).is_err(), "{wrong:?}");
         }
     }

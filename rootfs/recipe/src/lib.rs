@@ -62,15 +62,15 @@ pub struct Archive {
 /// Says what is missing or wrong, and where: a file of the manifest that is not there, a module that does not
 /// compile, an application folder with nothing in it, an archive that does not read back as what went in.
 pub fn build(inputs: &Inputs) -> Result<Archive> {
-    build_beside(Tree::default(), inputs)
+    build_beside(Tree::default(), &[], inputs)
 }
 
-/// The same beside files that are there already. What the `.app` files among them name of OTP comes along as far as OTP has it; a note
-/// tells of the rest.
+/// The same beside files that are there already, with the applications of OTP that are named in `more`. What the `.app` files among those
+/// files name of OTP comes along as far as OTP has it; a note tells of the rest.
 ///
 /// # Errors
-/// As [`build`], or one of those files has the place of another.
-pub fn build_beside(mut tree: Tree, inputs: &Inputs) -> Result<Archive> {
+/// As [`build`], or one of those files has the place of another, or OTP has no such application.
+pub fn build_beside(mut tree: Tree, more: &[String], inputs: &Inputs) -> Result<Archive> {
     let guests = required::descriptions(&tree);
     let manifest = Manifest::read(&inputs.rootfs.join("manifest.toml"))?;
     for directory in &manifest.directories {
@@ -87,6 +87,8 @@ pub fn build_beside(mut tree: Tree, inputs: &Inputs) -> Result<Archive> {
     if let Some(source) = inputs.app {
         applications.extend(app::add(&mut tree, inputs, source).context("the folder given with --app cannot be used")?);
     }
+    let more: Vec<_> = more.iter().filter(|name| !manifest.otp_applications.contains(name)).cloned().collect();
+    applications.extend(otp::add(&mut tree, &otp_lib, &more)?);
     let required = required::by(&tree, inputs, &otp_lib, &applications, &guests)?;
     applications.extend(otp::add(&mut tree, &otp_lib, &required.applications)?);
     for script in &manifest.boots {

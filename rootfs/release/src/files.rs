@@ -34,6 +34,8 @@ const LINKS: usize = 40;
 pub struct Wish<'a> {
     /// Folders and Debian packages (`.deb`).
     pub files: &'a [PathBuf],
+    /// Applications of OTP that no `.app` file among them names.
+    pub otp: &'a [String],
     /// How the program is started.
     pub additions: Additions,
     /// Applications, see [`rootfs_recipe::app::add`].
@@ -69,7 +71,7 @@ pub fn pack(wish: &Wish<'_>, otp: &Otp<'_>, rootfs: &Path, work: &Path) -> Resul
     let before = size(&tree);
     let erlang = Erlang::new(otp.root.join("bin/erl"));
     let inputs = Inputs { rootfs, otp_root: otp.root, erlang: &erlang, app: wish.app, work };
-    let Archive { bytes, notes: missing, .. } = build_beside(tree, &inputs)?;
+    let Archive { bytes, notes: missing, .. } = build_beside(tree, wish.otp, &inputs)?;
     let all = archive_size(&bytes);
     let (files, rest) = (all.0 - before.0, all.1 - before.1);
     report.parts.push(Part { name: "applications of OTP and ours".into(), origin: "image", files, bytes: rest });
