@@ -356,9 +356,15 @@ mod tests {
 
     #[test]
     fn files_take_the_place_of_a_release() {
-        let options = run(&["--files", "a.deb", "--files", "etc", "--otp", "ssl", "--env", "A=1", "--args", "-s a"]).whose;
+        let options =
+            run(&["--files", "a.deb", "--files", "etc", "--otp", "ssl", "--env", "A=1", "--args", "-s a"]).whose;
         assert_eq!((options.files.len(), options.otp.len(), options.args.as_str()), (2, 1, "-s a"));
-        for wrong in [&["--files", "a", "--release", "b"][..], &["--release", "a", "--otp", "ssl"], &["--files", "a", "--allow-native"], &["--args", "-x"]] {
+        for wrong in [
+            &["--files", "a", "--release", "b"][..],
+            &["--release", "a", "--otp", "ssl"],
+            &["--files", "a", "--allow-native"],
+            &["--args", "-x"],
+        ] {
             assert!(Cli::try_parse_from([&["xtask", "run"], wrong].concat()).is_err(), "{wrong:?}");
         }
     }

@@ -62,7 +62,12 @@ fn pack(build: &BuildOptions, whose: &ReleaseOptions) -> Result<Option<Packed>> 
             let wish = Wish { release, additions, app, strip, allow_native: whose.allow_native };
             rootfs_release::pack(&wish, &otp, &rootfs, &work)?
         }
-        None => files::pack(&files::Wish { files: &whose.files, otp: &whose.otp, additions, app, strip }, &otp, &rootfs, &work)?,
+        None => files::pack(
+            &files::Wish { files: &whose.files, otp: &whose.otp, additions, app, strip },
+            &otp,
+            &rootfs,
+            &work,
+        )?,
     };
     let version = packed.version.as_deref().unwrap_or_default();
     eprintln!("{}:\n{}", format!("{} {version}", packed.name).trim_end(), packed.report);

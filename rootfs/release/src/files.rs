@@ -51,6 +51,7 @@ pub struct Wish<'a> {
 /// A package cannot be unpacked, a file cannot be read, two want the same path, or the arguments cannot be read.
 pub fn pack(wish: &Wish<'_>, otp: &Otp<'_>, rootfs: &Path, work: &Path) -> Result<Packed> {
     ensure!(!wish.files.is_empty(), "which files? --files takes a folder or a Debian package");
+    fs::create_dir_all(work).with_context(|| format!("cannot make {}", work.display()))?;
     let start = Start::plain(&wish.additions)?;
     let mut laid = Laid::new(wish.strip, native::linked_in(otp.objects)?);
     let mut report = Report::default();
