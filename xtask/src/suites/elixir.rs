@@ -42,7 +42,7 @@ pub const DEFAULT: [(&str, &[&str]); 2] = [
             "task/supervisor_test",
         ],
     ),
-    ("logger", &["logger_test"]),
+    ("logger", &["logger_test", "logger/formatter_test", "logger/translator_test"]),
 ];
 
 /// Where the image has the tests.
@@ -90,9 +90,9 @@ fn unpacked(archive: &Path, to: &Path) -> Result<PathBuf> {
 fn arguments(root: &str, application: &str, suite: &str, last: Option<&str>) -> Vec<String> {
     let tests = format!("{root}/{TESTS}/lib/{application}/test");
     // Those of Elixir itself lie a folder deeper than those of the others.
-    let helper = if application == "elixir" { "elixir/test_helper.exs" } else { "test_helper.exs" };
+    let folder = if application == "elixir" { format!("{tests}/elixir") } else { tests };
     let start = ["-noshell", "-s", "elixir", "start_cli", "-extra"].map(str::to_owned);
-    let runner = [format!("{root}/{TESTS}/runner.exs"), suite.to_owned(), format!("{tests}/{helper}")];
-    let file = format!("{tests}/{application}/{suite}.exs");
+    let runner = [format!("{root}/{TESTS}/runner.exs"), suite.to_owned(), format!("{folder}/test_helper.exs")];
+    let file = format!("{folder}/{suite}.exs");
     start.into_iter().chain(runner).chain([file]).chain(last.map(str::to_owned)).collect()
 }
