@@ -180,10 +180,8 @@ fn follow(root: &Path, path: &Path) -> Result<Option<PathBuf>> {
     let mut at = root.to_owned();
     while let Some(part) = rest.pop() {
         match Path::new(&part).components().next() {
-            Some(Component::ParentDir) => {
-                if at != root {
-                    at.pop();
-                }
+            Some(Component::ParentDir) if at != root => {
+                at.pop();
             }
             Some(Component::Normal(_)) => {
                 let next = at.join(&part);

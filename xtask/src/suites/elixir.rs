@@ -67,7 +67,7 @@ pub fn stage(erts: &Erts, options: &BuildOptions) -> Result<Side> {
     let additions = Additions { env: vec![format!("ERL_LIBS=/{LIB}")], ..Additions::default() };
     let sources = [package, folder.join("files")];
     // Some tests look into modules for what stripping would take out.
-    let wish = files::Wish { files: &sources, otp: &[], additions, app: None, strip: false };
+    let wish = files::Wish { files: &sources, otp: &["crypto".into()], additions, app: None, strip: false };
     let otp = Otp { root: &erts.otp, erts: &erts.erts_version, objects: &[&erts.beam, &erts.crypto] };
     let packed = files::pack(&wish, &otp, &repository().join("rootfs"), &folder)?;
     let archive = folder.join("rootfs.cpio");
