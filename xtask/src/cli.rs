@@ -78,7 +78,7 @@ pub struct ReleaseOptions {
     #[arg(long, value_name = "DIR|DEB", group = "whose", conflicts_with_all = ["release", "allow_native"])]
     pub files: Vec<PathBuf>,
     /// Put an application of OTP in, with what it needs, that no .app file among the files names (may be given several times)
-    #[arg(long, value_name = "APPLICATION", requires = "files")]
+    #[arg(long, value_name = "APPLICATION", requires = "files", conflicts_with = "release")]
     pub otp: Vec<String>,
     /// A variable of the program's environment (may be given several times)
     #[arg(long, value_name = "NAME=VALUE", requires = "whose")]
