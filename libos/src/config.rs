@@ -1,13 +1,16 @@
 //! Settings from the kernel command line.
 
 use crate::counters::Counting;
+use crate::profile;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::net::{IpAddr, SocketAddr};
 use core::str::FromStr;
 use trapless_abi::structs::Winsize;
 use trapless_logic::cmdline::{self, CommandLine};
 use trapless_logic::futex::SEED_OPENS;
 use trapless_logic::net::{Addressing, Addressing6, Ipv4Address, Ipv4Cidr, Ipv6Address, Ipv6Cidr};
+use trapless_logic::ntp;
 use trapless_logic::vfs::tty::window;
 
 /// Every setting, decoded.
@@ -19,12 +22,16 @@ pub struct Config {
     pub addressing: Addressing,
     /// `ip6=`.
     pub ip6: Option<Addressing6>,
+    /// `ntp=`: servers that know the time of the day.
+    pub ntp: Vec<SocketAddr>,
     /// `hostname=`.
     pub hostname: Option<String>,
     /// `trace=`: calls and areas to print.
     pub trace: String,
     /// `counters=`: whether calls are counted.
     pub counters: Counting,
+    /// `profile=`: samples a second and CPU.
+    pub profile: Option<u32>,
     /// `log=`.
     pub log: log::LevelFilter,
     /// `cpus=`: most CPUs to start.
@@ -52,9 +59,11 @@ const SETTINGS: &[(&str, &str)] = &[
     ("futex", "block | seed | seed:OPENS  (boot policy of futex waits)"),
     ("ip", "dhcp | none | ADDRESS/PREFIX[,ROUTER]"),
     ("ip6", "auto | none | ADDRESS/PREFIX[,ROUTER]  (auto, unless ip=none: what routers advertise)"),
+    ("ntp", "ADDRESS[:PORT][,...]  (servers to keep the time of the day by)"),
     ("hostname", "NAME  (with a dot)"),
     ("trace", "CALL|AREA|all[,...]  (print system calls)"),
     ("counters", "on | off | summary  (count system calls for /proc/trapless/syscalls; a table at the end)"),
+    ("profile", "HZ  (sample what runs, 1 to 1000 times a second, and print it at the end)"),
     ("log", "off | error | warn | info | debug | trace"),
     ("cpus", "N  (use at most N CPUs)"),
     ("env", "NAME=VALUE  (environment of the program; may be repeated)"),
@@ -82,9 +91,11 @@ impl Config {
             futex_spin_opens: 0,
             addressing: Addressing::Dhcp,
             ip6: None,
+            ntp: Vec::new(),
             hostname: None,
             trace: String::new(),
             counters: Counting::Off,
+            profile: None,
             log: log::LevelFilter::Warn,
             cpus: usize::MAX,
             environment: Vec::new(),
@@ -108,9 +119,11 @@ impl Config {
             "futex" => self.futex_spin_opens = futex_policy(value)?,
             "ip" => self.addressing = addressing(value)?,
             "ip6" => self.ip6 = Some(addressing6(value)?),
+            "ntp" => self.ntp = value.split(',').map(server).collect::<Option<_>>()?,
             "hostname" if value.contains('.') && value.len() <= 64 => self.hostname = Some(value.into()),
             "trace" => self.trace = value.into(),
             "counters" => self.counters = counting(value)?,
+            "profile" => self.profile = Some(profile::rate(value)?),
             "log" => self.log = value.parse().ok()?,
             "cpus" => self.cpus = value.parse().ok().filter(|n| *n > 0)?,
             "env" => {
@@ -197,6 +210,12 @@ fn fixed<A: FromStr>(value: &str, bits: u8) -> Option<(A, u8, Option<A>)> {
     };
     let (address, prefix) = network.split_once('/')?;
     Some((address.parse().ok()?, prefix.parse().ok().filter(|prefix| *prefix <= bits)?, router))
+}
+
+/// `ADDRESS[:PORT]`, an address of IPv6 in brackets if a port follows.
+fn server(text: &str) -> Option<SocketAddr> {
+    let alone = || text.parse().ok().map(|address: IpAddr| SocketAddr::new(address, ntp::PORT));
+    text.parse().ok().or_else(alone).filter(|server| server.port() != 0 && !server.ip().is_unspecified())
 }
 
 fn size(value: &str) -> Option<u64> {

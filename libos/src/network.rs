@@ -8,6 +8,7 @@ use alloc::sync::Arc;
 use core::fmt::{self, Write};
 use spin::Once;
 use trapless_abi::flags::OpenFlags;
+use trapless_logic::net::device::Counters;
 use trapless_logic::net::{Addresses, Addressing, NetDevice, NetStack};
 use trapless_logic::vfs::At;
 use trapless_platform::irq::{self, Softirq};
@@ -37,7 +38,7 @@ pub fn start(card: Option<Box<VirtioNet>>, config: &Config) -> Arc<NetStack<X86>
 }
 
 /// Tells the program's resolver about name servers.
-fn configured(Addresses { lease, ipv6, dns }: &Addresses) {
+fn configured(Addresses { lease, ipv6, dns, duplicates }: &Addresses) {
     match lease {
         Some(lease) => log::info!("network address {}", lease.address),
         None => log::info!("no network address"),
@@ -46,6 +47,7 @@ fn configured(Addresses { lease, ipv6, dns }: &Addresses) {
         hostname::given(name);
     }
     ipv6.iter().for_each(|address| log::info!("network address {address}"));
+    duplicates.iter().for_each(|address| log::warn!("another host has the network address {address}: it is not used"));
     if dns.is_empty() {
         return;
     }
@@ -67,8 +69,14 @@ pub fn write_state(w: &mut dyn fmt::Write) -> fmt::Result {
     for interface in stack.interfaces() {
         writeln!(w, "{interface:?}")?;
     }
-    let (card, refused) = stack.counters();
-    writeln!(w, "{card:?}")?;
+    let (queues, refused) = stack.counters();
+    writeln!(w, "{:?}", queues.iter().copied().sum::<Counters>())?;
+    for (queue, Counters { received, transmitted, kicks, ring_full, .. }) in queues.iter().enumerate() {
+        writeln!(w, "queue{queue} received {received} transmitted {transmitted} kicks {kicks} ring_full {ring_full}")?;
+    }
     writeln!(w, "refused {refused}")?;
+    let (waits, left) = stack.contention();
+    writeln!(w, "lock_waits {waits}")?;
+    writeln!(w, "lock_left {left}")?;
     writeln!(w, "sockets {}", stack.sockets())
 }

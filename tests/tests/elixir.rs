@@ -4,7 +4,7 @@
 use std::{fs, path::PathBuf, sync::OnceLock};
 
 use anyhow::{Context, Result, anyhow, ensure};
-use erts_recipe::{Erts, Flavor};
+use erts_recipe::Flavor;
 use rootfs_recipe::{ARCHIVE_VARIABLE, newc, tree::Tree};
 use rootfs_release::{applications::Otp, files, start::Additions};
 use sources::Console;
@@ -20,9 +20,18 @@ fn image() -> Result<PathBuf> {
         let package = sources::fetch_binary(&repository().join("tests/release/elixir.lock"), &Console)?;
         let env = vec!["ERL_LIBS=/usr/lib/elixir/lib".to_owned()];
         let additions = Additions { env, shell: true, ..Additions::default() };
-        let Erts { otp, erts_version, beam, crypto, .. } = erts_recipe::build(Flavor::from_environment()?, &Console)?;
-        let otp = Otp { root: &otp, erts: &erts_version, objects: &[&beam, &crypto] };
-        let wish = files::Wish { files: &[package], otp: &["runtime_tools".into()], additions, app: None, strip: true };
+        let erts = erts_recipe::build(Flavor::from_environment()?, &Console)?;
+        let objects = [&*erts.beam, &erts.crypto];
+        let otp = Otp { root: &erts.otp, erts: &erts.erts_version, objects: &objects, libc: &erts.libc() };
+        let wish = files::Wish {
+            files: &[package],
+            otp: &["runtime_tools".into()],
+            additions,
+            app: None,
+            strip: true,
+            nifs: None,
+            no_syscalls: variant::entry() == "direct",
+        };
         let work = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("elixir");
         let packed = files::pack(&wish, &otp, &repository().join("rootfs"), &work)?;
         let archive = work.join("rootfs.cpio");

@@ -1,14 +1,12 @@
 //! Network cards with few features and with many.
 
-use std::{
-    net::TcpStream,
-    process::{Command, id},
-};
+use std::net::TcpStream;
 
 use anyhow::{Context, Result, ensure};
 use trapless_tests::{
     erl, image, load,
     machine::{ECHO_PORT, Kind, Machine},
+    tap::Tap,
     vm::Vm,
 };
 
@@ -46,43 +44,13 @@ fn a_mebibyte_by_a_card_from_before_virtio_1() -> Result<()> {
     echo("offload-legacy-none", &machine(Kind::Microvm, &none))
 }
 
-/// A network of this host and a machine, which takes offloads as QEMU's user network does not. Gone when dropped.
-struct Tap {
-    name: String,
-}
-
-/// This host's address on it, and the machine's (RFC 2544; RFC 4193).
+/// This host's address on a tap, and the machine's (RFC 2544; RFC 4193).
 const ENDS4: [&str; 2] = ["198.18.83.1/30", "198.18.83.2/30"];
 const ENDS6: [&str; 2] = ["fd53:7a70::1/64", "fd53:7a70::2/64"];
 
-impl Tap {
-    /// `None` where one may not make a network, or not one with this address.
-    fn new(address: &str) -> Option<Self> {
-        let tap = Self { name: format!("tl{}-{}", id(), u8::from(address.contains(':'))) };
-        let ip = |words: &[&str]| Command::new("ip").args(words).output().is_ok_and(|output| output.status.success());
-        // Nobody else is there who could have the address.
-        let nodad: &[&str] = if address.contains(':') { &["nodad"] } else { &[] };
-        let made = ip(&["tuntap", "add", "dev", &tap.name, "mode", "tap", "vnet_hdr"])
-            && ip(&[&["addr", "add", address, "dev", &tap.name], nodad].concat())
-            && ip(&["link", "set", &tap.name, "up"]);
-        if !made {
-            eprintln!("no tap with {address} can be made here (it takes root and /dev/net/tun): nothing was tested");
-        }
-        made.then_some(tap)
-    }
-
-    /// A machine at the other end, whose card lacks what is `off`.
-    fn machine(&self, off: &str, append: String) -> Machine {
-        let netdev = format!("tap,id=net,ifname={},script=no,downscript=no", self.name);
-        let extra = ["-netdev", &netdev, "-device", &format!("virtio-net-pci,netdev=net{off}")].map(str::to_owned);
-        Machine { network: false, extra: extra.into(), append, ..machine(Kind::Q35, &[]) }
-    }
-}
-
-impl Drop for Tap {
-    fn drop(&mut self) {
-        let _ = Command::new("ip").args(["link", "delete", &self.name]).output();
-    }
+/// A machine at the other end of a tap, whose card lacks what is `off`.
+fn machine_at(tap: &Tap, off: &str, append: String) -> Machine {
+    Machine { network: false, extra: tap.card(off), append, ..machine(Kind::Q35, &[]) }
 }
 
 /// An echo that takes and gives as much at once as there is, and then tells what the card did.
@@ -132,24 +100,28 @@ fn echoes_at(address: &str, name: &str, machine: &Machine, data: &[u8]) -> Resul
 
 #[test]
 fn four_mebibytes_of_ipv6_over_a_tap() -> Result<()> {
-    let Some(tap) = Tap::new(ENDS6[0]) else { return Ok(()) };
+    let Some(tap) = Tap::new(ENDS6[0], 1) else { return Ok(()) };
     let append = format!("ip=none ip6={} {}", ENDS6[1], erl(&code()));
-    let machine = tap.machine("", append);
+    let machine = machine_at(&tap, "", append);
     let (vm, long) = echoes_at(ENDS6[1], "offload-tap-ipv6", &machine, &load::bytes(4 << 20, 8))?;
-    // What goes out is cut before it comes to the card.
-    ensure!(long == (true, false), vm.fail("not the frames one would expect"));
+    ensure!(long == (true, true), vm.fail("not the frames one would expect"));
+    drop(vm);
+    let append = format!("ip=none ip6={} {}", ENDS6[1], erl(&code()));
+    let machine = machine_at(&tap, ",host_tso6=off,guest_tso6=off", append);
+    let (vm, long) = echoes_at(ENDS6[1], "offload-tap-ipv6-cut-here", &machine, &load::bytes(4 << 20, 8))?;
+    ensure!(long == (false, false), vm.fail("not the frames one would expect"));
     Ok(())
 }
 
 #[test]
 fn four_mebibytes_over_a_tap_with_offloads_and_without() -> Result<()> {
-    let Some(tap) = Tap::new(ENDS4[0]) else { return Ok(()) };
+    let Some(tap) = Tap::new(ENDS4[0], 1) else { return Ok(()) };
     let data = load::bytes(4 << 20, 7);
     for (number, off) in
         ["", ",mrg_rxbuf=off", ",guest_csum=off", ",csum=off", ",host_tso4=off,guest_tso4=off"].into_iter().enumerate()
     {
         let append = format!("ip={} {}", ENDS4[1], erl(&code()));
-        let (vm, long) = echoes_at(ENDS4[1], &format!("offload-tap-{number}"), &tap.machine(off, append), &data)?;
+        let (vm, long) = echoes_at(ENDS4[1], &format!("offload-tap-{number}"), &machine_at(&tap, off, append), &data)?;
         let expected = match number {
             0 => (true, true),
             1 | 2 => (false, true),

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use erts_recipe::{Erts, Flavor};
+use erts_recipe::Flavor;
 use rootfs_recipe::{ARCHIVE_VARIABLE, newc, tree::Tree};
 use rootfs_release::{applications::Otp, files, start::Additions};
 use sources::Console;
@@ -33,9 +33,18 @@ fn image_of(name: &str, packages: &[&str], otp: &[&str], args: &str, env: &[&str
     let files = packages.iter().map(|name| package(name)).collect::<Result<Vec<_>>>()?;
     let [more, env] = [otp, env].map(|list| list.iter().map(|&word| word.to_owned()).collect::<Vec<_>>());
     let additions = Additions { env, args: args.into(), shell: false };
-    let Erts { otp, erts_version, beam, crypto, .. } = erts_recipe::build(Flavor::from_environment()?, &Console)?;
-    let otp = Otp { root: &otp, erts: &erts_version, objects: &[&beam, &crypto] };
-    let wish = files::Wish { files: &files, otp: &more, additions, app: None, strip: true };
+    let erts = erts_recipe::build(Flavor::from_environment()?, &Console)?;
+    let objects = [&*erts.beam, &erts.crypto];
+    let otp = Otp { root: &erts.otp, erts: &erts.erts_version, objects: &objects, libc: &erts.libc() };
+    let wish = files::Wish {
+        files: &files,
+        otp: &more,
+        additions,
+        app: None,
+        strip: true,
+        nifs: None,
+        no_syscalls: variant::entry() == "direct",
+    };
     fs::create_dir_all(scratch(name))?;
     let packed = files::pack(&wish, &otp, &repository().join("rootfs"), &scratch(name))?;
     let archive = scratch(name).join("rootfs.cpio");

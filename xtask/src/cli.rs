@@ -31,6 +31,8 @@ pub enum Command {
     Gdb(RunOptions),
     /// Name the functions in what a machine printed when it died or was asked what it does
     Symbols(SymbolsOptions),
+    /// Name the functions in a profile that a machine made, and add it up
+    Profile(ProfileOptions),
     /// Boot the image again and again, and stop at the first boot that does not serve
     Soak(SoakOptions),
     /// Have what comes by the network changed at random, and see that nothing breaks
@@ -61,6 +63,9 @@ pub struct BuildOptions {
     /// Put your own code in: a folder with modules (.erl, .beam), an application, or several applications
     #[arg(long, value_name = "DIR")]
     pub app: Option<PathBuf>,
+    /// Compile an application's NIFs or drivers (C, C++) and put them in, in the place of its own shared libraries (may be given several times)
+    #[arg(long, value_name = "[APP=]DIR")]
+    pub nif: Vec<String>,
     /// Build with checks (debug assertions, overflow)
     #[arg(long)]
     pub debug: bool,
@@ -176,6 +181,15 @@ pub struct SymbolsOptions {
     /// The text; standard input if it is not given
     pub file: Option<PathBuf>,
     /// The image that printed it, if that is not image.elf
+    #[arg(long, value_name = "FILE")]
+    pub image: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub struct ProfileOptions {
+    /// The profile, or a console's log with one; standard input if it is not given
+    pub file: Option<PathBuf>,
+    /// The image that made it, if that is not image.elf
     #[arg(long, value_name = "FILE")]
     pub image: Option<PathBuf>,
 }
@@ -342,6 +356,11 @@ mod tests {
         assert!(!run(&[]).build.debug);
         assert!(run(&["--debug"]).build.debug);
         assert!(Cli::try_parse_from(["xtask", "run", "--cpus", "0"]).is_err());
+    }
+
+    #[test]
+    fn native_code_is_of_several_applications() {
+        assert_eq!(run(&["--nif", "deps/jiffy", "--nif", "x=y"]).build.nif, ["deps/jiffy", "x=y"]);
     }
 
     #[test]

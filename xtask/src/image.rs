@@ -1,6 +1,9 @@
 //! Makes an image of somebody's release, or of somebody's files.
 
-use std::{env, fs, path::PathBuf};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result};
 use rootfs_release::{Packed, Wish, applications::Otp, files, start::Additions};
@@ -10,7 +13,7 @@ use trapless_tests::repository;
 use crate::{
     build,
     cli::{BuildOptions, ImageOptions, ReleaseOptions},
-    setup,
+    nifs, setup,
 };
 
 /// Where the archive is made, below the repository's folder.
@@ -21,10 +24,10 @@ const WORK: &str = "target/release-image";
 /// # Errors
 /// There is no release, or it cannot be used, or the image cannot be built.
 pub fn image(options: &ImageOptions) -> Result<()> {
-    let packed = pack(&options.build, &options.whose)?.context(
+    let (packed, nifs) = pack(&options.build, &options.whose)?.context(
         "which release? `cargo xtask image --release DIR` takes its folder, or a .tar.gz of it (--files takes what is no release)",
     )?;
-    let image = build_packed(&options.build, &packed)?;
+    let image = build_packed(&options.build, &packed, nifs.as_deref())?;
     let default = [Some(&packed.name), packed.version.as_ref()].into_iter().flatten().cloned().collect::<Vec<_>>();
     let output = options.output.clone().unwrap_or_else(|| format!("{}.elf", default.join("-")).into());
     // Where the user is: cargo leaves that to us.
@@ -40,13 +43,13 @@ pub fn image(options: &ImageOptions) -> Result<()> {
 /// As [`image`].
 pub fn of(build: &BuildOptions, whose: &ReleaseOptions) -> Result<PathBuf> {
     match pack(build, whose)? {
-        Some(packed) => build_packed(build, &packed),
+        Some((packed, nifs)) => build_packed(build, &packed, nifs.as_deref()),
         None => build::build(build),
     }
 }
 
-/// The archive of a release or of files, if there are any.
-fn pack(build: &BuildOptions, whose: &ReleaseOptions) -> Result<Option<Packed>> {
+/// The archive of a release or of files, if there are any, and the libraries that were made for it.
+fn pack(build: &BuildOptions, whose: &ReleaseOptions) -> Result<Option<(Packed, Option<PathBuf>)>> {
     if whose.release.is_none() && whose.files.is_empty() {
         return Ok(None);
     }
@@ -56,29 +59,31 @@ fn pack(build: &BuildOptions, whose: &ReleaseOptions) -> Result<Option<Packed>> 
     fs::create_dir_all(&work).with_context(|| format!("cannot make {}", work.display()))?;
     let additions = Additions { env: whose.env.clone(), args: whose.args.clone(), shell: whose.shell };
     let (app, strip) = (build.app.as_deref(), !whose.no_strip);
-    let otp = Otp { root: &erts.otp, erts: &erts.erts_version, objects: &[&erts.beam, &erts.crypto] };
+    let (nifs, no_syscalls) = (nifs::make(build)?, nifs::no_syscalls(build));
+    let (objects, libc) = ([&*erts.beam, &erts.crypto], erts.libc());
+    let otp = Otp { root: &erts.otp, erts: &erts.erts_version, objects: &objects, libc: &libc };
     let packed = match &whose.release {
         Some(release) => {
-            let wish = Wish { release, additions, app, strip, allow_native: whose.allow_native };
+            let (allow_native, nifs) = (whose.allow_native, nifs.as_deref());
+            let wish = Wish { release, additions, app, strip, allow_native, nifs, no_syscalls };
             rootfs_release::pack(&wish, &otp, &rootfs, &work)?
         }
-        None => files::pack(
-            &files::Wish { files: &whose.files, otp: &whose.otp, additions, app, strip },
-            &otp,
-            &rootfs,
-            &work,
-        )?,
+        None => {
+            let (files, otp_names, nifs) = (&whose.files, &whose.otp, nifs.as_deref());
+            let wish = files::Wish { files, otp: otp_names, additions, app, strip, nifs, no_syscalls };
+            files::pack(&wish, &otp, &rootfs, &work)?
+        }
     };
     let version = packed.version.as_deref().unwrap_or_default();
     eprintln!("{}:\n{}", format!("{} {version}", packed.name).trim_end(), packed.report);
     packed.notes.iter().for_each(|note| eprintln!("note: {note}"));
-    Ok(Some(packed))
+    Ok(Some((packed, nifs)))
 }
 
-fn build_packed(build: &BuildOptions, packed: &Packed) -> Result<PathBuf> {
+fn build_packed(build: &BuildOptions, packed: &Packed, nifs: Option<&Path>) -> Result<PathBuf> {
     let archive = repository().join(WORK).join("rootfs.cpio");
     if !fs::read(&archive).is_ok_and(|old| old == packed.bytes) {
         fs::write(&archive, &packed.bytes).with_context(|| format!("cannot write {}", archive.display()))?;
     }
-    build::build_with(build, Some(&archive))
+    build::build_with(build, Some(&archive), nifs)
 }

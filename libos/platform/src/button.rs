@@ -61,7 +61,7 @@ pub fn listen() -> Result<(), NoButton> {
 fn listen_to_event_device(device: &EventDevice) -> Result<(), NoButton> {
     let selector = crate::paging::map_mmio(device.selector, 4).cast();
     SOURCE.call_once(|| Source::EventDevice { selector });
-    let vector = irq::alloc_vector(on_interrupt, 0).ok_or(NoButton)?;
+    let vector = irq::alloc_vector("power button", on_interrupt, 0).ok_or(NoButton)?;
     let (gsi, polarity, trigger) = device.interrupt;
     ioapic::route(gsi, vector, irq::lapic_id_of(0), polarity, trigger).map_err(|_| NoButton)
 }
@@ -78,7 +78,7 @@ fn listen_to_fixed_hardware(fadt: &Fadt) -> Result<(), NoButton> {
         outw(status, u16::MAX);
     }
     SOURCE.call_once(|| Source::Fixed { status });
-    let vector = irq::alloc_vector(on_interrupt, 0).ok_or(NoButton)?;
+    let vector = irq::alloc_vector("power button", on_interrupt, 0).ok_or(NoButton)?;
     let wiring = acpi::get().madt.isa(irq);
     // The SCI is level-triggered and shared whatever the table says (5.2.9, SCI_INT).
     ioapic::route(wiring.gsi, vector, irq::lapic_id_of(0), wiring.polarity, Trigger::Level).map_err(|_| NoButton)

@@ -3,8 +3,10 @@
 //! A handler runs on an interrupt stack with interrupts off, in the middle of whatever the CPU was doing: it touches its device and
 //! atomics, takes no lock, and leaves the rest to a softirq ([`raise`]), which runs on the scheduler's stack with no lock held.
 
-use crate::percpu::{self, pending};
-use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use crate::percpu::{self, MAX_CPUS, count, pending};
+use alloc::boxed::Box;
+use alloc::string::String;
+use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 use spin::Mutex;
 use x86_64::instructions::interrupts::without_interrupts;
 
@@ -18,6 +20,44 @@ pub const TLB: u8 = 0xf2;
 pub const SPURIOUS: u8 = 0xff;
 /// Vectors for devices. The 16 before are where a stray 8259 would deliver.
 const DEVICES: core::ops::Range<u8> = 0x30..0xf0;
+
+/// What an interrupt is for that is no device's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A timer went off, or a thread's time is over.
+    Timer,
+    /// Another CPU has work, or lets go of a lock.
+    Wake,
+    /// Translations of addresses are to be forgotten.
+    Tlb,
+    /// Nothing.
+    Spurious,
+}
+
+impl Kind {
+    /// All of them, in order.
+    pub const ALL: [Self; 4] = [Self::Timer, Self::Wake, Self::Tlb, Self::Spurious];
+
+    /// In one word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Timer => "timer",
+            Self::Wake => "wake",
+            Self::Tlb => "tlb",
+            Self::Spurious => "spurious",
+        }
+    }
+
+    const fn of(vector: u8) -> Option<Self> {
+        Some(match vector {
+            TIMER => Self::Timer,
+            WAKE => Self::Wake,
+            TLB => Self::Tlb,
+            SPURIOUS => Self::Spurious,
+            _ => return None,
+        })
+    }
+}
 
 /// Work to do outside the interrupt handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,28 +111,52 @@ pub(crate) fn run_softirqs(bits: u32) {
     }
 }
 
-struct Slot {
-    handler: AtomicPtr<()>,
-    arg: AtomicUsize,
+/// A device's interrupt.
+pub struct Line {
+    name: String,
+    handler: fn(usize),
+    arg: usize,
+    /// How often it came to each CPU.
+    counts: [AtomicU64; MAX_CPUS],
 }
 
-static HANDLERS: [Slot; 256] =
-    [const { Slot { handler: AtomicPtr::new(core::ptr::null_mut()), arg: AtomicUsize::new(0) } }; 256];
+impl Line {
+    /// Whose it is.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How often it came to CPU `index`.
+    pub fn count(&self, index: usize) -> u64 {
+        self.counts[index].load(Ordering::Relaxed)
+    }
+}
+
+static LINES: [AtomicPtr<Line>; 256] = [const { AtomicPtr::new(core::ptr::null_mut()) }; 256];
 static NEXT: Mutex<u8> = Mutex::new(DEVICES.start);
 
 /// Reserves a vector and has `handler(arg)` called for its interrupts, on whatever CPU they are sent to. The end of interrupt is
-/// signalled after the handler has returned. None when all vectors are taken.
-pub fn alloc_vector(handler: fn(usize), arg: usize) -> Option<u8> {
+/// signalled after the handler has returned. `name` says in /proc/trapless/interrupts whose it is. None when all vectors are taken.
+pub fn alloc_vector(name: &str, handler: fn(usize), arg: usize) -> Option<u8> {
     let vector = without_interrupts(|| {
         let mut next = NEXT.lock();
         let vector = Some(*next).filter(|v| DEVICES.contains(v))?;
         *next += 1;
         Some(vector)
     })?;
-    let slot = &HANDLERS[usize::from(vector)];
-    slot.arg.store(arg, Ordering::Relaxed);
-    slot.handler.store(handler as *mut (), Ordering::Release);
+    let line = Line { name: name.into(), handler, arg, counts: [const { AtomicU64::new(0) }; MAX_CPUS] };
+    LINES[usize::from(vector)].store(Box::leak(Box::new(line)), Ordering::Release);
     Some(vector)
+}
+
+fn line(vector: u8) -> Option<&'static Line> {
+    // SAFETY: null, or a line that alloc_vector has leaked and that nobody changes.
+    unsafe { LINES[usize::from(vector)].load(Ordering::Acquire).as_ref() }
+}
+
+/// The devices' interrupts, by vector.
+pub fn lines() -> impl Iterator<Item = (u8, &'static Line)> {
+    DEVICES.filter_map(|vector| Some((vector, line(vector)?)))
 }
 
 /// The local APIC id of CPU `index`, for interrupt routing; the boot CPU's for an index that is not up.
@@ -102,6 +166,9 @@ pub fn lapic_id_of(index: usize) -> u32 {
 
 /// Called for every vector from 32 on.
 pub(crate) fn handle(vector: u8) {
+    if let Some(kind) = Kind::of(vector) {
+        count(&percpu::this().stats.interrupts[kind as usize]);
+    }
     match vector {
         WAKE => crate::sched::on_wake_interrupt(percpu::this()),
         TIMER => {
@@ -113,12 +180,9 @@ pub(crate) fn handle(vector: u8) {
         // Not a real interrupt, and not to be acknowledged (SDM vol. 3, 11.9).
         SPURIOUS => return,
         _ => {
-            let slot = &HANDLERS[usize::from(vector)];
-            let handler = slot.handler.load(Ordering::Acquire);
-            if !handler.is_null() {
-                // SAFETY: alloc_vector stored a fn(usize).
-                let handler: fn(usize) = unsafe { core::mem::transmute(handler) };
-                handler(slot.arg.load(Ordering::Relaxed));
+            if let Some(line) = line(vector) {
+                count(&line.counts[percpu::this().index()]);
+                (line.handler)(line.arg);
             }
         }
     }

@@ -158,7 +158,7 @@ pub fn enable_interrupts() -> Result<(), Error> {
     if !present() {
         return Err(Error::Absent);
     }
-    let vector = irq::alloc_vector(on_interrupt, 0).ok_or(Error::NoInterrupt)?;
+    let vector = irq::alloc_vector("console", on_interrupt, 0).ok_or(Error::NoInterrupt)?;
     crate::ioapic::route_isa(COM1_IRQ, vector, irq::lapic_id_of(0)).map_err(|_| Error::NoInterrupt)?;
     WANTED_IER.fetch_or(IER_RECEIVE, Ordering::SeqCst);
     sync_ier();

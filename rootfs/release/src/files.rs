@@ -10,6 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
+use rootfs_native::Names;
 use rootfs_recipe::{
     Archive, Inputs, build_beside,
     erlang::Erlang,
@@ -19,7 +20,7 @@ use rootfs_recipe::{
 use crate::{
     Packed,
     applications::Otp,
-    native::{self, Findings},
+    native::{self, Findings, Judge},
     pack::module,
     report::{Part, Report},
     start::{Additions, Start},
@@ -42,6 +43,10 @@ pub struct Wish<'a> {
     pub app: Option<&'a Path>,
     /// Whether modules lose what running them does not need.
     pub strip: bool,
+    /// Libraries that were made for the image, for applications of `app`, see [`rootfs_recipe::shared::add`].
+    pub nifs: Option<&'a Path>,
+    /// Whether the image has no way to take a system call instruction, so that no library may hold one.
+    pub no_syscalls: bool,
 }
 
 /// Makes the archive, and reads it back to be sure of it. `rootfs` is the folder with the manifest; `work` is for intermediate files.
@@ -53,7 +58,14 @@ pub fn pack(wish: &Wish<'_>, otp: &Otp<'_>, rootfs: &Path, work: &Path) -> Resul
     ensure!(!wish.files.is_empty(), "which files? --files takes a folder or a Debian package");
     fs::create_dir_all(work).with_context(|| format!("cannot make {}", work.display()))?;
     let start = Start::plain(&wish.additions)?;
-    let mut laid = Laid::new(wish.strip, native::linked_in(otp.objects)?);
+    let judge = Judge {
+        linked: native::linked_in(otp.objects)?,
+        names: Names::of(otp.objects, otp.libc)?,
+        root: PathBuf::new(),
+        replaced: BTreeSet::new(),
+        no_syscalls: wish.no_syscalls,
+    };
+    let mut laid = Laid::new(wish.strip, judge);
     let mut report = Report::default();
     for (number, source) in wish.files.iter().enumerate() {
         let root = folder_of(source, &work.join(format!("files-{number}")))?;
@@ -71,7 +83,7 @@ pub fn pack(wish: &Wish<'_>, otp: &Otp<'_>, rootfs: &Path, work: &Path) -> Resul
 
     let before = size(&tree);
     let erlang = Erlang::new(otp.root.join("bin/erl"));
-    let inputs = Inputs { rootfs, otp_root: otp.root, erlang: &erlang, app: wish.app, work };
+    let inputs = Inputs { rootfs, otp_root: otp.root, erlang: &erlang, app: wish.app, nifs: wish.nifs, work };
     let Archive { bytes, notes: missing, .. } = build_beside(tree, wish.otp, &inputs)?;
     let all = archive_size(&bytes);
     let (files, rest) = (all.0 - before.0, all.1 - before.1);
@@ -108,14 +120,14 @@ fn folder_of(source: &Path, work: &Path) -> Result<PathBuf> {
 struct Laid {
     tree: Tree,
     strip: bool,
-    linked: BTreeSet<String>,
+    judge: Judge,
     machine_code: Findings,
     notes: Vec<String>,
 }
 
 impl Laid {
-    fn new(strip: bool, linked: BTreeSet<String>) -> Self {
-        Self { tree: Tree::default(), strip, linked, machine_code: Findings::default(), notes: Vec::new() }
+    fn new(strip: bool, judge: Judge) -> Self {
+        Self { tree: Tree::default(), strip, judge, machine_code: Findings::default(), notes: Vec::new() }
     }
 
     /// What the user should know. What is wrong in a release is not wrong here: nobody says that the program needs it.
@@ -132,6 +144,7 @@ impl Laid {
 
     /// Adds all that is below `root`.
     fn add(&mut self, root: &Path) -> Result<()> {
+        root.clone_into(&mut self.judge.root);
         self.folder(root, root, "", &mut vec![root.to_owned()])
     }
 
@@ -161,7 +174,7 @@ impl Laid {
     }
 
     fn file(&mut self, file: &Path, at: &str) -> Result<()> {
-        if native::look_at(file, at, &self.linked, &mut self.machine_code)? {
+        if self.judge.look_at(file, at, &mut self.machine_code)? {
             return Ok(());
         }
         let mut content = read(file)?;
@@ -222,7 +235,14 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     fn laid(folder: &Folder) -> Laid {
-        let mut laid = Laid::new(true, BTreeSet::new());
+        let judge = Judge {
+            linked: BTreeSet::new(),
+            names: Names::of(&[], &Folder::new().write("libc.a", "!<arch>\n")).unwrap(),
+            root: PathBuf::new(),
+            replaced: BTreeSet::new(),
+            no_syscalls: true,
+        };
+        let mut laid = Laid::new(true, judge);
         laid.add(&folder.path().canonicalize().unwrap()).unwrap();
         laid
     }
@@ -258,8 +278,7 @@ mod tests {
         let mut laid = laid(&folder);
         assert_eq!(laid.tree.file("usr/lib/demo/priv/demo_nif.so"), None);
         assert!(laid.tree.file("usr/sbin/demo").is_some());
-        let expected =
-            "/usr/lib/demo/priv/demo_nif.so is a shared library, and the image cannot load any: it is left out";
+        let expected = "/usr/lib/demo/priv/demo_nif.so is a shared library that the image cannot load: it is left out";
         assert_eq!(laid.notes(), [expected]);
     }
 

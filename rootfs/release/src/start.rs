@@ -185,9 +185,10 @@ mod tests {
     }
 
     #[test]
-    fn heart_is_refused_with_words() {
-        let error = format!("{:#}", start("-heart\n", &Additions::default()).unwrap_err());
-        assert!(error.contains("vm.args") && error.contains("-heart starts a program"), "{error}");
+    fn what_cannot_be_done_is_refused_with_words() {
+        let error = format!("{:#}", start("-detached\n", &Additions::default()).unwrap_err());
+        assert!(error.contains("vm.args") && error.contains("-detached is not possible"), "{error}");
+        assert!(start("-heart\n", &Additions::default()).unwrap().args.contains(&"-heart".to_owned()));
     }
 
     #[test]

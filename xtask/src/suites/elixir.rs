@@ -12,7 +12,7 @@ use sources::Console;
 use trapless_tests::{repository, run_quietly};
 
 use super::{Side, stage};
-use crate::{build, cli::BuildOptions};
+use crate::{build, cli::BuildOptions, nifs};
 
 /// Applications of Elixir, which a suite is asked for by: `elixir:enum_test`.
 pub const APPLICATIONS: [&str; 4] = ["elixir", "ex_unit", "iex", "logger"];
@@ -67,12 +67,21 @@ pub fn stage(erts: &Erts, options: &BuildOptions) -> Result<Side> {
     let additions = Additions { env: vec![format!("ERL_LIBS=/{LIB}")], ..Additions::default() };
     let sources = [package, folder.join("files")];
     // Some tests look into modules for what stripping would take out.
-    let wish = files::Wish { files: &sources, otp: &["crypto".into()], additions, app: None, strip: false };
-    let otp = Otp { root: &erts.otp, erts: &erts.erts_version, objects: &[&erts.beam, &erts.crypto] };
+    let wish = files::Wish {
+        files: &sources,
+        otp: &["crypto".into()],
+        additions,
+        app: None,
+        strip: false,
+        nifs: None,
+        no_syscalls: nifs::no_syscalls(options),
+    };
+    let otp =
+        Otp { root: &erts.otp, erts: &erts.erts_version, objects: &[&erts.beam, &erts.crypto], libc: &erts.libc() };
     let packed = files::pack(&wish, &otp, &repository().join("rootfs"), &folder)?;
     let archive = folder.join("rootfs.cpio");
     fs::write(&archive, &packed.bytes).with_context(|| format!("cannot write {}", archive.display()))?;
-    let image = build::build_with(options, Some(&archive))?;
+    let image = build::build_with(options, Some(&archive), None)?;
     let disk = stage::unpack(&folder, &image)?;
     Ok(Side { image, disk, libs: Some(LIB), arguments })
 }

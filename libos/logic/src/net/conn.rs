@@ -70,6 +70,8 @@ pub(super) struct Conn {
     pub(super) owner: Owner,
     pub(super) buffers: Buffers,
     pub(super) recovery: Recovery,
+    /// Until when the path to the peer is taken for narrower than the wire.
+    pub(super) narrow_until: Option<time::Instant>,
     /// When the peer was heard last.
     pub(super) heard: time::Instant,
     /// How long it was silent before this side ended the connection.
@@ -92,6 +94,7 @@ impl Conn {
             owner,
             buffers,
             recovery: Recovery::default(),
+            narrow_until: None,
             heard: now,
             idle_before_end: Duration::ZERO,
             reset: None,
@@ -167,7 +170,9 @@ impl<P: Platform> Inner<P> {
         binding: Binding,
         owner: Owner,
     ) -> ConnId {
-        self.table.insert(socket, Conn::new(binding, owner, buffers, P::now()), flow)
+        let mut conn = Conn::new(binding, owner, buffers, P::now());
+        conn.sending.queue = self.wire.queue();
+        self.table.insert(socket, conn, flow)
     }
 
     /// Forgets a socket at once and gives its port back.

@@ -9,6 +9,8 @@ pub struct Offloads {
     pub checksum: bool,
     /// It cuts TCP segments over IPv4 into packets: the longest frame that it takes for that. Only with `checksum`.
     pub segmentation: Option<usize>,
+    /// The same over IPv6.
+    pub segmentation6: Option<usize>,
 }
 
 /// A checksum of which a frame holds only the pseudo header's part, uncomplemented. Complete, it covers all from `start` to the
@@ -39,6 +41,15 @@ pub enum Integrity {
     Partial(PartialChecksum),
 }
 
+/// A frame that has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// What the card knows about it.
+    pub integrity: Integrity,
+    /// The queue by which it came.
+    pub queue: usize,
+}
+
 /// What a card has to do with a frame that it sends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Orders {
@@ -55,9 +66,11 @@ pub struct Segmentation {
     pub headers: u16,
     /// Most bytes of payload in a piece.
     pub size: NonZeroU16,
+    /// It goes over IPv6.
+    pub v6: bool,
 }
 
-/// What a card has done so far.
+/// What a card has done so far with a pair of queues, or with all of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Frames received.
@@ -74,7 +87,24 @@ pub struct Counters {
     pub kicks: u64,
 }
 
+impl core::iter::Sum for Counters {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, one| Self {
+            received: sum.received + one.received,
+            transmitted: sum.transmitted + one.transmitted,
+            malformed: sum.malformed + one.malformed,
+            too_long: sum.too_long + one.too_long,
+            ring_full: sum.ring_full + one.ring_full,
+            kicks: sum.kicks + one.kicks,
+        })
+    }
+}
+
 /// A card that carries Ethernet frames, driven by one caller at a time.
+///
+/// It may have several pairs of queues, one to receive by and one to send by, each with an interrupt of its own. Which of them a frame comes
+/// by is the card's affair; packets of one connection come by the same, and those of them that answer should leave by its other half:
+/// from that many a card learns where the connection's packets are wanted.
 ///
 /// Its interrupts are off while the stack works and on while the stack is idle, so that a busy link costs no interrupts:
 /// 1. the card's interrupt raises the network softirq;
@@ -88,16 +118,22 @@ pub trait NetDevice: Send {
     /// What the card does in place of the stack.
     fn offloads(&self) -> Offloads;
 
-    /// Takes the next frame, if any, and holds it until [`release`](NetDevice::release) or the next call.
-    fn receive(&mut self) -> Option<Integrity>;
+    /// Pairs of queues, from one on.
+    fn queues(&self) -> usize;
+
+    /// Takes the next frame of any queue, if there is one, and holds it until [`release`](NetDevice::release) or the next call.
+    fn receive(&mut self) -> Option<Arrival>;
 
     /// The frame that is held, from the destination address on and without Ethernet's checksum, empty without one; and beside it the
-    /// way out, for an answer. The frame may be longer than a packet can be on the wire: then it is a TCP segment put together from
+    /// way out by a queue, for an answer. The frame may be longer than a packet can be on the wire: then it is a TCP segment put together from
     /// several. Its bytes may be changed.
-    fn parts(&mut self) -> (&mut [u8], &mut dyn Transmitter);
+    fn parts(&mut self, queue: usize) -> (&mut [u8], &mut dyn Transmitter);
 
     /// Ends the use of the frame that is held, if any.
     fn release(&mut self);
+
+    /// Whether there is room in any queue, as [`Transmitter::can_transmit`] tells of one.
+    fn can_transmit(&mut self) -> bool;
 
     /// Tells the card about everything queued since the last time.
     fn kick(&mut self);
@@ -106,8 +142,8 @@ pub trait NetDevice: Send {
     /// interrupt may announce them, interrupts are still off, and the stack must go on working. Includes a [`kick`](NetDevice::kick).
     fn rearm(&mut self) -> bool;
 
-    /// What the card has done so far.
-    fn counters(&self) -> Counters;
+    /// What the card has done so far with a pair of queues.
+    fn counters(&self, queue: usize) -> Counters;
 }
 
 /// The sending side of a card.

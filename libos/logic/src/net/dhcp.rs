@@ -1,6 +1,9 @@
 //! The DHCP client (RFC 2131): smoltcp's, and what it does not read in a server's answer.
 
+use super::checksum;
+use super::device::PartialChecksum;
 use super::lease::Lease;
+use super::packet::Packet;
 use super::stack::Inner;
 use super::udp::Header;
 use crate::platform::Platform;
@@ -8,7 +11,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use smoltcp::iface::SocketHandle;
 use smoltcp::socket::dhcpv4::{Event, Socket};
-use smoltcp::wire::DhcpPacket;
+use smoltcp::wire::{DhcpPacket, IpProtocol, UdpPacket};
 
 /// The port of clients (RFC 2131, 4.1).
 const CLIENT: u16 = 68;
@@ -19,6 +22,11 @@ const WANTED: &[u8] = &[1, 3, 6, HOST_NAME, DOMAIN_NAME];
 /// Options of RFC 2132, 3.14 and 3.17.
 const HOST_NAME: u8 = 12;
 const DOMAIN_NAME: u8 = 15;
+/// Where a message's options begin, behind the magic number (RFC 2131, 3), and three of them (RFC 2132, 3.1, 3.2, 9.10).
+const OPTIONS: usize = 240;
+const PAD: u8 = 0;
+const END: u8 = 255;
+const MAX_SIZE: u8 = 57;
 /// The longest name of a host (hostname(7)).
 const LONGEST_NAME: usize = 64;
 
@@ -71,6 +79,33 @@ fn host_name(packet: &DhcpPacket<&[u8]>) -> Option<String> {
     let domain = text(DOMAIN_NAME).filter(|_| !name.contains('.'));
     let whole = domain.map(|domain| [name, domain].join("."));
     Some(whole.filter(|whole| is_name(whole)).unwrap_or_else(|| name.into()))
+}
+
+/// Has the client say that it takes no longer answers than it does: smoltcp counts on packets as long as they can be (RFC 2132, 9.10).
+pub(super) fn correct(frame: &mut [u8], packet: &Packet) {
+    let (from, to, payload) = (packet.from, packet.to, packet.payload.clone());
+    let Ok(mut udp) = UdpPacket::new_checked(&mut frame[payload.clone()]) else { return };
+    if udp.src_port() != CLIENT {
+        return;
+    }
+    let mut options = udp.payload_mut().get_mut(OPTIONS..).unwrap_or_default();
+    let found = loop {
+        let step = match *options {
+            [] | [END, ..] => break false,
+            [PAD, ..] => 1,
+            [MAX_SIZE, 2, ref mut high, ref mut low, ..] => {
+                [*high, *low] = (LONGEST as u16).to_be_bytes();
+                break true;
+            }
+            [_, len, ..] => 2 + usize::from(len),
+            [_] => break false,
+        };
+        options = options.get_mut(step..).unwrap_or_default();
+    };
+    if found {
+        udp.set_checksum(checksum::pseudo(from, to, IpProtocol::Udp, payload.len()));
+        checksum::complete(frame, PartialChecksum { start: payload.start as u16, offset: 6 });
+    }
 }
 
 /// Whether a text is a host's name (RFC 1123, 2.1): anything else could be an attempt to write lines into files.

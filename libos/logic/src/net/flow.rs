@@ -2,6 +2,7 @@
 
 use super::icmp;
 use super::packet::Packet;
+use super::path::TooBig;
 use super::recovery::Acknowledgement;
 use super::udp::Header;
 use core::hash::{Hash, Hasher};
@@ -61,6 +62,8 @@ pub(super) struct Segment {
     pub(super) span: Span,
     /// None for SYN and RST too.
     pub(super) ack: Option<Acknowledgement>,
+    /// There are options behind the header.
+    pub(super) options: bool,
 }
 
 /// What a frame carries.
@@ -75,6 +78,8 @@ pub(super) enum Content {
         to: IpEndpoint,
         error: Errno,
     },
+    /// A segment of this host's was too long for a router.
+    TooBig(TooBig),
     /// Somebody says which Ethernet address he has, or asks for ours: ARP, or neighbour discovery (RFC 4861).
     Neighbor,
     /// A router tells of itself (RFC 4861): where in the frame its ICMPv6 message is.
@@ -120,7 +125,8 @@ fn segment(packet: &Packet, payload: &[u8]) -> Option<Content> {
         window: tcp.window_len(),
         alone: data == 0 && !tcp.fin(),
     });
-    Some(Content::Tcp(Segment { flow, kind, span: Span { start, end: start.wrapping_add(data as u32) }, ack }))
+    let options = usize::from(tcp.header_len()) > TCP_HEADER_LEN;
+    Some(Content::Tcp(Segment { flow, kind, span: Span { start, end: start.wrapping_add(data as u32) }, ack, options }))
 }
 
 /// A UDP datagram whose checksums are right. Only with IPv4 it may have none (RFC 8200, 8.1).
@@ -185,7 +191,9 @@ mod tests {
 
     #[test]
     fn segments_are_told_apart() {
-        let of = |kind, ack| Content::Tcp(Segment { flow: flow(), kind, span: Span { start: 7, end: 7 }, ack });
+        let of = |kind, ack| {
+            Content::Tcp(Segment { flow: flow(), kind, span: Span { start: 7, end: 7 }, ack, options: false })
+        };
         let alone = |alone| Some(Acknowledgement { number: 0, window: 0, alone });
         let kind = |set| told(&frame(1, 0, false, &header(set)));
         assert_eq!(kind(|tcp| tcp.set_syn(true)), of(Kind::Opening, None));
@@ -200,7 +208,7 @@ mod tests {
         let span = Span { start: 7, end: 8 };
         assert_eq!(
             told(&frame(1, 0, false, &data)),
-            Content::Tcp(Segment { flow: flow(), kind: Kind::Data, span, ack: alone(false) })
+            Content::Tcp(Segment { flow: flow(), kind: Kind::Data, span, ack: alone(false), options: false })
         );
     }
 

@@ -1,7 +1,6 @@
 //! Packets that are too long for the wire, cut into fragments (RFC 791, 3.2; RFC 8200, 4.5).
 
 use super::packet::{ETHERNET, FRAGMENT, Packet};
-use super::wire::MAX_FRAME;
 use core::ops::Range;
 use smoltcp::wire::{IPV6_HEADER_LEN, IpAddress, IpProtocol, Ipv4Packet, Ipv6FragmentHeader, Ipv6Packet};
 
@@ -23,13 +22,18 @@ impl Fragment {
     }
 }
 
-/// The fragments of the packet in `frame`, which is whole. `ident` tells those of one packet from others.
-pub(super) fn cut<'a>(frame: &'a [u8], packet: &'a Packet, ident: u32) -> impl Iterator<Item = Fragment> + 'a {
+/// The fragments of the packet in `frame`, which is whole, in frames of `longest` bytes. `ident` tells those of one packet from others.
+pub(super) fn cut<'a>(
+    frame: &'a [u8],
+    packet: &'a Packet,
+    ident: u32,
+    longest: usize,
+) -> impl Iterator<Item = Fragment> + 'a {
     let v6 = matches!(packet.from, IpAddress::Ipv6(_));
     let own = packet.payload.start;
     let len = if v6 { own + FRAGMENT } else { own };
     // All but the last are of a multiple of 8 bytes.
-    let size = (MAX_FRAME - len) & !7;
+    let size = (longest - len) & !7;
     let starts = packet.payload.clone().step_by(size);
     starts.map(move |start| {
         let data = start..(start + size).min(packet.payload.end);
@@ -64,6 +68,7 @@ const _: () = assert!(ETHERNET + IPV6_HEADER_LEN + FRAGMENT <= HEADERS);
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::super::reassembly::{Piece, Reassembly};
+    use super::super::wire::MAX_FRAME;
     use super::*;
     use crate::time::Instant;
     use alloc::vec::Vec;
@@ -89,7 +94,7 @@ mod tests {
             let packet = Packet::of(&frame).unwrap();
             let mut reassembly = Reassembly::new();
             let mut last = Piece::Whole;
-            for fragment in cut(&frame, &packet, 0x0102_0304) {
+            for fragment in cut(&frame, &packet, 0x0102_0304, MAX_FRAME) {
                 assert!(!matches!(last, Piece::Complete(_)));
                 let bytes = [fragment.headers(), &frame[fragment.data.clone()]].concat();
                 assert!(bytes.len() <= MAX_FRAME);

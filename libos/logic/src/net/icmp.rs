@@ -1,12 +1,16 @@
-//! Messages of ICMP that are not for smoltcp: what became of a datagram (RFC 792, RFC 4443), and what routers say (RFC 4861).
+//! Messages of ICMP that are not for smoltcp: what became of a packet (RFC 792, RFC 4443), and what routers say (RFC 4861).
 
-use super::flow::Content;
+use super::flow::{Content, Flow};
 use super::packet::Packet;
+use super::path::TooBig;
 use smoltcp::wire::{
     IPV4_HEADER_LEN, IPV6_HEADER_LEN, Icmpv4Message, Icmpv4Packet, Icmpv6Message, Icmpv6Packet, IpAddress, IpEndpoint,
     IpProtocol, Ipv4Packet, Ipv6Packet,
 };
 use trapless_abi::Errno;
+
+/// The code of "fragmentation needed".
+const TOO_BIG: u8 = 4;
 
 /// What a message says. Its packet's header is right.
 pub(super) fn v4(message: &[u8]) -> Option<Content> {
@@ -17,19 +21,29 @@ pub(super) fn v4(message: &[u8]) -> Option<Content> {
     // Its length is that of the whole datagram, of which the header and the ports are here.
     let about = icmp.data();
     let inner = Ipv4Packet::new_unchecked(about.get(..IPV4_HEADER_LEN)?);
-    if inner.version() != 4 || inner.next_header() != IpProtocol::Udp || inner.frag_offset() != 0 {
+    if inner.version() != 4 || inner.frag_offset() != 0 {
         return None;
     }
-    let udp = about.get(usize::from(inner.header_len())..)?;
+    let (from, to) = (inner.src_addr().into(), inner.dst_addr().into());
+    let transport = about.get(usize::from(inner.header_len())..)?;
+    match inner.next_header() {
+        IpProtocol::Udp => {}
+        IpProtocol::Tcp if icmp.msg_code() == TOO_BIG => {
+            // The lower half of a word that once was unused (RFC 1191, 4).
+            let told = u32::from(u16::from_be_bytes([*message.get(6)?, *message.get(7)?]));
+            return too_big(from, to, transport, inner.total_len(), told);
+        }
+        _ => return None,
+    }
     // RFC 1122, 3.2.2.1.
     let error = match icmp.msg_code() {
         2 => Errno::ENOPROTOOPT,
         3 => Errno::ECONNREFUSED,
-        4 => Errno::EMSGSIZE,
+        TOO_BIG => Errno::EMSGSIZE,
         0 | 6 | 9 | 11 => Errno::ENETUNREACH,
         _ => Errno::EHOSTUNREACH,
     };
-    unreachable(inner.src_addr().into(), inner.dst_addr().into(), udp, error)
+    unreachable(from, to, transport, error)
 }
 
 /// As [`v4`].
@@ -45,13 +59,24 @@ pub(super) fn v6(packet: &Packet, message: &[u8]) -> Option<Content> {
         Icmpv6Message::RouterAdvert if packet.hop_limit == 255 && from.is_unicast_link_local() => {
             return Some(Content::Router(packet.payload.clone()));
         }
-        Icmpv6Message::DstUnreachable => {}
+        Icmpv6Message::DstUnreachable | Icmpv6Message::PktTooBig => {}
         _ => return None,
     }
-    let about = message.get(8..)?;
+    let (head, about) = message.split_first_chunk::<8>()?;
     let inner = Ipv6Packet::new_unchecked(about.get(..IPV6_HEADER_LEN)?);
-    if inner.version() != 6 || inner.next_header() != IpProtocol::Udp {
+    if inner.version() != 6 {
         return None;
+    }
+    let (from, to) = (inner.src_addr().into(), inner.dst_addr().into());
+    let transport = &about[IPV6_HEADER_LEN..];
+    match (icmp.msg_type(), inner.next_header()) {
+        (Icmpv6Message::DstUnreachable, IpProtocol::Udp) => {}
+        (Icmpv6Message::PktTooBig, IpProtocol::Tcp) => {
+            let len = inner.payload_len().saturating_add(IPV6_HEADER_LEN as u16);
+            let [.., a, b, c, d] = *head;
+            return too_big(from, to, transport, len, u32::from_be_bytes([a, b, c, d]));
+        }
+        _ => return None,
     }
     // As Linux has them.
     let error = match icmp.msg_code() {
@@ -60,12 +85,24 @@ pub(super) fn v6(packet: &Packet, message: &[u8]) -> Option<Content> {
         4 => Errno::ECONNREFUSED,
         _ => Errno::EHOSTUNREACH,
     };
-    unreachable(inner.src_addr().into(), inner.dst_addr().into(), &about[IPV6_HEADER_LEN..], error)
+    unreachable(from, to, transport, error)
 }
 
 fn unreachable(from: IpAddress, to: IpAddress, udp: &[u8], error: Errno) -> Option<Content> {
-    let [a, b, c, d] = *udp.first_chunk()?;
-    let (from, to) =
-        (IpEndpoint::new(from, u16::from_be_bytes([a, b])), IpEndpoint::new(to, u16::from_be_bytes([c, d])));
+    let Flow { local: from, remote: to } = ends(from, to, udp)?;
     Some(Content::Unreachable { from, to, error })
+}
+
+/// About a segment, of whose packet of `len` bytes the first are here: the ports and the number at least.
+fn too_big(from: IpAddress, to: IpAddress, tcp: &[u8], len: u16, told: u32) -> Option<Content> {
+    let flow = ends(from, to, tcp)?;
+    let number = u32::from_be_bytes(*tcp.get(4..)?.first_chunk()?);
+    Some(Content::TooBig(TooBig { flow, number, len, told }))
+}
+
+/// The ends of a packet of this host's, of which the first bytes behind the header of IP are here.
+fn ends(from: IpAddress, to: IpAddress, transport: &[u8]) -> Option<Flow> {
+    let [a, b, c, d] = *transport.first_chunk()?;
+    let [own, other] = [[a, b], [c, d]].map(u16::from_be_bytes);
+    Some(Flow { local: IpEndpoint::new(from, own), remote: IpEndpoint::new(to, other) })
 }

@@ -57,6 +57,8 @@ pub struct Addresses {
     pub ipv6: Vec<Ipv6Cidr>,
     /// Name servers.
     pub dns: Vec<IpAddress>,
+    /// Addresses of IPv6 that the card should have, and another host has.
+    pub duplicates: Vec<Ipv6Address>,
 }
 
 /// What DHCP has given, or the command line.
@@ -214,21 +216,32 @@ impl<P: Platform> Inner<P> {
     fn addresses(&self) -> Addresses {
         let dns4 = self.lease.iter().flat_map(|lease| lease.dns.iter().map(|&server| IpAddress::Ipv4(server)));
         let dns = dns4.chain(self.routers.servers().map(IpAddress::Ipv6)).collect();
-        Addresses { lease: self.lease.clone(), ipv6: self.global6().collect(), dns }
+        let duplicates = self.detection.duplicates().collect();
+        Addresses { lease: self.lease.clone(), ipv6: self.global6().collect(), dns, duplicates }
     }
 
-    /// The card's address on its link.
-    fn link_local(&self) -> Option<Ipv6Cidr> {
+    /// The address that the card should have on its link.
+    fn wanted_link_local(&self) -> Option<Ipv6Cidr> {
         link_local(self.wire.mac).filter(|_| self.wire.has_nic() && self.fixed6 != Addressing6::None)
     }
 
-    /// The card's other addresses of IPv6.
-    fn global6(&self) -> impl Iterator<Item = Ipv6Cidr> {
+    /// The other addresses of IPv6 that the card should have.
+    fn wanted6(&self) -> impl Iterator<Item = Ipv6Cidr> {
         let fixed = match self.fixed6 {
             Addressing6::Static { address, .. } => Some(address),
             _ => None,
         };
         fixed.into_iter().chain(self.routers.addresses())
+    }
+
+    /// The card's address on its link, once it is its own.
+    pub(super) fn link_local(&self) -> Option<Ipv6Cidr> {
+        self.wanted_link_local().filter(|own| self.detection.is_unique(own.address()))
+    }
+
+    /// The card's other addresses of IPv6 that are its own.
+    fn global6(&self) -> impl Iterator<Item = Ipv6Cidr> {
+        self.wanted6().filter(|own| self.detection.is_unique(own.address()))
     }
 
     /// Has smoltcp use the addresses and routers that there are now, and tells who wants to know.
@@ -237,6 +250,9 @@ impl<P: Platform> Inner<P> {
         let unicast = |a: Ipv4Address| !(a.is_broadcast() || a.is_multicast() || a.is_unspecified());
         let address = self.lease.as_ref().map(|l| l.address).filter(|cidr| unicast(cidr.address()));
         let router = self.lease.as_ref().and_then(|l| l.router).filter(|&router| unicast(router));
+        let wanted: Vec<_> =
+            self.wanted_link_local().into_iter().chain(self.wanted6()).map(|cidr| cidr.address()).collect();
+        self.detection.wish(&wanted);
         let v6: Vec<_> = self.link_local().into_iter().chain(self.global6()).collect();
         self.iface.update_ip_addrs(|addresses| {
             addresses.clear();
@@ -263,6 +279,7 @@ impl<P: Platform> Inner<P> {
         }
         let v4 = address.map(|cidr| IpAddress::Ipv4(cidr.address()));
         self.wire.own = v4.into_iter().chain(v6.iter().map(|cidr| IpAddress::Ipv6(cidr.address()))).collect();
+        self.join_tentative();
         self.announce_soon();
         self.news = self.hooked;
     }

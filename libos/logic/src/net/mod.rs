@@ -2,9 +2,9 @@
 //!
 //! smoltcp is the TCP/IP engine. Around it this module adds what a program expects of an operating system: listen backlogs
 //! (`admission`: sockets are made when a SYN comes), connections that outlive close(2) (`conn`) and are found by their ends
-//! (`flow`, `table`), memory as far as it is used (`buffers`), losses found soon (`recovery`), what smoltcp sends put right
+//! (`flow`, `table`), memory as far as it is used (`buffers`), losses found soon (`recovery`, `sack`), what smoltcp sends put right
 //! (`sending`), packets from their fragments and back (`reassembly`, `fragments`), addresses from servers and routers (`lease`,
-//! `dhcp`, `router`), loopback (`wire`), what a card does in place of the stack (`inspector`, `outgoing`), datagrams and the socket
+//! `dhcp`, `router`, `duplicates`), how long packets may be (`mss`, `path`, `segments`), loopback (`wire`), what a card does in place of the stack (`inspector`, `outgoing`), datagrams and the socket
 //! calls ([`tcp`], [`udp`]).
 //!
 //! Lock order: a socket's own state, then the stack, then wait queues.
@@ -16,6 +16,7 @@ mod checksum;
 mod conn;
 pub mod device;
 mod dhcp;
+mod duplicates;
 mod events;
 mod flow;
 mod fragments;
@@ -23,17 +24,21 @@ mod icmp;
 mod inspector;
 mod lease;
 mod martian;
+mod mss;
 mod multicast;
 mod neighbor;
 pub mod netdevice;
 mod options;
 mod outgoing;
 mod packet;
+mod path;
 mod ports;
 mod reassembly;
 mod recovery;
 pub mod relay;
 mod router;
+mod sack;
+mod segments;
 mod sending;
 mod service;
 mod stack;

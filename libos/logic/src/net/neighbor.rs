@@ -1,5 +1,6 @@
 //! Frames by which hosts on a link find each other: ARP (RFC 826), and neighbour and router discovery (RFC 4861).
 
+use super::packet::Packet;
 use alloc::vec::Vec;
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::{
@@ -7,7 +8,11 @@ use smoltcp::wire::{
     Icmpv6Repr, IpAddress, IpProtocol, Ipv6Address, Ipv6Packet, Ipv6Repr, NdiscNeighborFlags, NdiscRepr,
 };
 
-/// All routers of a link (RFC 4291, 2.7.1).
+/// Kinds of messages (RFC 4861, 4.3 and 4.4).
+const SOLICIT: u8 = 135;
+const ADVERT: u8 = 136;
+/// All nodes and all routers of a link (RFC 4291, 2.7.1).
+const ALL_NODES: Ipv6Address = Ipv6Address::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 const ALL_ROUTERS: Ipv6Address = Ipv6Address::new(0xff02, 0, 0, 0, 0, 0, 0, 2);
 
 /// Says to `mac` itself that `own` is its address.
@@ -27,25 +32,69 @@ pub(super) fn advertisement(mac: EthernetAddress, own: IpAddress) -> Vec<u8> {
         }
         IpAddress::Ipv6(own) => {
             let (flags, lladdr) = (NdiscNeighborFlags::OVERRIDE, Some(mac.into()));
-            discovery(mac, mac, own, own, NdiscRepr::NeighborAdvert { flags, target_addr: own, lladdr })
+            discovery(mac, Some(mac), own, own, NdiscRepr::NeighborAdvert { flags, target_addr: own, lladdr })
         }
     }
 }
 
-/// Asks the routers of the link who they are.
-pub(super) fn solicitation(mac: EthernetAddress, from: Ipv6Address) -> Vec<u8> {
-    // RFC 2464, 7.
-    let all = EthernetAddress([0x33, 0x33, 0, 0, 0, 2]);
-    discovery(mac, all, from, ALL_ROUTERS, NdiscRepr::RouterSolicit { lladdr: Some(mac.into()) })
+/// Asks the routers of the link who they are, from an address of this host's if it has one.
+pub(super) fn solicitation(mac: EthernetAddress, from: Option<Ipv6Address>) -> Vec<u8> {
+    let lladdr = from.map(|_| mac.into());
+    discovery(mac, None, from.unwrap_or(Ipv6Address::UNSPECIFIED), ALL_ROUTERS, NdiscRepr::RouterSolicit { lladdr })
+}
+
+/// Asks who has an address that this host would like to have (RFC 4862, 5.4.2).
+pub(super) fn probe(mac: EthernetAddress, target_addr: Ipv6Address) -> Vec<u8> {
+    let message = NdiscRepr::NeighborSolicit { target_addr, lladdr: None };
+    discovery(mac, None, Ipv6Address::UNSPECIFIED, solicited_node(target_addr), message)
+}
+
+/// Says to all that `own` is this host's (RFC 4861, 7.2.4).
+pub(super) fn defence(mac: EthernetAddress, own: Ipv6Address) -> Vec<u8> {
+    let (flags, lladdr) = (NdiscNeighborFlags::OVERRIDE, Some(mac.into()));
+    discovery(mac, None, own, ALL_NODES, NdiscRepr::NeighborAdvert { flags, target_addr: own, lladdr })
+}
+
+/// The group by which the owner of an address is asked (RFC 4291, 2.7.1).
+pub(super) const fn solicited_node(address: Ipv6Address) -> Ipv6Address {
+    let [.., high, low] = address.segments();
+    Ipv6Address::new(0xff02, 0, 0, 0, 0, 1, 0xff00 | high & 0xff, low)
+}
+
+/// What another host says of an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Claim {
+    pub(super) address: Ipv6Address,
+    /// It does not have it, but would like to.
+    pub(super) wanted: bool,
+}
+
+/// What a message of ICMPv6, whose checksum is right, says of who has or wants an address (RFC 4861, 7.1; RFC 4862, 5.4.3 and 5.4.4).
+pub(super) fn claim(packet: &Packet, message: &[u8]) -> Option<Claim> {
+    let IpAddress::Ipv6(from) = packet.from else { return None };
+    let (&[kind, code, ..], rest) = message.split_first_chunk::<8>()?;
+    let address = Ipv6Address::from(*rest.first_chunk::<16>()?);
+    let wanted = match kind {
+        SOLICIT if from.is_unspecified() => true,
+        ADVERT => false,
+        _ => return None,
+    };
+    // A message with another hop limit may come from beyond the link.
+    let sound =
+        packet.protocol == IpProtocol::Icmpv6 && packet.hop_limit == 255 && code == 0 && !address.is_multicast();
+    sound.then_some(Claim { address, wanted })
 }
 
 fn discovery(
     mac: EthernetAddress,
-    to_mac: EthernetAddress,
+    to_mac: Option<EthernetAddress>,
     from: Ipv6Address,
     to: Ipv6Address,
     message: NdiscRepr<'_>,
 ) -> Vec<u8> {
+    // That of a group: RFC 2464, 7.
+    let [.., a, b, c, d] = to.octets();
+    let to_mac = to_mac.unwrap_or(EthernetAddress([0x33, 0x33, a, b, c, d]));
     let message = Icmpv6Repr::Ndisc(message);
     let ip = Ipv6Repr {
         src_addr: from,
@@ -76,4 +125,44 @@ fn ethernet(
     header.emit(&mut frame);
     fill(frame.payload_mut());
     bytes
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    const MAC: EthernetAddress = EthernetAddress([2, 0, 0, 0, 0, 1]);
+    const OWN: Ipv6Address = Ipv6Address::new(0xfe80, 0, 0, 0, 1, 2, 0xab34, 0x5678);
+
+    fn told(frame: &[u8]) -> Option<Claim> {
+        let packet = Packet::of(frame)?;
+        claim(&packet, &frame[packet.payload.clone()])
+    }
+
+    #[test]
+    fn what_is_asked_is_understood() {
+        let asked = probe(MAC, OWN);
+        assert_eq!(told(&asked), Some(Claim { address: OWN, wanted: true }));
+        assert_eq!(asked[..6], [0x33, 0x33, 0xff, 0x34, 0x56, 0x78]);
+        assert_eq!(Packet::of(&asked).unwrap().to, "ff02::1:ff34:5678".parse::<Ipv6Address>().unwrap().into());
+        assert_eq!(asked.len(), 14 + 40 + 24, "who has no address says nothing of his Ethernet address");
+        assert_eq!(told(&defence(MAC, OWN)), Some(Claim { address: OWN, wanted: false }));
+        assert_eq!(told(&advertisement(MAC, OWN.into())), Some(Claim { address: OWN, wanted: false }));
+        assert_eq!(told(&solicitation(MAC, None)), None);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_no_claim() {
+        let good = probe(MAC, OWN);
+        let changed = |at: usize, value: u8| {
+            let mut bad = good.clone();
+            bad[at] = value;
+            told(&bad)
+        };
+        // Next header, hop limit, sender, kind, code, target.
+        for (at, value) in [(20, 17), (21, 254), (22, 0xfe), (54, 133), (55, 1), (62, 0xff)] {
+            assert_eq!(changed(at, value), None, "{at}");
+        }
+        assert!((0..good.len()).all(|len| told(&good[..len]).is_none()));
+    }
 }

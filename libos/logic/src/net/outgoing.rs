@@ -1,20 +1,19 @@
 //! What becomes of a frame that smoltcp sends: it comes back by the loopback, or the card gets it, with orders.
 
-use super::checksum;
 use super::device::{Offloads, Orders, PartialChecksum, Segmentation, Transmitter};
-use super::fragments;
 use super::martian::martian;
-use super::multicast;
-use super::packet::Packet;
+use super::packet::{ETHERNET, Packet};
+use super::path::Paths;
 use super::sending::Sending;
 use super::service::Service;
 use super::udp::{Envelope, Outbox};
-use super::wire::{LONGEST_FRAME, MAX_FRAME};
+use super::wire::{LONGEST_FRAME, MAX_FRAME, MTU};
+use super::{checksum, dhcp, fragments, mss, multicast, segments};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::num::NonZeroU16;
-use smoltcp::phy::{PacketMeta, TxToken};
-use smoltcp::wire::{EthernetAddress, EthernetFrame, IPV6_HEADER_LEN, IpProtocol, TcpPacket};
+use smoltcp::phy::TxToken;
+use smoltcp::wire::{EthernetAddress, EthernetFrame, IPV6_HEADER_LEN, IpAddress, IpProtocol, TcpPacket};
 
 /// Frames, and bytes in them, that wait in the loopback before more are refused, as a full ring would.
 const LOOPBACK_DEPTH: usize = 256;
@@ -37,6 +36,7 @@ pub(super) struct Outgoing {
     /// Of the connection that smoltcp sends for; of nobody's in between.
     pub(super) sending: Sending,
     pub(super) outbox: Outbox,
+    pub(super) paths: Paths,
     /// The card took frames since the last kick.
     pub(super) unkicked: bool,
     /// Frames that smoltcp has sent.
@@ -55,9 +55,16 @@ impl Outgoing {
             ident,
             sending: Sending::default(),
             outbox: Outbox::new(),
+            paths: Paths::default(),
             unkicked: false,
             sent: 0,
         }
+    }
+
+    /// The longest frame that the card may take as it is.
+    fn longest(&self) -> usize {
+        let Offloads { segmentation, segmentation6, .. } = self.offloads;
+        segmentation.max(segmentation6).unwrap_or(MAX_FRAME)
     }
 
     /// Frames wait in the loopback.
@@ -95,7 +102,7 @@ impl Outgoing {
     }
 
     /// Sees to a frame of smoltcp's: says what becomes of it.
-    fn dispose(&mut self, frame: &mut [u8], size: Option<NonZeroU16>) -> Fate {
+    fn dispose(&mut self, frame: &mut [u8]) -> Fate {
         let packet = Packet::of(frame);
         let mut header_len = None;
         if let Some(packet) = &packet {
@@ -106,6 +113,7 @@ impl Outgoing {
                     if let Some(envelope) = Envelope::of(frame, packet) {
                         return Fate::Envelope(envelope);
                     }
+                    dhcp::correct(frame, packet);
                 }
                 _ => {}
             }
@@ -113,17 +121,39 @@ impl Outgoing {
         if self.keeps(frame, packet.as_ref()) {
             return Fate::Done;
         }
-        let sealed = packet.zip(header_len).map(|(packet, header)| seal(frame, &packet, header, size, self.offloads));
-        Fate::Card(sealed.unwrap_or_default())
+        match (packet, header_len) {
+            (Some(packet), Some(header)) => self.seal(frame, packet, header),
+            (Some(packet), None) if frame.len() > MAX_FRAME => Fate::Fragments(packet),
+            _ => Fate::Card(Orders::default()),
+        }
     }
 
     /// Puts a segment right, but for its checksum: the length of its header. None if it is none.
     fn correct(&mut self, frame: &mut [u8], packet: &Packet) -> Option<u16> {
         let mut tcp = segment(frame, packet)?;
         self.sending.correct(&mut tcp);
-        let header_len = tcp.header_len().into();
+        let (header_len, syn) = (tcp.header_len().into(), tcp.syn());
+        if syn {
+            mss::clamp(&mut frame[packet.payload.clone()], mss::of_packet(packet.to, MTU));
+        }
         Service { tos: self.sending.service_class, ttl: None }.apply(frame);
         Some(header_len)
+    }
+
+    /// Sees to the checksum of a segment with this header, which smoltcp has left out, and to its size.
+    fn seal(&self, frame: &mut [u8], packet: Packet, header: u16) -> Fate {
+        let size = self.sending.limits.payload(packet.to);
+        let v6 = matches!(packet.to, IpAddress::Ipv6(_));
+        if packet.payload.len() <= usize::from(header) + usize::from(size.get()) {
+            return Fate::Card(sum_up(frame, &packet, self.offloads));
+        }
+        let longest = if v6 { self.offloads.segmentation6 } else { self.offloads.segmentation };
+        if longest.is_none() {
+            return Fate::Pieces(packet, header, size);
+        }
+        let mut orders = sum_up(frame, &packet, self.offloads);
+        orders.segmentation = Some(Segmentation { headers: packet.payload.start as u16 + header, size, v6 });
+        Fate::Card(orders)
     }
 
     /// Whether a frame is not for the card: it comes back, or goes nowhere.
@@ -154,23 +184,44 @@ impl Outgoing {
 
     /// Sends a frame that is complete, in fragments if it is too long.
     fn transmit(&mut self, frame: &[u8], packet: &Packet, card: &mut dyn Transmitter) {
-        let mut put = |headers: &[u8], data: &[u8]| {
-            card.transmit(headers.len() + data.len(), &mut |to| {
-                let (front, rest) = to.split_at_mut(headers.len());
-                front.copy_from_slice(headers);
-                rest.copy_from_slice(data);
-                Some(Orders::default())
-            })
-        };
-        if frame.len() <= MAX_FRAME {
-            self.unkicked |= put(&[], frame);
+        let longest = self.paths.known(packet.to).map_or(MAX_FRAME, |path| ETHERNET + usize::from(path.mtu));
+        if frame.len() <= longest {
+            self.unkicked |= put(card, &[], frame, |_| Orders::default());
             return;
         }
         self.ident = self.ident.wrapping_add(1);
-        for fragment in fragments::cut(frame, packet, self.ident) {
-            self.unkicked |= put(fragment.headers(), &frame[fragment.data.clone()]);
+        for fragment in fragments::cut(frame, packet, self.ident, longest) {
+            self.unkicked |= put(card, fragment.headers(), &frame[fragment.data.clone()], |_| Orders::default());
         }
     }
+
+    /// Sends a segment in pieces.
+    fn transmit_pieces(
+        &mut self,
+        frame: &[u8],
+        packet: &Packet,
+        header: u16,
+        size: NonZeroU16,
+        card: &mut dyn Transmitter,
+    ) {
+        for piece in segments::cut(frame, packet, header.into(), size) {
+            let data = &frame[piece.data.clone()];
+            let payload = packet.payload.start..piece.headers().len() + data.len();
+            let own = Packet { payload, ..packet.clone() };
+            let seal = |frame: &mut [u8]| sum_up(frame, &own, self.offloads);
+            self.unkicked |= put(card, piece.headers(), data, seal);
+        }
+    }
+}
+
+/// Has the card send a frame, with the orders that `seal` makes of it.
+fn put(card: &mut dyn Transmitter, headers: &[u8], data: &[u8], seal: impl Fn(&mut [u8]) -> Orders) -> bool {
+    card.transmit(headers.len() + data.len(), &mut |to| {
+        let (front, rest) = to.split_at_mut(headers.len());
+        front.copy_from_slice(headers);
+        rest.copy_from_slice(data);
+        Some(seal(to))
+    })
 }
 
 /// What becomes of a frame of smoltcp's.
@@ -179,6 +230,10 @@ enum Fate {
     Card(Orders),
     /// A letter goes in its place.
     Envelope(Envelope),
+    /// It is a segment with a header of so many bytes, and the card sends pieces of it with so much payload.
+    Pieces(Packet, u16, NonZeroU16),
+    /// The card sends fragments of it.
+    Fragments(Packet),
     /// It has come back, or is gone.
     Done,
 }
@@ -188,8 +243,8 @@ fn segment<'a>(frame: &'a mut [u8], packet: &Packet) -> Option<TcpPacket<&'a mut
     TcpPacket::new_checked(&mut frame[packet.payload.clone()]).ok().filter(|_| packet.part.is_none())
 }
 
-/// Sees to a segment's checksum, which smoltcp has left out, and to the size of its pieces.
-fn seal(frame: &mut [u8], packet: &Packet, header: u16, size: Option<NonZeroU16>, offloads: Offloads) -> Orders {
+/// Sees to a segment's checksum, which smoltcp has left out.
+fn sum_up(frame: &mut [u8], packet: &Packet, offloads: Offloads) -> Orders {
     let pseudo = checksum::pseudo(packet.from, packet.to, IpProtocol::Tcp, packet.payload.len());
     TcpPacket::new_unchecked(&mut frame[packet.payload.clone()]).set_checksum(pseudo);
     let partial = PartialChecksum { start: packet.payload.start as u16, offset: TCP_CHECKSUM };
@@ -197,49 +252,54 @@ fn seal(frame: &mut [u8], packet: &Packet, header: u16, size: Option<NonZeroU16>
         checksum::complete(frame, partial);
         return Orders::default();
     }
-    let segmentation = size.map(|size| Segmentation { headers: partial.start + header, size });
-    Orders { checksum: Some(partial), segmentation }
+    Orders { checksum: Some(partial), segmentation: None }
 }
 
 /// smoltcp's permission to send one frame.
 pub(super) struct Sender<'a> {
     pub(super) out: &'a mut Outgoing,
     pub(super) card: Option<&'a mut dyn Transmitter>,
-    /// The most payload of a piece, when the segment is to be cut.
-    pub(super) size: Option<NonZeroU16>,
 }
 
 impl TxToken for Sender<'_> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
-        let Sender { out, mut card, size } = self;
+        let Sender { out, mut card } = self;
         out.sent += 1;
         let (mut write, mut result, mut fate) = (Some(f), None, Fate::Done);
-        if let Some(card) = &mut card {
+        let mut scratch = core::mem::take(&mut out.scratch);
+        // What no card takes as it is is written elsewhere, and cut.
+        if let Some(card) = card.as_mut().filter(|_| len <= out.longest()) {
             card.transmit(len, &mut |frame| {
                 result = write.take().map(|write| write(frame));
-                fate = out.dispose(frame, size);
+                fate = out.dispose(frame);
                 match fate {
-                    Fate::Card(orders) => Some(orders),
-                    _ => None,
+                    Fate::Card(orders) => return Some(orders),
+                    Fate::Pieces(..) | Fate::Fragments(_) => scratch[..len].copy_from_slice(frame),
+                    Fate::Envelope(_) | Fate::Done => {}
                 }
+                None
             });
             out.unkicked |= matches!(fate, Fate::Card(_));
         }
         if let Some(write) = write {
             // No card, or no room in it: the frame may still be for the loopback.
-            let mut scratch = core::mem::take(&mut out.scratch);
             result = Some(write(&mut scratch[..len]));
-            fate = out.dispose(&mut scratch[..len], size);
-            out.scratch = scratch;
+            fate = out.dispose(&mut scratch[..len]);
         }
-        if let Fate::Envelope(envelope) = fate {
-            out.post(&envelope, card);
+        match (&fate, card) {
+            (Fate::Pieces(packet, header, size), Some(card)) => {
+                out.transmit_pieces(&scratch[..len], packet, *header, *size, card);
+            }
+            (Fate::Fragments(packet), Some(card)) => out.transmit(&scratch[..len], packet, card),
+            (Fate::Envelope(envelope), card) => {
+                out.scratch = scratch;
+                out.post(envelope, card);
+                scratch = core::mem::take(&mut out.scratch);
+            }
+            _ => {}
         }
+        out.scratch = scratch;
         let Some(result) = result else { unreachable!("a frame is written once") };
         result
-    }
-
-    fn set_meta(&mut self, meta: PacketMeta) {
-        self.size = meta.segmentation_offload_size;
     }
 }

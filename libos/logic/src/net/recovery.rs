@@ -3,11 +3,12 @@
 //! smoltcp sends a segment again after three duplicate acknowledgements, and otherwise after a second or more. Of two segments lost
 //! together the second waits for that second, and so does whatever is lost at the end of what there was to send. What ends such a wait is
 //! known here: an acknowledgement of a part only (NewReno, RFC 6582), as many duplicates as so few segments under way can cause (early
-//! retransmit, RFC 5827), and silence (tail loss probe, RFC 8985; then a timeout that begins at 200 ms like Linux's). Then smoltcp is
-//! shown duplicate acknowledgements that nobody has sent, and does what it does then: it sends the oldest segment again, and slows down.
+//! retransmit, RFC 5827), what the peer says to have behind a hole ([`super::sack`], RFC 6675), which also tells of a segment that was
+//! lost again, and silence (tail loss probe, RFC 8985; then a timeout that begins at 200 ms like Linux's). Then smoltcp is shown duplicate acknowledgements that nobody has sent, and does what it does then: it sends the oldest segment again, and slows down.
 
 use super::buffers::is_behind;
 use super::flow::Span;
+use super::sack::Scoreboard;
 use super::stack::{Inner, instant};
 use super::table::ConnId;
 use crate::platform::Platform;
@@ -59,6 +60,11 @@ pub(super) struct Recovery {
     since: Instant,
     /// Timeouts since then.
     timeouts: u32,
+    /// What the peer has beyond what it acknowledges, and whether the last segment told something new of that.
+    board: Scoreboard,
+    news: bool,
+    /// Where sending had come to when the oldest segment was sent again. What is sent later and arrives says that it was lost again.
+    mark: Option<u32>,
     /// A segment whose round trip is measured: its end, and when it was sent.
     timing: Option<(u32, Instant)>,
     /// Round trip time and its variation (RFC 6298), once measured.
@@ -92,8 +98,20 @@ impl Recovery {
         self.timing.get_or_insert((end, now));
     }
 
+    /// The peer has answered the SYN, and so acknowledged it. Its window there has no scale, and those that follow have: so far the
+    /// smallest there is.
+    pub(super) fn opened(&mut self, now: Instant) {
+        let Some(flight) = &mut self.flight else { return };
+        flight.oldest = flight.end;
+        self.window = 1;
+        if let Some((_, sent)) = self.timing.take() {
+            self.measure(now.saturating_since(sent));
+        }
+    }
+
     /// An acknowledgement came. True if the oldest segment is to be sent again, and smoltcp does not know.
     pub(super) fn heard(&mut self, ack: Acknowledgement, now: Instant) -> bool {
+        let news = core::mem::take(&mut self.news);
         let Some(flight) = &mut self.flight else { return false };
         let changed = core::mem::replace(&mut self.window, ack.window) != ack.window;
         if is_behind(ack.number, flight.end) {
@@ -101,24 +119,61 @@ impl Recovery {
         }
         if is_behind(ack.number, flight.oldest) {
             flight.oldest = ack.number;
+            let end = flight.end;
+            self.board.acknowledge(ack.number);
             (self.since, self.timeouts, self.duplicates, self.uncounted) = (now, 0, 0, false);
             if let Some((_, sent)) = self.timing.take_if(|(end, _)| !is_behind(*end, ack.number)) {
                 self.measure(now.saturating_since(sent));
             }
             self.recover = self.recover.filter(|&recover| is_behind(recover, ack.number));
+            self.mark = self.recover.map(|_| end);
             return self.recover.is_some() && ack.window > 0;
         }
-        if ack.number != flight.oldest || !ack.alone || flight.oldest == flight.end {
+        if ack.number != flight.oldest || !(ack.alone || news) || flight.oldest == flight.end {
             return false;
         }
-        self.duplicates = self.duplicates.saturating_add(1);
-        self.uncounted |= changed;
+        let end = flight.end;
         let threshold = flight.segments().saturating_sub(1).clamp(1, THRESHOLD.into());
-        if u32::from(self.duplicates) != threshold {
+        self.duplicates = self.duplicates.saturating_add(1);
+        // It counts none that carries data, either.
+        self.uncounted |= changed || !ack.alone;
+        // Of a peer that selects, what it has says more than how often it repeats itself, once a loss is known.
+        let counted = u32::from(self.duplicates) == threshold && (self.recover.is_none() || self.board.bytes() == 0);
+        if !counted && !self.tells_of_a_loss(threshold) {
             return false;
         }
-        self.recover.get_or_insert(flight.end);
-        (self.uncounted || self.duplicates < THRESHOLD) && ack.window > 0
+        self.recover.get_or_insert(end);
+        self.mark = Some(end);
+        (!counted || self.uncounted || self.duplicates < THRESHOLD) && ack.window > 0
+    }
+
+    /// Whether what the peer has says that the oldest segment is lost: there is too much of it behind that one (RFC 6675, 4, IsLost), or,
+    /// when that was sent again, something that was sent still later.
+    fn tells_of_a_loss(&self, threshold: u32) -> bool {
+        match self.mark.filter(|_| self.recover.is_some()) {
+            Some(mark) => self.board.end().is_some_and(|end| is_behind(end, mark)),
+            None => self.recover.is_none() && self.board.bytes() > (threshold - 1) * SEGMENT,
+        }
+    }
+
+    /// The segment of which [`Recovery::heard`] is about to hear tells that the peer has these.
+    pub(super) fn selected(&mut self, blocks: impl Iterator<Item = Span>) {
+        let Some(Flight { oldest, end }) = self.flight else { return };
+        for block in blocks {
+            self.news |= self.board.add(block, oldest, end);
+        }
+    }
+
+    /// Whether the peer has not acknowledged the byte with this number, which was sent.
+    pub(super) fn is_under_way(&self, number: u32) -> bool {
+        self.flight.is_some_and(|flight| !is_behind(flight.oldest, number) && is_behind(flight.end, number))
+    }
+
+    /// Nothing of what is under way arrives.
+    pub(super) fn lose_all(&mut self) {
+        self.timing = None;
+        self.recover = self.flight.map(|flight| flight.end);
+        self.mark = self.recover;
     }
 
     /// RFC 6298, 2.
@@ -144,8 +199,7 @@ impl Recovery {
     fn expire(&mut self, now: Instant) {
         self.timeouts += 1;
         self.since = now;
-        self.timing = None;
-        self.recover = self.flight.map(|flight| flight.end);
+        self.lose_all();
     }
 }
 
@@ -276,6 +330,51 @@ mod tests {
         assert!(!recovery.heard(Acknowledgement { alone: false, ..with(7) }, at(30)), "data says nothing");
         assert!(recovery.heard(with(503), at(30)));
         assert!(!recovery.heard(with(504), at(30)), "once is enough");
+    }
+
+    /// The peer has these bytes, and repeats its last acknowledgement.
+    fn selects(recovery: &mut Recovery, number: u32, start: u32, end: u32) -> bool {
+        recovery.selected([Span { start, end }].into_iter());
+        recovery.heard(ack(number), at(30))
+    }
+
+    #[test]
+    fn the_first_segment_may_be_lost() {
+        let mut recovery = Recovery::default();
+        recovery.sent(Span { start: 0, end: 1 }, at(0));
+        recovery.opened(at(10));
+        assert_eq!(recovery.due(), None);
+        recovery.sent(Span { start: 1, end: 1001 }, at(20));
+        assert!(recovery.is_under_way(1) && !recovery.is_under_way(0) && !recovery.is_under_way(1001));
+        assert_eq!(recovery.due(), Some(at(220)));
+    }
+
+    #[test]
+    fn one_acknowledgement_is_enough_if_it_tells_enough() {
+        let mut recovery = busy();
+        assert!(!selects(&mut recovery, 1, 2001, 4001), "two segments may have overtaken one");
+        // The acknowledgements between were lost.
+        assert!(selects(&mut recovery, 1, 2001, 6001));
+        assert!(!selects(&mut recovery, 1, 2001, 7001), "once is enough");
+        // With data it counts as well, if it tells something new.
+        let mut recovery = busy();
+        let data = Acknowledgement { alone: false, ..ack(1) };
+        recovery.selected([Span { start: 2001, end: 8001 }].into_iter());
+        assert!(recovery.heard(data, at(30)) && !recovery.heard(data, at(31)));
+    }
+
+    #[test]
+    fn what_is_lost_twice_is_sent_a_third_time() {
+        let mut recovery = busy();
+        assert!(selects(&mut recovery, 1, 2001, 8001));
+        // What was under way when it was sent again says nothing of it.
+        assert!(!selects(&mut recovery, 1, 2001, 10_001));
+        recovery.sent(Span { start: 10_001, end: 11_001 }, at(40));
+        assert!(selects(&mut recovery, 1, 10_001, 11_001), "sent later, and there sooner");
+        recovery.sent(Span { start: 11_001, end: 12_001 }, at(50));
+        assert!(selects(&mut recovery, 1, 11_001, 12_001), "and a fourth");
+        recovery.heard(ack(12_001), at(60));
+        assert_eq!((recovery.due(), recovery.board.bytes()), (None, 0));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::platform::Platform;
 use crate::sync::{AtomicBool, Lock, Ordering, fence};
+use core::sync::atomic::AtomicU64;
 
 /// A value behind a lock, and a wish to have work done on it.
 ///
@@ -10,6 +11,10 @@ use crate::sync::{AtomicBool, Lock, Ordering, fence};
 pub struct Relay<P: Platform, T> {
     value: Lock<P, T>,
     wanted: AtomicBool,
+    /// How often somebody had to wait for the lock, and how often work was left to the one who had it. Nothing depends on them, so the
+    /// checker need not know of them.
+    waits: AtomicU64,
+    left: AtomicU64,
     /// The checker only tries orders of accesses to the same thing, and does not take freeing a lock for one: this is touched by
     /// whoever is about to free the lock or to try it.
     #[cfg(loom)]
@@ -22,6 +27,8 @@ impl<P: Platform, T> Relay<P, T> {
         Self {
             value: Lock::new(value),
             wanted: AtomicBool::new(false),
+            waits: AtomicU64::new(0),
+            left: AtomicU64::new(0),
             #[cfg(loom)]
             touched: crate::sync::AtomicU32::new(0),
         }
@@ -52,7 +59,10 @@ impl<P: Platform, T> Relay<P, T> {
 
     /// Runs `f` with the lock, then `work` if somebody has requested it meanwhile.
     pub fn with<R>(&self, f: impl FnOnce(&mut T) -> R, work: impl FnMut(&mut T)) -> R {
-        let mut value = self.value.lock();
+        let mut value = self.value.try_lock().unwrap_or_else(|| {
+            self.waits.fetch_add(1, Ordering::Relaxed);
+            self.value.lock()
+        });
         let result = f(&mut value);
         self.touch();
         #[cfg(loom)]
@@ -70,12 +80,20 @@ impl<P: Platform, T> Relay<P, T> {
         result
     }
 
+    /// How often somebody had to wait for the lock so far, and how often work was left to who had it.
+    pub fn contention(&self) -> (u64, u64) {
+        (self.waits.load(Ordering::Relaxed), self.left.load(Ordering::Relaxed))
+    }
+
     /// Works as long as work is wanted and nobody else has the lock.
     fn fulfil(&self, mut work: impl FnMut(&mut T)) {
         while self.wanted.load(Ordering::SeqCst) {
             fence(Ordering::SeqCst);
             self.touch();
-            let Some(mut value) = self.value.try_lock() else { return };
+            let Some(mut value) = self.value.try_lock() else {
+                self.left.fetch_add(1, Ordering::Relaxed);
+                return;
+            };
             // Cleared before the work: a wish that comes during it may be about something it has passed by.
             self.wanted.store(false, Ordering::SeqCst);
             work(&mut value);

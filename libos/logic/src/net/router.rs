@@ -163,10 +163,9 @@ pub(super) fn link_local(mac: EthernetAddress) -> Option<Ipv6Cidr> {
 impl<P: Platform> Inner<P> {
     /// Asks the routers if it is time to, and forgets what they said if it is not true any longer.
     pub(super) fn discover(&mut self, now: Instant) {
-        if self.routers.asks(now)
-            && let Some(own) = link_local(self.wire.mac)
-        {
-            self.wire.send(&solicitation(self.wire.mac, own.address()));
+        if self.routers.asks(now) {
+            let own = self.link_local().map(|own| own.address());
+            self.wire.send(&solicitation(self.wire.mac, own));
         }
         if self.routers.expire(now) {
             self.readdress();

@@ -7,6 +7,7 @@
 //! whatever the peer's window is.
 
 use super::flow::Span;
+use super::mss::Limits;
 use super::recovery::Acknowledgement;
 use smoltcp::wire::{TcpPacket, TcpSeqNumber};
 
@@ -26,6 +27,10 @@ pub(super) struct Sending {
     pub(super) service_class: u8,
     /// Its last segment, until somebody takes it.
     pub(super) last: Option<Span>,
+    /// The card's pair of queues that its packets come by and leave by.
+    pub(super) queue: u16,
+    /// How long its segments may be.
+    pub(super) limits: Limits,
     mark: Option<Mark>,
 }
 

@@ -2,15 +2,18 @@
 
 use super::admission::{ListenKey, Listener, Verdict, reset_error};
 use super::device::{Counters, NetDevice};
-use super::flow::{Content, Kind, Segment, classify};
+use super::duplicates::Detection;
+use super::flow::{Content, Flow, Kind, Segment, classify};
 use super::lease::{Addressing, Addressing6, Lease, LeaseHook};
+use super::mss;
 use super::ports::Ports;
 use super::reassembly::{Piece, Reassembly};
 use super::relay::Relay;
 use super::router::Routers;
+use super::sack;
 use super::table::{ConnId, Entry, Table};
 use super::udp::{Receivers, UdpDying};
-use super::wire::{Staged, Wire};
+use super::wire::{MTU, Staged, Wire};
 use crate::platform::{Platform, Supply, TimerId};
 use crate::sync::Lock;
 use crate::time;
@@ -58,6 +61,7 @@ pub(super) struct Inner<P: Platform> {
     pub(super) dhcp: Option<SocketHandle>,
     pub(super) lease: Option<Lease>,
     pub(super) routers: Routers,
+    pub(super) detection: Detection,
     /// Multicast groups, and how many sockets are in each.
     pub(super) groups: BTreeMap<IpAddress, usize>,
     /// What is fixed of IPv6.
@@ -97,7 +101,7 @@ impl Datagrams {
 }
 
 /// smoltcp's clock: microseconds since boot.
-fn smol(now: time::Instant) -> Instant {
+pub(super) fn smol(now: time::Instant) -> Instant {
     Instant::from_micros((now.as_nanos() / 1000) as i64)
 }
 
@@ -133,6 +137,7 @@ impl<P: Platform> NetStack<P> {
             dhcp: None,
             lease: None,
             routers,
+            detection: Detection::default(),
             groups: BTreeMap::new(),
             fixed6: addressing6,
             hooked: false,
@@ -173,6 +178,7 @@ impl<P: Platform> NetStack<P> {
         let mut more = false;
         let (result, later) = self.inner.with(
             |inner| {
+                inner.wire.speak_for(P::cpu);
                 let (result, run) = f(inner);
                 let later = run && inner.run(false);
                 if run {
@@ -209,7 +215,8 @@ impl<P: Platform> NetStack<P> {
     fn rearm_timer(&self, inner: &mut Inner<P>) {
         let now = P::now();
         let blocked = inner.table.has_touched().then_some(now);
-        let others = [blocked, inner.datagrams.due, inner.next_death(), inner.routers.due()];
+        let (routers, detection) = (inner.routers.due(), inner.detection.due());
+        let others = [blocked, inner.datagrams.due, inner.next_death(), routers, detection];
         let Some(at) = inner.table.next_timer().into_iter().chain(others.into_iter().flatten()).min() else { return };
         let at = at.max(now + RETRY);
         match inner.timer {
@@ -229,9 +236,14 @@ impl<P: Platform> NetStack<P> {
         self.look(|inner| inner.wire.mac.0)
     }
 
-    /// What the card has done, and how many of its frames the stack has refused before it looked at them.
-    pub fn counters(&self) -> (Counters, u64) {
+    /// What the card has done, by its pairs of queues, and how many of its frames the stack has refused before it looked at them.
+    pub fn counters(&self) -> (Vec<Counters>, u64) {
         self.look(|inner| inner.wire.counters())
+    }
+
+    /// How often a call had to wait for the stack's lock, and how often an interrupt's work was left to who had it.
+    pub fn contention(&self) -> (u64, u64) {
+        self.inner.contention()
     }
 
     /// Sockets that exist, closed ones that are not finished included.
@@ -261,6 +273,8 @@ impl<P: Platform> Inner<P> {
         self.table.expire(time);
         self.economise(time);
         self.discover(time);
+        self.detect_duplicates(time);
+        self.wire.paths().expire(time);
         let mut left = BUDGET;
         loop {
             self.ingress(now, from_nic, &mut left);
@@ -323,6 +337,12 @@ impl<P: Platform> Inner<P> {
                 if let Content::Unreachable { from, to, error } = content {
                     self.receivers.fail(from, to, error);
                 }
+                if let Content::TooBig(complaint) = content {
+                    self.hear_too_big(complaint, P::now());
+                }
+                if content == Content::Neighbor {
+                    self.hear_claim();
+                }
                 self.hear_router(&content, P::now());
                 self.iface.poll_ingress_single(now, &mut self.wire, &mut self.datagrams.set);
                 self.datagrams.touched = true;
@@ -334,7 +354,8 @@ impl<P: Platform> Inner<P> {
         }
     }
 
-    fn take_segment(&mut self, now: Instant, id: ConnId, &Segment { kind, span, ack, .. }: &Segment) {
+    fn take_segment(&mut self, now: Instant, id: ConnId, segment: &Segment) {
+        let &Segment { kind, span, ack, .. } = segment;
         // What acknowledges, ends or resets helps to get memory back; data would take it. It comes again.
         if kind == Kind::Data && P::memory() == Supply::Short {
             return;
@@ -344,16 +365,28 @@ impl<P: Platform> Inner<P> {
         if kind != Kind::Reset && self.table.get(id).is_some_and(held) {
             return;
         }
+        let queue = self.wire.queue();
         let Some(entry) = self.table.get_mut(id) else { return };
         let (socket, conn) = entry.both();
         if kind == Kind::Data && conn.buffers.is_excessive(socket, span) {
             return;
         }
+        conn.sending.queue = queue;
         if let Some(ack) = ack {
             conn.sending.hear(ack);
         }
+        let opens = matches!(before, tcp::State::Listen | tcp::State::SynSent);
+        let Flow { local, remote } = segment.flow;
+        let path = if opens { self.wire.paths().known(remote.addr) } else { None };
+        let most = mss::of_packet(local.addr, path.map_or(MTU, |path| path.mtu.into()));
+        let said = if opens { self.wire.clamp_mss(most) } else { None };
         // smoltcp listens to no other, and what is shown to it later must not say more than what it heard.
         let ack = ack.filter(|_| conn.buffers.expects(socket, span.start));
+        if ack.is_some() && segment.options {
+            let (frame, packet) = self.wire.staged();
+            let bytes = packet.and_then(|packet| frame.get(packet.payload.clone())).unwrap_or_default();
+            conn.recovery.selected(sack::blocks(bytes));
+        }
         self.wire.exchange(&mut conn.sending);
         self.iface.poll_ingress_single(now, &mut self.wire, &mut entry.set);
         self.wire.exchange(&mut entry.conn.sending);
@@ -362,7 +395,12 @@ impl<P: Platform> Inner<P> {
         conn.heard = time;
         match before {
             // Its SYN was taken. It may carry data.
-            tcp::State::Listen | tcp::State::SynSent if socket.state() != before => conn.buffers.begin(span.start),
+            tcp::State::Listen | tcp::State::SynSent if socket.state() != before => {
+                conn.buffers.begin(span.start);
+                conn.sending.limits.hear(said);
+                conn.follow(path);
+                conn.recovery.opened(time);
+            }
             _ if kind == Kind::Data => conn.buffers.came(span),
             _ => {}
         }
@@ -380,9 +418,18 @@ impl<P: Platform> Inner<P> {
     /// Sends what is to be sent, as long as there is room: a packet each of those that have some.
     fn egress(&mut self, now: Instant) {
         self.send_datagrams(now);
-        while self.table.has_touched() && self.wire.has_room() {
+        // Connections in a row that wait for room in their queue; others may find some.
+        let mut stuck = 0;
+        while stuck < self.table.touched() && self.wire.has_room() {
             let Some(id) = self.table.next_touched() else { break };
-            self.serve(now, id);
+            let queue = self.table.get(id).map_or(0, |entry| entry.conn.sending.queue);
+            if self.wire.has_room_in(queue) {
+                self.serve(now, id);
+                stuck = 0;
+            } else {
+                self.table.touch(id);
+                stuck += 1;
+            }
         }
     }
 
@@ -390,6 +437,7 @@ impl<P: Platform> Inner<P> {
     fn serve(&mut self, now: Instant, id: ConnId) {
         let time = P::now();
         self.settle(id, time);
+        self.widen_path(id, time);
         self.check_timeout(id, now);
         let Some(entry) = self.table.get_mut(id) else { return };
         let sent = self.wire.sent();

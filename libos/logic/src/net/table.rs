@@ -169,6 +169,11 @@ impl Table {
         Some(id)
     }
 
+    /// How many wait for their turn.
+    pub(super) fn touched(&self) -> usize {
+        self.touched.len()
+    }
+
     pub(super) fn has_touched(&self) -> bool {
         !self.touched.is_empty()
     }

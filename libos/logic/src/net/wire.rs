@@ -7,14 +7,15 @@
 //! smoltcp neither computes nor verifies the checksums of TCP: that is done behind its back (decision 16), by the card where it can,
 //! else here, and not at all on the loopback.
 
-use super::device::{Counters, Integrity, NetDevice, Offloads};
+use super::device::{Arrival, Counters, Integrity, NetDevice, Offloads};
 use super::inspector;
 use super::martian::martian;
-use super::neighbor;
 use super::outgoing::{Outgoing, Sender};
 use super::packet::{ETHERNET, Packet};
+use super::path::Paths;
 use super::sending::Sending;
 use super::udp::Outbox;
+use super::{mss, neighbor};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::num::NonZeroUsize;
@@ -51,6 +52,8 @@ enum Place {
 
 pub(super) struct Wire {
     nic: Option<Box<dyn NetDevice>>,
+    /// Its pairs of queues; one without a card.
+    queues: usize,
     offloads: Offloads,
     pub(super) mac: EthernetAddress,
     /// The addresses on the card's network.
@@ -71,13 +74,16 @@ impl Wire {
         // Without a card any locally administered address does.
         let mac = EthernetAddress(nic.as_ref().map_or([2, 0, 0, 0, 0, 1], |nic| nic.mac()));
         // The loopback alone takes what a packet can hold.
-        let alone = Offloads { checksum: true, segmentation: Some(LONGEST_FRAME) };
+        let long = Some(LONGEST_FRAME);
+        let alone = Offloads { checksum: true, segmentation: long, segmentation6: long };
         let mut offloads = nic.as_ref().map_or(alone, |nic| nic.offloads());
-        offloads.segmentation = offloads
-            .segmentation
-            .filter(|&longest| offloads.checksum && longest >= MAX_FRAME)
-            .map(|longest| longest.min(LONGEST_FRAME));
+        let sums = offloads.checksum;
+        for longest in [&mut offloads.segmentation, &mut offloads.segmentation6] {
+            *longest =
+                longest.filter(|&longest| sums && longest >= MAX_FRAME).map(|longest| longest.min(LONGEST_FRAME));
+        }
         Self {
+            queues: nic.as_ref().map_or(1, |nic| nic.queues()),
             nic,
             offloads,
             mac,
@@ -104,9 +110,22 @@ impl Wire {
         core::mem::swap(&mut self.out.sending, sending);
     }
 
-    /// What the card has done, and how many of its frames were refused.
-    pub(super) fn counters(&self) -> (Counters, u64) {
-        (self.nic.as_ref().map(|nic| nic.counters()).unwrap_or_default(), self.refused)
+    /// Lets what belongs to no connection leave by the queue of this CPU, and new connections begin there.
+    pub(super) fn speak_for(&mut self, cpu: impl FnOnce() -> usize) {
+        if self.queues > 1 {
+            self.out.sending.queue = (cpu() % self.queues) as u16;
+        }
+    }
+
+    /// The queue by which answers leave: that of the staged frame, or of the CPU that calls, or that of the connection.
+    pub(super) fn queue(&self) -> u16 {
+        self.out.sending.queue
+    }
+
+    /// What the card has done, by its pairs of queues, and how many of its frames were refused.
+    pub(super) fn counters(&self) -> (Vec<Counters>, u64) {
+        let queues = self.nic.iter().flat_map(|nic| (0..nic.queues()).map(|queue| nic.counters(queue)));
+        (queues.collect(), self.refused)
     }
 
     /// Frames wait in the loopback.
@@ -123,8 +142,9 @@ impl Wire {
             return Staged::Frame;
         }
         let Some(nic) = self.nic.as_mut().filter(|_| from_nic) else { return Staged::Nothing };
-        let Some(integrity) = nic.receive() else { return Staged::Nothing };
-        let frame = nic.parts().0;
+        let Some(Arrival { integrity, queue }) = nic.receive() else { return Staged::Nothing };
+        self.out.sending.queue = queue as u16;
+        let frame = nic.parts(queue).0;
         self.packet = Packet::of(frame);
         let packet = self.packet.as_ref();
         if martian(frame, packet, &self.own) || !inspector::admits(frame, packet, integrity) {
@@ -140,10 +160,21 @@ impl Wire {
     pub(super) fn staged(&mut self) -> (&[u8], Option<&Packet>) {
         let frame: &[u8] = match (&self.staged, &mut self.nic) {
             (Place::Looped(frame), _) => frame,
-            (Place::Card, Some(nic)) => nic.parts().0,
+            (Place::Card, Some(nic)) => nic.parts(0).0,
             _ => &[],
         };
         (frame, self.packet.as_ref())
+    }
+
+    /// Has the SYN in the staged frame say no more than `most` of its sender's segments: what it says then, if it says anything.
+    pub(super) fn clamp_mss(&mut self, most: u16) -> Option<u16> {
+        let payload = self.packet.as_ref()?.payload.clone();
+        let frame: &mut [u8] = match (&mut self.staged, &mut self.nic) {
+            (Place::Looped(frame), _) => frame,
+            (Place::Card, Some(nic)) => nic.parts(0).0,
+            _ => return None,
+        };
+        mss::clamp(frame.get_mut(payload)?, most)
     }
 
     /// Puts another frame in the place of the staged one, unless there is something wrong with it.
@@ -169,6 +200,11 @@ impl Wire {
         }
     }
 
+    /// What is known of the ways to other hosts.
+    pub(super) const fn paths(&mut self) -> &mut Paths {
+        &mut self.out.paths
+    }
+
     /// What UDP sockets send.
     pub(super) fn outbox(&mut self) -> &mut Outbox {
         &mut self.out.outbox
@@ -189,9 +225,14 @@ impl Wire {
         self.nic.as_mut().is_some_and(|nic| nic.rearm())
     }
 
-    /// Whether a frame can be sent, wherever it goes.
+    /// Whether a frame can be sent, wherever it goes, by one queue or another.
     pub(super) fn has_room(&mut self) -> bool {
-        self.out.has_room() && self.nic.as_mut().is_none_or(|nic| nic.parts().1.can_transmit())
+        self.out.has_room() && self.nic.as_mut().is_none_or(|nic| nic.can_transmit())
+    }
+
+    /// Whether one can by this queue, when there is room at all.
+    pub(super) fn has_room_in(&mut self, queue: u16) -> bool {
+        self.queues == 1 || self.nic.as_mut().is_none_or(|nic| nic.parts(queue.into()).1.can_transmit())
     }
 
     /// Lets smoltcp find this host at its own addresses: queues advertisements that say so.
@@ -227,30 +268,33 @@ impl Device for Wire {
         // An answer needs no room: the loopback may overflow by it, because a frame just left it, and a full card loses it. If
         // receiving waited for room, a card that cannot send would keep the stack busy with frames that it cannot take.
         let fresh = core::mem::take(&mut self.fresh);
-        let (held, card) = self.nic.as_mut().map(|nic| nic.parts()).unzip();
+        let queue = self.out.sending.queue.into();
+        let (held, card) = self.nic.as_mut().map(|nic| nic.parts(queue)).unzip();
         let frame: &[u8] = match &self.staged {
             Place::Looped(frame) => frame,
             Place::Card => held?,
             Place::Nowhere => return None,
         };
-        fresh.then_some((Received(frame), Sender { out: &mut self.out, card, size: None }))
+        fresh.then_some((Received(frame), Sender { out: &mut self.out, card }))
     }
 
     fn transmit(&mut self, _: Instant) -> Option<Sender<'_>> {
-        if !self.has_room() {
+        let queue = self.out.sending.queue;
+        if !self.has_room() || !self.has_room_in(queue) {
             return None;
         }
-        let card = self.nic.as_mut().map(|nic| nic.parts().1);
-        Some(Sender { out: &mut self.out, card, size: None })
+        let card = self.nic.as_mut().map(|nic| nic.parts(queue.into()).1);
+        Some(Sender { out: &mut self.out, card })
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
         let mut caps = DeviceCapabilities::default();
         caps.medium = Medium::Ethernet;
-        caps.max_transmission_unit = MAX_FRAME;
+        // What is longer than a packet is cut behind smoltcp's back, and what it says of its limits corrected (decision 26).
+        caps.max_transmission_unit = LONGEST_FRAME;
         caps.checksum.tcp = Checksum::None;
-        // Over IPv6 smoltcp would lose what it gave to be cut.
         caps.segmentation.tcpv4 = self.offloads.segmentation.and_then(NonZeroUsize::new);
+        caps.segmentation.tcpv6 = self.offloads.segmentation6.and_then(NonZeroUsize::new);
         caps
     }
 }

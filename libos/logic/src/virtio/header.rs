@@ -71,7 +71,7 @@ pub fn emit(orders: Orders) -> [u8; HEADER_LEN] {
         field(6, start);
         field(8, offset);
         if let Some(cut) = orders.segmentation {
-            field(0, u16::from_le_bytes([NEEDS_CSUM, GSO_TCPV4]));
+            field(0, u16::from_le_bytes([NEEDS_CSUM, if cut.v6 { GSO_TCPV6 } else { GSO_TCPV4 }]));
             field(2, cut.headers);
             field(4, cut.size.get());
         }
@@ -142,7 +142,9 @@ mod tests {
         let checksum = Some(PARTIAL);
         assert_eq!(emit(Orders { checksum, segmentation: None }), [1, 0, 0, 0, 0, 0, 34, 0, 16, 0, 0, 0]);
         let size = NonZeroU16::new(1460).unwrap();
-        let segmentation = Some(Segmentation { headers: 54, size });
-        assert_eq!(emit(Orders { checksum, segmentation }), [1, 1, 54, 0, 0xb4, 5, 34, 0, 16, 0, 0, 0]);
+        for (v6, kind) in [(false, 1), (true, 4)] {
+            let segmentation = Some(Segmentation { headers: 54, size, v6 });
+            assert_eq!(emit(Orders { checksum, segmentation }), [1, kind, 54, 0, 0xb4, 5, 34, 0, 16, 0, 0, 0]);
+        }
     }
 }

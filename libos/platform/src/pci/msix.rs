@@ -8,8 +8,12 @@ const CAPABILITY: u8 = 0x11;
 /// Message control, in the upper half of the capability's first word.
 const ENABLE: u32 = 1 << 31;
 const MASK_ALL: u32 = 1 << 30;
+/// There, too: entries of the table, less one.
+const LAST: u32 = 0x7ff << 16;
 /// Bytes of a table entry: address low, address high, data, vector control.
 const ENTRY_LEN: u64 = 16;
+/// Words of one.
+const ENTRY_WORDS: usize = 4;
 
 /// Message address of local APIC 0; the id goes to bits 12 to 19. Message data is the vector alone: fixed delivery, edge.
 const MESSAGE_ADDRESS: u32 = 0xfee0_0000;
@@ -17,11 +21,12 @@ const DESTINATION_SHIFT: u32 = 12;
 /// Highest local APIC id that a message can name.
 const MAX_LAPIC_ID: u32 = 0xff;
 
-/// A function's MSI-X capability, with entry 0 of its table at hand.
+/// A function's MSI-X capability, with its table at hand.
 pub struct Msix {
     at: DeviceFunction,
     capability: u8,
-    entry: *mut u32,
+    table: *mut u32,
+    len: u16,
 }
 
 impl Msix {
@@ -34,28 +39,47 @@ impl Msix {
     pub fn find(at: DeviceFunction) -> Option<Msix> {
         let mut root = super::root();
         let capability = root.capabilities(at).find(|c| c.id == CAPABILITY)?.offset;
-        let place = Config::get().read_word(at, capability + 4);
+        let (control, place) = (Config::get().read_word(at, capability), Config::get().read_word(at, capability + 4));
+        let len = ((control & LAST) >> 16) as u16 + 1;
         let (bar, offset) = ((place & 0b111) as u8, u64::from(place & !0b111));
         let (base, size) = root.bar_info(at, bar).ok().flatten()?.memory_address_size()?;
-        if base == 0 || offset + ENTRY_LEN > size {
+        let bytes = ENTRY_LEN * u64::from(len);
+        if base == 0 || offset + bytes > size {
             return None;
         }
-        let entry = crate::paging::map_mmio(base + offset, ENTRY_LEN as usize).cast();
-        Some(Msix { at, capability, entry })
+        let table = crate::paging::map_mmio(base + offset, bytes as usize).cast();
+        Some(Msix { at, capability, table, len })
     }
 
-    /// Makes table entry 0 send `vector` to a local APIC that messages reach, and turns MSI-X on. The function's memory BARs are enabled. The
-    /// other entries stay masked, as they are after reset.
-    pub fn enable(self, vector: u8, lapic_id: u32) {
-        let mut config = Config::get();
-        let control = config.read_word(self.at, self.capability) | ENABLE;
-        config.write_word(self.at, self.capability, control | MASK_ALL);
-        let words = [MESSAGE_ADDRESS | lapic_id << DESTINATION_SHIFT, 0, vector.into(), 0];
+    /// Entries of the table: from 1 on.
+    pub fn entries(&self) -> u16 {
+        self.len
+    }
+
+    /// Turns MSI-X on, with all entries masked, to be [`Msix::set`]. The function's memory BARs are enabled.
+    pub fn begin(&mut self) {
+        self.control(ENABLE | MASK_ALL);
+    }
+
+    /// Makes an entry of the table, before its end, send `vector` to a local APIC that messages reach.
+    pub fn set(&mut self, entry: u16, vector: u8, lapic_id: u32) {
+        assert!(entry < self.len);
+        let words: [u32; ENTRY_WORDS] = [MESSAGE_ADDRESS | lapic_id << DESTINATION_SHIFT, 0, vector.into(), 0];
         for (i, word) in words.into_iter().enumerate() {
-            // SAFETY: the four words of table entry 0, within the BAR. The function is masked meanwhile, and the message can only
+            // SAFETY: the four words of a table entry, within the BAR. The function is masked meanwhile, and the message can only
             // name a vector that irq has handed out.
-            unsafe { self.entry.add(i).write_volatile(word) };
+            unsafe { self.table.add(usize::from(entry) * ENTRY_WORDS + i).write_volatile(word) };
         }
-        config.write_word(self.at, self.capability, control & !MASK_ALL);
+    }
+
+    /// Lets the function send. Entries that were not set stay masked, as they are after reset.
+    pub fn finish(self) {
+        self.control(ENABLE);
+    }
+
+    fn control(&self, bits: u32) {
+        let mut config = Config::get();
+        let rest = config.read_word(self.at, self.capability) & !(ENABLE | MASK_ALL);
+        config.write_word(self.at, self.capability, rest | bits);
     }
 }

@@ -1,11 +1,10 @@
 //! A virtio device, over PCI or MMIO, and what `virtio-drivers`' transports leave to us: its interrupt and its doorbells.
 //!
-//! Order of use (virtio 1.2, 3.1.1): [`Device::attach_interrupt`], [`Device::negotiate`], then for each queue `VirtQueue::new` on
+//! Order of use (virtio 1.2, 3.1.1): [`Device::negotiate`], [`Device::attach_interrupts`], then for each queue `VirtQueue::new` on
 //! [`Device::transport`], [`Device::assign_vector`] and [`Device::doorbell`], then `finish_init`.
 
-use super::interrupt::{self, Acknowledge};
 use super::{mmio, pci};
-use crate::irq::{self, Softirq};
+use crate::irq::Softirq;
 use bitflags::Flags;
 use core::fmt;
 use virtio_drivers::PAGE_SIZE;
@@ -71,16 +70,23 @@ impl Device {
         self.transport.device_type()
     }
 
-    /// Makes the device's interrupts raise `softirq` on CPU 0, by MSI-X where it has that, else by its line.
+    /// Whether its queues can interrupt different CPUs: only by messages (MSI-X).
+    pub fn has_messages(&self) -> bool {
+        match &self.wiring {
+            Wiring::Pci(wiring) => wiring.has_messages(),
+            Wiring::Mmio(_) => false,
+        }
+    }
+
+    /// Makes the interrupts of `pairs` pairs of queues raise `softirq`: by MSI-X where it has that, those of pair `i` on CPU `i`; else by
+    /// its line, on CPU 0.
     ///
     /// # Errors
     /// [`Error::NoInterrupt`].
-    pub fn attach_interrupt(&mut self, softirq: Softirq) -> Result<(), Error> {
-        let cpu = irq::lapic_id_of(0);
-        let vector = |acknowledge: Acknowledge| interrupt::vector(acknowledge, softirq).ok_or(Error::NoInterrupt);
+    pub fn attach_interrupts(&mut self, softirq: Softirq, name: &str, pairs: u16) -> Result<(), Error> {
         match &mut self.wiring {
-            Wiring::Pci(wiring) => wiring.attach(cpu, vector),
-            Wiring::Mmio(wiring) => wiring.attach(cpu, vector),
+            Wiring::Pci(wiring) => wiring.attach(softirq, name, pairs),
+            Wiring::Mmio(wiring) => wiring.attach(softirq, name),
         }
     }
 
@@ -105,7 +111,7 @@ impl Device {
         Ok(agreed)
     }
 
-    /// Points `queue`'s interrupts to the vector of [`Device::attach_interrupt`]. To be done after [`Device::negotiate`], whose reset
+    /// Points `queue`'s interrupts to its vector of [`Device::attach_interrupts`]. To be done after [`Device::negotiate`], whose reset
     /// forgets it, and before `finish_init`.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! The interrupt side of a virtio device: acknowledge, raise a softirq, nothing more.
 
+use super::device::Error;
 use crate::irq::{self, Softirq};
 use alloc::boxed::Box;
 
@@ -24,10 +25,13 @@ struct Line {
     softirq: Softirq,
 }
 
-/// Reserves a vector whose interrupts are acknowledged that way and raise `softirq`. `None` when the vectors are used up.
-pub fn vector(acknowledge: Acknowledge, softirq: Softirq) -> Option<u8> {
+/// Reserves a vector for the interrupts of `name`, which are acknowledged that way and raise `softirq`.
+///
+/// # Errors
+/// [`Error::NoInterrupt`] when the vectors are used up.
+pub fn vector(name: &str, acknowledge: Acknowledge, softirq: Softirq) -> Result<u8, Error> {
     let line: &'static Line = Box::leak(Box::new(Line { acknowledge, softirq }));
-    irq::alloc_vector(on_interrupt, core::ptr::from_ref(line).expose_provenance())
+    irq::alloc_vector(name, on_interrupt, core::ptr::from_ref(line).expose_provenance()).ok_or(Error::NoInterrupt)
 }
 
 fn on_interrupt(arg: usize) {

@@ -1,7 +1,8 @@
 //! Virtio devices behind a register window at a fixed address (virtio 1.2, 4.2), as on QEMU's microvm.
 
 use super::device::{Device, Doorbell, Error, Register, Wiring as DeviceWiring};
-use super::interrupt::Acknowledge;
+use super::interrupt::{self, Acknowledge};
+use crate::irq::{self, Softirq};
 use core::ptr::NonNull;
 use trapless_logic::firmware::virtio_mmio::Device as Place;
 use virtio_drivers::transport::SomeTransport;
@@ -43,17 +44,14 @@ impl Wiring {
         self.window.wrapping_add(offset).cast()
     }
 
-    pub(super) fn attach(
-        &mut self,
-        cpu: u32,
-        vector: impl FnOnce(Acknowledge) -> Result<u8, Error>,
-    ) -> Result<(), Error> {
-        let vector = vector(Acknowledge::Mmio {
+    pub(super) fn attach(&mut self, softirq: Softirq, name: &str) -> Result<(), Error> {
+        let acknowledge = Acknowledge::Mmio {
             status: self.register(INTERRUPT_STATUS),
             acknowledge: self.register(INTERRUPT_ACKNOWLEDGE),
-        })?;
+        };
+        let vector = interrupt::vector(name, acknowledge, softirq)?;
         let Place { gsi, polarity, trigger, .. } = self.place;
-        crate::ioapic::route(gsi, vector, cpu, polarity, trigger).map_err(|_| Error::NoInterrupt)
+        crate::ioapic::route(gsi, vector, irq::lapic_id_of(0), polarity, trigger).map_err(|_| Error::NoInterrupt)
     }
 
     pub(super) fn doorbell(&self, queue: u16) -> Doorbell {

@@ -1,6 +1,7 @@
 //! Virtio devices (virtio 1.2, OASIS), on the transports of the `virtio-drivers` crate. What a driver has to compute is in
 //! `trapless_logic::virtio`.
 
+mod control;
 pub mod device;
 pub mod hal;
 mod interrupt;
@@ -91,7 +92,7 @@ impl Devices {
     fn add(&mut self, place: Place, device: Result<Option<Device>, Error>) {
         let started = device.and_then(|device| match device {
             Some(device) if device.kind() == DeviceType::Network && self.net.is_none() => {
-                self.net = Some(VirtioNet::new(device)?);
+                self.net = Some(VirtioNet::new(device, "eth0")?);
                 Ok(())
             }
             Some(device) if device.kind() == DeviceType::EntropySource && self.rng.is_none() => {

@@ -2,10 +2,13 @@
 
 use super::device::{Device, Doorbell, Error, Register, Wiring as DeviceWiring};
 use super::hal::DmaHal;
-use super::interrupt::Acknowledge;
+use super::interrupt::{self, Acknowledge};
+use crate::irq::{self, Softirq};
 use crate::pci::config::Config;
 use crate::pci::msix::Msix;
 use crate::pci::{self, ConfigurationAccess, DeviceFunction};
+use alloc::format;
+use trapless_logic::virtio::queues::Vectors;
 use virtio_drivers::transport::SomeTransport;
 use virtio_drivers::transport::pci::bus::PCI_CAP_ID_VNDR;
 use virtio_drivers::transport::pci::{
@@ -19,8 +22,6 @@ const QUEUE_NOTIFY_OFF: usize = 0x1e;
 const COMMON_LEN: usize = 0x38;
 /// What the device answers when it could not assign a vector (4.1.5.1.2).
 const NO_VECTOR: u16 = 0xffff;
-/// The MSI-X table entry that we use for everything.
-const TABLE_ENTRY: u16 = 0;
 
 /// Where the registers are.
 pub(super) struct Wiring {
@@ -32,7 +33,8 @@ pub(super) struct Wiring {
     isr: *mut u8,
     /// What the function has, until an interrupt is attached.
     found: Option<Msix>,
-    msix: bool,
+    /// Which queue has which of its messages.
+    messages: Option<Vectors>,
 }
 
 // SAFETY: device registers, which any CPU may access.
@@ -78,7 +80,7 @@ pub(super) fn device(at: DeviceFunction) -> Result<Device, Error> {
         notify_multiplier: Config::get().read_word(at, notify.capability + 16) as usize,
         isr: isr.base,
         found: Msix::find(at),
-        msix: false,
+        messages: None,
     };
     pci::enable(at, true);
     Ok(Device { transport: SomeTransport::Pci(transport), wiring: DeviceWiring::Pci(wiring) })
@@ -93,30 +95,39 @@ impl Wiring {
         field(offset)
     }
 
-    pub(super) fn attach(
-        &mut self,
-        cpu: u32,
-        vector: impl FnOnce(Acknowledge) -> Result<u8, Error>,
-    ) -> Result<(), Error> {
-        if let Some(msix) = self.found.take().filter(|_| Msix::reaches(cpu)) {
-            msix.enable(vector(Acknowledge::Message)?, cpu);
+    /// Whether the function can send messages to the boot CPU.
+    pub(super) fn has_messages(&self) -> bool {
+        self.found.is_some() && Msix::reaches(irq::lapic_id_of(0))
+    }
+
+    pub(super) fn attach(&mut self, softirq: Softirq, name: &str, pairs: u16) -> Result<(), Error> {
+        let boot = irq::lapic_id_of(0);
+        if let Some(mut msix) = self.found.take().filter(|_| Msix::reaches(boot)) {
+            let vectors = Vectors::new(msix.entries(), pairs);
+            msix.begin();
+            for entry in 0..vectors.entries() {
+                let (pair, of_pair) = vectors.serves(entry);
+                let own = format!("{name}-{pair}{of_pair}");
+                let vector = interrupt::vector(&own, Acknowledge::Message, softirq)?;
+                let cpu = Some(irq::lapic_id_of(pair.into())).filter(|&cpu| Msix::reaches(cpu)).unwrap_or(boot);
+                msix.set(entry, vector, cpu);
+            }
+            msix.finish();
             pci::enable(self.at, false);
-            self.msix = true;
+            self.messages = Some(vectors);
             return Ok(());
         }
         let line = pci::interrupt_line(self.at).ok_or(Error::NoInterrupt)?;
-        let vector = vector(Acknowledge::PciIsr(self.isr))?;
-        pci::route_intx(line, vector, cpu).map_err(|_| Error::NoInterrupt)
+        let vector = interrupt::vector(name, Acknowledge::PciIsr(self.isr), softirq)?;
+        pci::route_intx(line, vector, boot).map_err(|_| Error::NoInterrupt)
     }
 
     pub(super) fn assign_vector(&mut self, queue: u16) -> Result<(), Error> {
-        if !self.msix {
-            return Ok(());
-        }
+        let Some(entry) = self.messages.map(|vectors| vectors.of_queue(queue)) else { return Ok(()) };
         let field = self.queue_field(queue, QUEUE_MSIX_VECTOR);
-        // SAFETY: a field of the common configuration; entry 0 of the MSI-X table is set up.
+        // SAFETY: a field of the common configuration; that entry of the MSI-X table is set up.
         let assigned = unsafe {
-            field.write_volatile(TABLE_ENTRY);
+            field.write_volatile(entry);
             field.read_volatile()
         };
         if assigned == NO_VECTOR { Err(Error::NoInterrupt) } else { Ok(()) }

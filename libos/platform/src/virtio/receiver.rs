@@ -16,6 +16,8 @@ use trapless_logic::virtio::merge::side_by_side;
 
 /// Bytes per buffer: a frame of the usual size and a header.
 pub(super) const BUFFER_LEN: usize = 2048;
+/// Bytes of all of them.
+pub(super) const BYTES: usize = LEN * BUFFER_LEN;
 /// Most buffers of a frame: 64 KiB and headers.
 const MOST: usize = 33;
 

@@ -13,6 +13,8 @@ use trapless_logic::virtio::runs::Runs;
 
 /// Bytes per slot: a header and a frame of the usual size.
 const SLOT_LEN: usize = 2048;
+/// Bytes of all of them.
+pub(super) const BYTES: usize = LEN * SLOT_LEN;
 /// Slots of the longest frame, which the device cuts.
 const LONG: usize = 32;
 /// The longest frame that the device does not cut: Ethernet without checksum, with room for one VLAN tag.
@@ -36,7 +38,7 @@ pub(super) struct Transmitter {
 impl Transmitter {
     pub(super) fn new(device: &mut Device, index: u16, agreed: Features) -> Result<Transmitter, Error> {
         let header_len = header_len(agreed);
-        let long = agreed.contains(Features::HOST_TSO4);
+        let long = agreed.intersects(Features::HOST_TSO4 | Features::HOST_TSO6);
         Ok(Transmitter {
             ring: Ring::new(device, index, agreed.contains(Features::EVENT_IDX))?,
             slots: Buffers::new(LEN, SLOT_LEN).ok_or(Error::NoMemory)?,

@@ -55,6 +55,18 @@ pub const ERLANG: [(&str, &str); 13] = [
     ("boot", "start to first line of Erlang"),
 ];
 
+/// Which operation of the C program measures a system call as Erlang makes it most of the time.
+pub fn measured_as(call: &str) -> Option<&'static str> {
+    Some(match call {
+        "clock_gettime" => "clock_gettime",
+        "read" => "read_zero",
+        "write" => "write_null",
+        "futex" => "futex_wake",
+        "epoll_pwait" => "epoll_wait_1",
+        _ => return None,
+    })
+}
+
 /// What a system is, for the report.
 pub fn system(name: &str) -> &'static str {
     match name {

@@ -75,8 +75,8 @@ fn document(data: &Data) -> Result<Document> {
     section(
         "What system calls explain of it",
         "The image counts the system calls of each operation, in a boot of its own. If each call costs as much more than on the first \
-         system as the null call does, then the operation must be slower by `explained`; `measured` is what it is. A difference whose \
-         interval lies above asks for another cause, and is marked.",
+         system as it does above in C, or as the null call where C does not measure it, then the operation must be slower by `explained`; \
+         `measured` is what it is. A difference whose interval lies above asks for another cause, and is marked.",
         vec![Block::Table(tables::explained(data))],
     );
     section(

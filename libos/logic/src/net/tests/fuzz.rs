@@ -47,10 +47,12 @@ fn what_comes_by_the_wire_does_no_harm() {
 
 fn one_round(seed: u64) {
     let mut rng = Rng::new(seed);
-    let offloads = match rng.below(3) {
+    let (checksum, long) = (true, Some(65_549));
+    let offloads = match rng.below(4) {
         0 => Offloads::default(),
-        1 => Offloads { checksum: true, segmentation: None },
-        _ => Offloads { checksum: true, segmentation: Some(65_549) },
+        1 => Offloads { checksum, ..Offloads::default() },
+        2 => Offloads { checksum, segmentation: long, segmentation6: None },
+        _ => Offloads { checksum, segmentation: long, segmentation6: long },
     };
     let net = Net::between([offloads; 2], Default::default(), seed);
     {
@@ -58,6 +60,8 @@ fn one_round(seed: u64) {
         cable.ring = 100_000;
         cable.whole = offloads.checksum && rng.below(2) == 0;
         cable.tap = Some(Vec::new());
+        // A router's complaints, to be changed as well.
+        cable.narrow = (!cable.whole && rng.below(3) == 0).then_some(1300);
     }
     let mut talk = Talk::new(&net);
     for _ in 0..FRAMES {

@@ -35,7 +35,7 @@ fn malformed_frames_do_no_harm() {
 /// The card vouches for segments that it should not vouch for.
 #[test]
 fn malformed_frames_that_nobody_verifies_do_no_harm() {
-    let all = Offloads { checksum: true, segmentation: Some(65_524) };
+    let all = Offloads { checksum: true, segmentation: Some(65_524), segmentation6: Some(65_524) };
     let net = Net::between([all, all], Faults::default(), 1);
     net.cable.lock().unwrap().whole = true;
     malformed_frames(&net);

@@ -60,7 +60,9 @@ fn a_connection_carries_data_both_ways() {
     let lossy = Faults { lost: 30, doubled: 20, late: 50, damaged: 20 };
     for (offloads, faults) in [
         (Offloads::default(), Faults::default()),
-        (Offloads { checksum: true, segmentation: Some(65_549) }, Faults::default()),
+        (Offloads { checksum: true, segmentation: Some(65_549), segmentation6: None }, Faults::default()),
+        (Offloads { checksum: true, segmentation: None, segmentation6: Some(65_549) }, Faults::default()),
+        (Offloads { checksum: true, segmentation: Some(65_549), segmentation6: Some(65_549) }, lossy),
         (Offloads::default(), lossy),
     ] {
         let net = Net::between([offloads; 2], faults, 7);
@@ -73,6 +75,21 @@ fn a_connection_carries_data_both_ways() {
         client.close();
         assert_eq!(recv_all(&net, &*end), Ok(vec![]));
     }
+}
+
+#[test]
+fn large_segments_are_fewer() {
+    let frames = |offloads: Offloads| {
+        let net = Net::between([offloads; 2], Faults::default(), 7);
+        net.cable.lock().unwrap().whole = true;
+        let server = listening(&net.b, "[::]:80", false).unwrap();
+        let (client, end, _) = connect(&net, &server, Family::Inet6, "[fd00::2]:80");
+        carries(&net, &*client, &*end, 1 << 20);
+        net.cable.lock().unwrap().frames
+    };
+    let sums = Offloads { checksum: true, ..Offloads::default() };
+    let (cut, whole) = (frames(sums), frames(Offloads { segmentation6: Some(65_549), ..sums }));
+    assert!(whole * 4 < cut, "{whole} frames in place of {cut}");
 }
 
 #[test]
@@ -188,6 +205,9 @@ fn a_router_gives_an_address_and_a_way_out() {
     assert_eq!(frames.iter().filter(|frame| solicits(frame)).count(), 1);
     cable.lock().unwrap().inject(0, advertisement(2));
     stack.poll();
+    // Until nobody has said that the addresses are his.
+    assert!(stack.interfaces()[1].ipv6.is_empty());
+    sim::pass(Duration::from_secs(2));
     let own = Ipv6Cidr::new("2001:db8::ff:fe00:a".parse().unwrap(), 64);
     assert_eq!(
         news.lock().unwrap().last(),

@@ -125,8 +125,9 @@ fn one_way(lost: u64, seed: u64) -> Duration {
 
 #[test]
 fn losses_do_not_cost_a_second_each() {
-    let mean = |lost| (0..8).map(|seed| one_way(lost, 20 + seed)).sum::<Duration>() / 8;
-    // By smoltcp alone 19 and 253 s, for 29 and 145 frames lost and as many acknowledgements.
-    assert!(mean(10) < Duration::from_millis(500), "{:?}", mean(10));
-    assert!(mean(50) < Duration::from_secs(6), "{:?}", mean(50));
+    let mean = |lost| (0..24).map(|seed| one_way(lost, 20 + seed)).sum::<Duration>() / 24;
+    // By smoltcp alone 19 and 253 s, for 29 and 145 frames lost and as many acknowledgements; without a look at what the peer says to
+    // have 0.31 and 3.1 s.
+    assert!(mean(10) < Duration::from_millis(260), "{:?}", mean(10));
+    assert!(mean(50) < Duration::from_millis(2500), "{:?}", mean(50));
 }

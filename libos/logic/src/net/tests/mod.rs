@@ -1,6 +1,7 @@
 //! The network on a simulated wire.
 
 mod backlog;
+mod duplicates;
 mod epoll;
 mod fuzz;
 mod hostile;
@@ -11,6 +12,8 @@ mod loss;
 mod memory;
 mod multicast;
 mod offload;
+mod path;
+mod queues;
 mod sim;
 mod tcp;
 mod udp;

@@ -6,9 +6,9 @@ use super::*;
 use crate::net::device::Offloads;
 use smoltcp::wire::{Ipv4Packet, TcpPacket};
 
-const NONE: Offloads = Offloads { checksum: false, segmentation: None };
-const SUMS: Offloads = Offloads { checksum: true, segmentation: None };
-const ALL: Offloads = Offloads { checksum: true, segmentation: Some(65_524) };
+const NONE: Offloads = Offloads { checksum: false, segmentation: None, segmentation6: None };
+const SUMS: Offloads = Offloads { checksum: true, ..NONE };
+const ALL: Offloads = Offloads { checksum: true, segmentation: Some(65_524), segmentation6: Some(65_524) };
 
 fn mebibyte_between(offloads: [Offloads; 2], whole: bool, faults: Faults, seed: u64) -> u64 {
     let net = Net::between(offloads, faults, seed);

@@ -2,12 +2,16 @@
 //!
 //! Everything runs on the test's own thread: a test is the same in each run, and minutes of retransmissions take no time.
 
-use crate::net::device::{Counters, Integrity, NetDevice, Offloads, Orders, PartialChecksum, Transmitter};
+use crate::net::device::{Arrival, Counters, Integrity, NetDevice, Offloads, Orders, PartialChecksum, Transmitter};
 use crate::net::{Addressing, Addressing6, NetStack};
 use crate::platform::{Platform, SparseName, Supply, TimerId};
 use crate::time::Instant;
 use crate::wait::{Observer, Ready};
-use smoltcp::wire::{IpAddress, Ipv4Address, Ipv4Cidr, Ipv4Packet, Ipv6Address, Ipv6Cidr, Ipv6Packet, TcpPacket};
+use smoltcp::phy::ChecksumCapabilities;
+use smoltcp::wire::{
+    EthernetAddress, EthernetFrame, EthernetRepr, Icmpv4Packet, Icmpv6Packet, IpAddress, IpProtocol, IpRepr,
+    Ipv4Address, Ipv4Cidr, Ipv4Packet, Ipv6Address, Ipv6Cidr, Ipv6Packet, TcpPacket,
+};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -26,6 +30,8 @@ struct World {
 
 thread_local! {
     static WORLD: RefCell<World> = RefCell::default();
+    /// The CPU that the test's thread runs on.
+    pub static CPU: Cell<usize> = const { Cell::new(0) };
     /// What the machine says of its memory.
     pub static MEMORY: Cell<Supply> = const { Cell::new(Supply::Ample) };
     /// The buffers whose memory was taken back.
@@ -72,7 +78,7 @@ impl Platform for Sim {
     }
 
     fn cpu() -> usize {
-        0
+        CPU.get()
     }
 
     fn preempt_disable() {}
@@ -153,9 +159,18 @@ pub struct Cable {
     pub whole: bool,
     /// A copy of everything sent, if wanted.
     pub tap: Option<Vec<Vec<u8>>>,
+    /// Pairs of queues of each card, one at least; a frame comes by the one that its port of TCP or UDP beyond the cable says.
+    pub queues: [usize; 2],
+    /// By which queue each card has sent, and to which port.
+    pub sent_by: [Vec<(usize, u16)>; 2],
+    /// The queue of either card that is full.
+    pub full: Option<usize>,
+    /// Bytes of a packet that a router in the middle sends on. It says so to who sends longer ones.
+    pub narrow: Option<usize>,
 }
 
-/// Bytes of an Ethernet header and a packet.
+/// Bytes of an Ethernet header, and of one and a packet.
+const ETHERNET: usize = 14;
 const MAX_FRAME: usize = 1514;
 /// Nanoseconds from end to end.
 const LATENCY: u64 = 50_000;
@@ -167,6 +182,14 @@ impl Cable {
             tap.push(frame.clone());
         }
         if self.cut || self.rng.below(1000) < self.faults.lost {
+            return;
+        }
+        if let Some(mtu) = self.narrow.filter(|&mtu| frame.len() > ETHERNET + mtu && frame[12..14] != [8, 6]) {
+            let message = too_big(&frame, mtu as u32);
+            if let Some(tap) = &mut self.tap {
+                tap.push(message.clone());
+            }
+            self.inject(from, message);
             return;
         }
         let copies = if self.rng.below(1000) < self.faults.doubled { 2 } else { 1 };
@@ -212,6 +235,8 @@ struct Port {
     cable: Arc<Mutex<Cable>>,
     end: usize,
     offloads: Offloads,
+    /// That is in use.
+    queue: usize,
 }
 
 impl Port {
@@ -229,7 +254,9 @@ impl Port {
                 vec![frame]
             }
             Some(cut) => {
-                assert!(self.offloads.segmentation.is_some_and(|longest| frame.len() <= longest));
+                let Offloads { segmentation, segmentation6, .. } = self.offloads;
+                let longest = if cut.v6 { segmentation6 } else { segmentation };
+                assert!(cut.v6 == (frame[14] >> 4 == 6) && longest.is_some_and(|longest| frame.len() <= longest));
                 let (headers, payload) = frame.split_at(cut.headers.into());
                 let pieces = payload.chunks(cut.size.get().into());
                 let last = pieces.len() - 1;
@@ -248,6 +275,49 @@ fn ends(frame: &[u8]) -> (IpAddress, IpAddress, usize) {
     }
     let ip = Ipv6Packet::new_unchecked(&frame[14..]);
     (ip.src_addr().into(), ip.dst_addr().into(), 40)
+}
+
+/// The port that is so many bytes behind the header of a packet; 0 of anything that is no TCP or UDP over IPv4.
+fn port_at(frame: &[u8], offset: usize) -> u16 {
+    match (frame.get(12..15), frame.get(23), frame.get(34 + offset..36 + offset)) {
+        (Some([8, 0, 0x45]), Some(6 | 17), Some(&[high, low])) => u16::from_be_bytes([high, low]),
+        _ => 0,
+    }
+}
+
+/// What a router says to who has sent this frame: it would have sent on so many bytes.
+pub fn too_big(frame: &[u8], mtu: u32) -> Vec<u8> {
+    let (from, _, header) = ends(frame);
+    let (protocol, router, message) = match from {
+        IpAddress::Ipv4(_) => {
+            let quoted = &frame[ETHERNET..ETHERNET + header + 8];
+            let message = [&[3, 4, 0, 0, 0, 0][..], &(mtu as u16).to_be_bytes(), quoted].concat();
+            (IpProtocol::Icmp, Ipv4Address::new(10, 0, 0, 254).into(), message)
+        }
+        IpAddress::Ipv6(_) => {
+            let quoted = &frame[ETHERNET..frame.len().min(1200)];
+            let message = [&[2, 0, 0, 0][..], &mtu.to_be_bytes(), quoted].concat();
+            let router = Ipv6Address::new(0xfd00, 0, 0, 0, 0, 0, 0, 254);
+            (IpProtocol::Icmpv6, IpAddress::Ipv6(router), message)
+        }
+    };
+    let ip = IpRepr::new(router, from, protocol, message.len(), 64);
+    let ethertype = EthernetFrame::new_unchecked(frame).ethertype();
+    let dst_addr = EthernetFrame::new_unchecked(frame).src_addr();
+    let header = EthernetRepr { src_addr: EthernetAddress([2, 0, 0, 0, 0, 99]), dst_addr, ethertype };
+    let mut bytes = vec![0; header.buffer_len() + ip.buffer_len()];
+    let mut whole = EthernetFrame::new_unchecked(&mut bytes[..]);
+    header.emit(&mut whole);
+    ip.emit(whole.payload_mut(), &ChecksumCapabilities::default());
+    let icmp = &mut whole.payload_mut()[ip.header_len()..];
+    icmp.copy_from_slice(&message);
+    match (router, from) {
+        (IpAddress::Ipv6(router), IpAddress::Ipv6(from)) => {
+            Icmpv6Packet::new_unchecked(icmp).fill_checksum(&router, &from);
+        }
+        _ => Icmpv4Packet::new_unchecked(icmp).fill_checksum(),
+    }
+    bytes
 }
 
 /// Completes a checksum as smoltcp knows how, after a look at what was left of it.
@@ -290,7 +360,7 @@ fn cut_out(headers: &[u8], piece: &[u8], offset: u32, last: bool) -> Vec<u8> {
 
 impl Nic {
     pub fn new(cable: &Arc<Mutex<Cable>>, end: usize, offloads: Offloads) -> Self {
-        Self { port: Port { cable: cable.clone(), end, offloads }, held: Vec::new() }
+        Self { port: Port { cable: cable.clone(), end, offloads, queue: 0 }, held: Vec::new() }
     }
 }
 
@@ -303,7 +373,11 @@ impl NetDevice for Nic {
         self.port.offloads
     }
 
-    fn receive(&mut self) -> Option<Integrity> {
+    fn queues(&self) -> usize {
+        self.port.cable.lock().unwrap().queues[self.port.end].max(1)
+    }
+
+    fn receive(&mut self) -> Option<Arrival> {
         let mut cable = self.port.cable.lock().unwrap();
         if !cable.arrived(self.port.end) {
             return None;
@@ -314,15 +388,22 @@ impl NetDevice for Nic {
         let (kind, start) = if self.held.get(12..14) == Some(&[0x86, 0xdd]) { (20, 54) } else { (23, 34) };
         let partial = Integrity::Partial(PartialChecksum { start, offset: 16 });
         let tcp = self.held.get(kind) == Some(&6);
-        Some(if cable.whole && tcp { partial } else { Integrity::Unknown })
+        let queue = usize::from(port_at(&self.held, 0)) % cable.queues[self.port.end].max(1);
+        let integrity = if cable.whole && tcp { partial } else { Integrity::Unknown };
+        Some(Arrival { integrity, queue })
     }
 
-    fn parts(&mut self) -> (&mut [u8], &mut dyn Transmitter) {
+    fn parts(&mut self, queue: usize) -> (&mut [u8], &mut dyn Transmitter) {
+        self.port.queue = queue;
         (&mut self.held, &mut self.port)
     }
 
     fn release(&mut self) {
         self.held.clear();
+    }
+
+    fn can_transmit(&mut self) -> bool {
+        (0..self.queues()).any(|queue| self.parts(queue).1.can_transmit())
     }
 
     fn kick(&mut self) {}
@@ -331,7 +412,7 @@ impl NetDevice for Nic {
         self.port.cable.lock().unwrap().arrived(self.port.end)
     }
 
-    fn counters(&self) -> Counters {
+    fn counters(&self, _: usize) -> Counters {
         Counters::default()
     }
 }
@@ -343,6 +424,7 @@ impl Transmitter for Port {
         }
         let mut frame = vec![0xee; len];
         let Some(orders) = fill(&mut frame) else { return true };
+        self.cable.lock().unwrap().sent_by[self.end].push((self.queue, port_at(&frame, 2)));
         let whole = self.cable.lock().unwrap().whole;
         let frames = if whole { vec![frame] } else { self.obey(frame, orders) };
         let mut cable = self.cable.lock().unwrap();
@@ -352,7 +434,7 @@ impl Transmitter for Port {
 
     fn can_transmit(&mut self) -> bool {
         let cable = self.cable.lock().unwrap();
-        cable.under_way[1 - self.end].len() < cable.ring
+        cable.under_way[1 - self.end].len() < cable.ring && cable.full != Some(self.queue)
     }
 }
 
@@ -384,7 +466,20 @@ impl Net {
 
     /// Between two cards with these offloads.
     pub fn between(offloads: [Offloads; 2], faults: Faults, seed: u64) -> Self {
-        let cable = Cable { faults, rng: Rng::new(seed), ring: 64, ..Cable::default() };
+        let net = Self::on(Cable { ring: 64, ..Cable::default() }, offloads);
+        let mut cable = net.cable.lock().unwrap();
+        (cable.faults, cable.rng, cable.frames) = (faults, Rng::new(seed), 0);
+        drop(cable);
+        net
+    }
+
+    /// On a cable whose cards have several pairs of queues.
+    pub fn with_queues(queues: [usize; 2]) -> Self {
+        let cable = Cable { rng: Rng::new(1), ring: 64, queues, ..Cable::default() };
+        Self::on(cable, [Offloads::default(); 2])
+    }
+
+    fn on(cable: Cable, offloads: [Offloads; 2]) -> Self {
         let cable = Arc::new(Mutex::new(cable));
         let host = |end: usize| {
             let address = Ipv4Cidr::new(Ipv4Address::new(10, 0, 0, 1 + end as u8), 24);
@@ -393,7 +488,11 @@ impl Net {
             stack.poll();
             stack
         };
-        Self { a: host(0), b: host(1), cable, steps: Cell::new(0) }
+        let net = Self { a: host(0), b: host(1), cable, steps: Cell::new(0) };
+        // Until the hosts know that nobody else has their addresses.
+        net.sleep(Duration::from_secs(2));
+        net.steps.set(0);
+        net
     }
 
     /// Goes to the next event, if there is one before `limit`.

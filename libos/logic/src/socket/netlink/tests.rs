@@ -3,7 +3,7 @@
 use super::{Netlink, NetlinkSocket};
 use crate::fake::Fake;
 use crate::file::File;
-use crate::net::device::{Counters, Integrity, Offloads, Orders, Transmitter};
+use crate::net::device::{Arrival, Counters, Offloads, Orders, Transmitter};
 use crate::net::{Addressing, Addressing6, Ipv4Address, Ipv4Cidr, NetDevice, NetStack};
 use crate::socket::{MsgFlags, SockAddr, Socket};
 use crate::wait::Ready;
@@ -22,15 +22,23 @@ impl NetDevice for Card {
         Offloads::default()
     }
 
-    fn receive(&mut self) -> Option<Integrity> {
+    fn queues(&self) -> usize {
+        1
+    }
+
+    fn receive(&mut self) -> Option<Arrival> {
         None
     }
 
-    fn parts(&mut self) -> (&mut [u8], &mut dyn Transmitter) {
+    fn parts(&mut self, _: usize) -> (&mut [u8], &mut dyn Transmitter) {
         (&mut [], self)
     }
 
     fn release(&mut self) {}
+
+    fn can_transmit(&mut self) -> bool {
+        true
+    }
 
     fn kick(&mut self) {}
 
@@ -38,28 +46,32 @@ impl NetDevice for Card {
         false
     }
 
-    fn counters(&self) -> Counters {
+    fn counters(&self, _: usize) -> Counters {
         Counters::default()
     }
 }
 
 impl Transmitter for Card {
     fn transmit(&mut self, _: usize, _: &mut dyn FnMut(&mut [u8]) -> Option<Orders>) -> bool {
-        false
+        true
     }
 
     fn can_transmit(&mut self) -> bool {
-        false
+        true
     }
 }
 
 /// Netlink of process 42, with a card of this address.
 fn netlink(address: Option<[u8; 4]>) -> Arc<Netlink<Fake>> {
+    Netlink::new(stack(address), 42)
+}
+
+fn stack(address: Option<[u8; 4]>) -> Arc<NetStack<Fake>> {
     let addressing = address.map_or(Addressing::None, |address| Addressing::Static {
         address: Ipv4Cidr::new(Ipv4Address::from(address), 20),
         router: None,
     });
-    Netlink::new(NetStack::new(Some(Box::new(Card)), addressing, Addressing6::Auto), 42)
+    NetStack::new(Some(Box::new(Card)), addressing, Addressing6::Auto)
 }
 
 fn socket() -> Arc<NetlinkSocket<Fake>> {
@@ -157,7 +169,13 @@ fn the_interfaces_are_listed() {
 
 #[test]
 fn the_addresses_are_listed_by_family() {
-    let socket = socket();
+    let stack = stack(Some([10, 1, 18, 5]));
+    let socket = NetlinkSocket::new(Netlink::new(stack.clone(), 42), 3);
+    // Whether another host has the address of the link shows within a second.
+    while stack.interfaces()[1].ipv6.is_empty() {
+        stack.poll();
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
     for family in [0, 2] {
         let parts = ask(&socket, &request(GETADDR, REQUEST | DUMP, family));
         let heads: Vec<_> = parts.iter().map(|(kind, flags, _)| (*kind, *flags)).collect();

@@ -9,10 +9,7 @@ use super::{
     executed,
     tables::{ERLANG_CPUS, base, counted, variants},
 };
-use crate::bench::{
-    interval::Estimate,
-    page::words::{number, thousands, time},
-};
+use crate::bench::page::words::{number, thousands, time};
 
 /// What can be said; at least that nothing can.
 pub fn conclusions(data: &Data) -> Vec<String> {
@@ -44,23 +41,23 @@ fn null_instructions(data: &Data) -> Option<String> {
         .then(|| format!("Instructions of the null call, with the loop around it: {list}; the counts are exact."))
 }
 
+/// The systems by what the null call takes, each compared with the one before in the same rounds.
 fn null_time(data: &Data) -> Option<String> {
     let systems = counted(data);
-    let mut pairs = systems.windows(2).map(|pair| {
-        let ratio = analysis::timing(&data.micro, pair[1], pair[0], 1, NULL)?.ratio?;
-        Some(is_above_one(&ratio))
-    });
-    let times = systems.iter().map(|system| {
-        let timing = analysis::timing(&data.micro, system, base(data), 1, NULL)?;
-        Some(format!("{system} {}", time(timing.ns.median)))
-    });
-    let times: Vec<_> = times.collect::<Option<_>>()?;
-    (times.len() > 1 && pairs.all(|above| above == Some(true)))
-        .then(|| format!("Time of the null call, each longer than the one before beyond chance: {}.", times.join(", ")))
-}
-
-fn is_above_one(ratio: &Estimate) -> bool {
-    ratio.is_confident() && ratio.low > 1.0
+    let mut list = String::new();
+    for (index, system) in systems.iter().enumerate() {
+        if let Some(before) = index.checked_sub(1) {
+            let ratio = analysis::timing(&data.micro, system, systems[before], 1, NULL)?.ratio?;
+            if !ratio.is_confident() || ratio.high < 1.0 {
+                return None;
+            }
+            list += if ratio.low > 1.0 { " < " } else { " ≈ " };
+        }
+        list += &format!("{system} {}", time(analysis::timing(&data.micro, system, base(data), 1, NULL)?.ns.median));
+    }
+    let equals =
+        if list.contains('≈') { "; between those with ≈ chance hides what difference there may be" } else { "" };
+    list.contains('<').then(|| format!("Time of the null call: {list}{equals}."))
 }
 
 /// `a 1 < b 2`, if every value is before the next.
@@ -116,9 +113,9 @@ fn share(data: &Data) -> Option<String> {
         format!(
             "{title}: {} system calls, which cost {} more in {last} than in {}: {} % of the request's time.",
             number(calls),
-            time(explained),
+            time(explained.median),
             base(data),
-            number(100.0 * explained / whole.median)
+            number(100.0 * explained.median / whole.median)
         )
     })
 }
@@ -130,14 +127,15 @@ mod tests {
     #[test]
     fn an_order_is_only_told_when_it_is_beyond_chance() {
         let said = null_time(&with_counts(10)).unwrap();
-        assert!(said.contains("direct 101 ns, trap0 201 ns, linux 301 ns"), "{said}");
+        assert_eq!(said, "Time of the null call: direct 101 ns < trap0 201 ns < linux 301 ns.");
         assert_eq!(null_time(&with_counts(5)), None);
         let mut swapped = with_counts(10);
         for run in swapped.micro.iter_mut().filter(|run| run.round == 1 || run.round == 2) {
             let name = if run.system == "direct" { "trap0" } else { "direct" };
             run.system = if run.system == "linux" { "linux".into() } else { name.into() };
         }
-        assert_eq!(null_time(&swapped), None);
+        let said = null_time(&swapped).unwrap();
+        assert!(said.contains(" ≈ trap0") && said.contains(" < linux") && said.contains("chance hides"), "{said}");
     }
 
     #[test]

@@ -142,7 +142,10 @@ pub fn explained(data: &Data) -> Table {
             let calls = analysis::calls(data, system, name).map(|calls| calls.values().sum::<f64>());
             let mut cells = vec![Cell::text(title).with_small(system)];
             cells.push(calls.map_or_else(absent, |calls| Cell::number(format!("{calls:.2}"), calls)));
-            cells.push(explained.map_or_else(absent, |ns| Cell::number(time(ns), ns)));
+            cells.push(explained.map_or_else(absent, |explained| {
+                let ends = format!("{}–{}", time(explained.low), time(explained.high));
+                Cell::number(time(explained.median), explained.median).with_small(ends)
+            }));
             cells
                 .push(Cell::number(time(difference.median), difference.median).with_small(interval(&difference, time)));
             cells.push(
