@@ -63,8 +63,12 @@ fn the_library_os_tells_about_itself() -> Result<()> {
     ensure!(interrupts[0].split_whitespace().eq(["CPU0", "CPU1"]), "interrupts: {interrupts:?}");
     // The counts of both CPUs, of those lines whose label is wanted.
     let sum = |is_wanted: &dyn Fn(&str) -> bool| -> u64 {
-        let lines = interrupts.iter().filter_map(|line| line.split_once(':')).filter(|(label, _)| is_wanted(label.trim()));
-        lines.flat_map(|(_, counts)| counts.split_whitespace().take(2)).filter_map(|count| count.parse::<u64>().ok()).sum()
+        let lines =
+            interrupts.iter().filter_map(|line| line.split_once(':')).filter(|(label, _)| is_wanted(label.trim()));
+        lines
+            .flat_map(|(_, counts)| counts.split_whitespace().take(2))
+            .filter_map(|count| count.parse::<u64>().ok())
+            .sum()
     };
     let (timer, wake) = (sum(&|label| label == "timer"), sum(&|label| label == "wake"));
     let devices = sum(&|label| label.bytes().all(|byte| byte.is_ascii_digit()));

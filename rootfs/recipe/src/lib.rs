@@ -61,6 +61,8 @@ pub struct Archive {
     pub imports: BTreeSet<String>,
     /// Files and folders read: a build script asks to be run again when one of them changes.
     pub inputs: Vec<PathBuf>,
+    /// What the user should know.
+    pub notes: Vec<String>,
 }
 
 /// Builds the archive, and reads it back to be sure of it.
@@ -69,8 +71,17 @@ pub struct Archive {
 /// Says what is missing or wrong, and where: a file of the manifest that is not there, a module that does not
 /// compile, an application folder with nothing in it, an archive that does not read back as what went in.
 pub fn build(inputs: &Inputs) -> Result<Archive> {
+    build_beside(Tree::default(), &[], inputs)
+}
+
+/// The same beside files that are there already, with the applications of OTP that are named in `more`. What the `.app` files among those
+/// files name of OTP comes along as far as OTP has it; a note tells of the rest.
+///
+/// # Errors
+/// As [`build`], or one of those files has the place of another, or OTP has no such application.
+pub fn build_beside(mut tree: Tree, more: &[String], inputs: &Inputs) -> Result<Archive> {
+    let guests = required::descriptions(&tree);
     let manifest = Manifest::read(&inputs.rootfs.join("manifest.toml"))?;
-    let mut tree = Tree::default();
     for directory in &manifest.directories {
         tree.add_directory(directory)?;
     }
@@ -85,8 +96,10 @@ pub fn build(inputs: &Inputs) -> Result<Archive> {
     if let Some(source) = inputs.app {
         applications.extend(app::add(&mut tree, inputs, source).context("the folder given with --app cannot be used")?);
     }
-    let required = required::by(&tree, inputs, &otp_lib, &applications)?;
-    applications.extend(otp::add(&mut tree, &otp_lib, &required)?);
+    let more: Vec<_> = more.iter().filter(|name| !manifest.otp_applications.contains(name)).cloned().collect();
+    applications.extend(otp::add(&mut tree, &otp_lib, &more)?);
+    let required = required::by(&tree, inputs, &otp_lib, &applications, &guests)?;
+    applications.extend(otp::add(&mut tree, &otp_lib, &required.applications)?);
     if let Some(folder) = inputs.nifs {
         shared::add(&mut tree, folder, &applications)?;
     }
@@ -101,7 +114,14 @@ pub fn build(inputs: &Inputs) -> Result<Archive> {
     read.push(inputs.rootfs.join("manifest.toml"));
     read.push(inputs.rootfs.join("tools"));
     let imports = shared::imports(&bytes);
-    Ok(Archive { hash: sources::sha256_hex(&bytes), bytes, inputs: read, applications, imports })
+    Ok(Archive {
+        hash: sources::sha256_hex(&bytes),
+        bytes,
+        inputs: read,
+        applications,
+        imports,
+        notes: required.missing,
+    })
 }
 
 /// An archive that was made elsewhere, as by the crate `rootfs-release`.
@@ -112,7 +132,14 @@ pub fn made(file: &Path) -> Result<Archive> {
     let bytes = tree::read(file)?;
     let applications = applications_in(&bytes);
     let imports = shared::imports(&bytes);
-    Ok(Archive { hash: sources::sha256_hex(&bytes), bytes, applications, imports, inputs: vec![file.to_owned()] })
+    Ok(Archive {
+        hash: sources::sha256_hex(&bytes),
+        bytes,
+        applications,
+        imports,
+        inputs: vec![file.to_owned()],
+        notes: Vec::new(),
+    })
 }
 
 /// The folders that hold applications.

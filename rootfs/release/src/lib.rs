@@ -3,9 +3,10 @@
 //! One idea a module: [`layout`] finds the parts of a release, [`rel`] reads `.rel` and `.app` files by means of [`term`],
 //! [`applications`] finds what is named there and checks that it fits the emulator, [`native`] looks for machine code, [`start`]
 //! works out arguments and environment (with [`words`], and [`mix`] for Elixir's), [`pack`] puts files in, [`report`] says how big
-//! everything is, [`unpack`] takes releases in archives.
+//! everything is, [`unpack`] takes releases in archives. [`files`] does without a release.
 
 pub mod applications;
+pub mod files;
 pub mod layout;
 pub mod mix;
 pub mod native;
@@ -71,10 +72,10 @@ pub struct Wish<'a> {
 
 /// An archive, and what there is to tell about it.
 pub struct Packed {
-    /// Name of the release.
+    /// Name of the release, or of the first of the files.
     pub name: String,
-    /// Its version.
-    pub version: String,
+    /// Version of the release.
+    pub version: Option<String>,
     /// The bytes of the archive.
     pub bytes: Vec<u8>,
     /// What is in it.
@@ -130,7 +131,7 @@ pub fn pack(wish: &Wish<'_>, otp: &Otp<'_>, rootfs: &Path, work: &Path) -> Resul
     Ok(Packed {
         report: report(&tree, &found, &added),
         name: layout.rel.name,
-        version: layout.rel.version,
+        version: Some(layout.rel.version),
         bytes,
         notes,
     })

@@ -82,13 +82,24 @@ impl Judge {
             let shown = format!("{shown}/{}", name_of(&path)?);
             if path.is_dir() {
                 self.look_through(&path, &shown, findings)?;
-            } else if let Some(code) = code_of(&path)?.filter(|_| !is_built_in(&path))
-                && !self.goes_in(&path, &shown, code, findings)
-            {
-                findings.files.insert(path);
+            } else {
+                self.look_at(&path, &shown, findings)?;
             }
         }
         Ok(())
+    }
+
+    /// Looks at one file. Whether it is machine code that stays out.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn look_at(&self, path: &Path, shown: &str, findings: &mut Findings) -> Result<bool> {
+        let code = code_of(path)?.filter(|_| !is_built_in(path));
+        let stays_out = code.is_some_and(|code| !self.goes_in(path, shown, code, findings));
+        if stays_out {
+            findings.files.insert(path.to_owned());
+        }
+        Ok(stays_out)
     }
 
     /// Whether a file of machine code goes in; if not, it may be a problem or a note.

@@ -104,7 +104,10 @@ impl Packer<'_> {
 }
 
 /// A module as it goes in: not compressed, for the boot should not inflate.
-fn module(content: Vec<u8>, strip: bool) -> Result<Vec<u8>> {
+///
+/// # Errors
+/// It is no module, or it is damaged.
+pub fn module(content: Vec<u8>, strip: bool) -> Result<Vec<u8>> {
     let plain = if content.starts_with(&[0x1f, 0x8b]) {
         let mut plain = Vec::new();
         GzDecoder::new(&*content).read_to_end(&mut plain).context("it is damaged")?;
