@@ -95,6 +95,8 @@ const TEST: &[Tool] = &[
     program("curl", "curl"),
     program("ssh", "openssh-client"),
     program("sftp", "openssh-client"),
+    program("python3", "python3"),
+    program("dpkg-deb", "dpkg"),
     // Not everybody has its folder on the path.
     Tool { name: "sshd", check: Check::AnyFile(&["/usr/sbin/sshd"]), package: "openssh-server" },
 ];

@@ -9,11 +9,11 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use erts_recipe::Flavor;
-use rootfs_recipe::{ARCHIVE_VARIABLE, newc, tree::Tree};
+use rootfs_recipe::ARCHIVE_VARIABLE;
 use rootfs_release::{applications::Otp, files, start::Additions};
 use sources::Console;
 use trapless_tests::{
-    erl, load,
+    erl, initrd, load,
     machine::{Forward, Machine},
     repository, run_quietly, variant,
     vm::{Vm, free_port},
@@ -54,17 +54,6 @@ fn image_of(name: &str, packages: &[&str], otp: &[&str], args: &str, env: &[&str
     })
 }
 
-/// An initrd with these files.
-fn initrd(name: &str, files: &[(&str, Vec<u8>)]) -> Result<Vec<String>> {
-    let mut tree = Tree::default();
-    for (path, content) in files {
-        tree.add_file(path, content.clone())?;
-    }
-    let file = scratch(name).join("initrd");
-    fs::write(&file, newc::write(&tree)?)?;
-    Ok(vec!["-initrd".to_owned(), file.display().to_string()])
-}
-
 fn forward(guest: u16) -> Result<Forward> {
     Ok(Forward { host: free_port()?, guest, udp: false })
 }
@@ -88,10 +77,11 @@ fn rabbitmq_serves_pika() -> Result<()> {
         "RABBITMQ_USE_LONGNAME=true",
         "RABBITMQ_NODENAME=rabbit@127.0.0.1",
     ];
-    let image = image_of("rabbitmq", &["rabbitmq", "eldap"], &[], args, &env)?;
+    let image = image_of("rabbitmq", &["rabbitmq"], &["eldap"], args, &env)?;
     // The user `guest` may come from the machine itself only, unless this is said; what is logged goes to the console.
     let config = "loopback_users = none\nlog.console = true\nlog.file = false\n";
-    let initrd = initrd("rabbitmq", &[("etc/rabbitmq/rabbitmq.conf", config.into())])?;
+    let initrd =
+        initrd::write(&scratch("rabbitmq").join("initrd"), &[("etc/rabbitmq/rabbitmq.conf", config.as_bytes())])?;
     // `recon`, which comes with it, looks into the node when the server has started.
     let watch =
         "[{_, _, _}, _, _] = recon:proc_count(memory, 3), io:format(\"=recon ~p~n\", [recon_alloc:memory(used) > 0])";
@@ -146,16 +136,16 @@ fn yaws_serves_curl() -> Result<()> {
         format!("<server localhost>\nport = {port}\nlisten = 0.0.0.0\ndocroot = /srv/www\n{tls}</server>\n")
     };
     let tls = "<ssl>\nkeyfile = /srv/key.pem\ncertfile = /srv/certificate.pem\n</ssl>\n";
-    let initrd = initrd(
-        "yaws",
+    let initrd = initrd::write(
+        &scratch("yaws").join("initrd"),
         &[
-            ("etc/yaws/conf.d/test.conf", [server(8080, ""), server(8443, tls)].concat().into_bytes()),
-            ("srv/key.pem", fs::read(key)?),
-            ("srv/certificate.pem", fs::read(&certificate)?),
-            ("srv/www/big.bin", big.clone()),
-            ("srv/www/square.yaws", SQUARE.into()),
+            ("etc/yaws/conf.d/test.conf", [server(8080, ""), server(8443, tls)].concat().as_bytes()),
+            ("srv/key.pem", &fs::read(key)?),
+            ("srv/certificate.pem", &fs::read(&certificate)?),
+            ("srv/www/big.bin", &big),
+            ("srv/www/square.yaws", SQUARE.as_bytes()),
             // The package has the folder of its logs made when it is installed.
-            ("var/log/yaws/.keep", Vec::new()),
+            ("var/log/yaws/.keep", &[]),
         ],
     )?;
     let forwards = vec![forward(8080)?, forward(8443)?];
