@@ -108,7 +108,8 @@ pub fn expand(folder: &Path, patterns: &[String]) -> Result<Vec<PathBuf>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{project::Project, testing::Folder};
+    use crate::project::Project;
+    use trapless_scratch::Folder;
 
     fn read(folder: &Folder) -> Result<Project> {
         Project::read(folder.path().to_str().unwrap())

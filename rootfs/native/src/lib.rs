@@ -11,8 +11,6 @@ pub mod described;
 pub mod exports;
 pub mod project;
 pub mod rebar;
-#[cfg(test)]
-mod testing;
 
 pub use check::Names;
 pub use compile::{Toolchain, compile};

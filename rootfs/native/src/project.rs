@@ -163,7 +163,7 @@ fn place_of(folder: &Path, stem: &str) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Folder;
+    use trapless_scratch::Folder;
 
     fn read(folder: &Folder) -> Result<Project> {
         Project::read(folder.path().to_str().unwrap())

@@ -76,7 +76,7 @@ fn flags(terms: &Term) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Folder;
+    use trapless_scratch::Folder;
 
     #[test]
     fn port_specs_are_followed() {

@@ -137,7 +137,7 @@ fn check(application: &Found, otp: &Otp<'_>) -> Result<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Folder;
+    use trapless_scratch::Folder;
 
     struct Sample {
         folder: Folder,

@@ -231,8 +231,8 @@ fn archive_size(archive: &[u8]) -> (usize, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Folder;
     use std::os::unix::fs::symlink;
+    use trapless_scratch::Folder;
 
     fn laid(folder: &Folder) -> Laid {
         let judge = Judge {

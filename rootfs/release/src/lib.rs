@@ -14,8 +14,6 @@ pub mod pack;
 pub mod rel;
 pub mod report;
 pub mod start;
-#[cfg(test)]
-mod testing;
 pub mod unpack;
 pub mod words;
 

@@ -164,8 +164,8 @@ fn code_of(path: &Path) -> Result<Option<Code>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Folder;
     use std::process::Command;
+    use trapless_scratch::Folder;
 
     #[test]
     fn each_file_is_named_with_what_to_do() {

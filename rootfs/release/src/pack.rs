@@ -121,9 +121,9 @@ pub fn module(content: Vec<u8>, strip: bool) -> Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Folder;
     use flate2::{Compression, write::GzEncoder};
     use std::io::Write;
+    use trapless_scratch::Folder;
 
     fn beam() -> Vec<u8> {
         let mut body = b"BEAM".to_vec();

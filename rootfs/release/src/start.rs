@@ -145,7 +145,7 @@ fn check(words: &[String]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Folder;
+    use trapless_scratch::Folder;
 
     fn release(folder: &Folder, vm_args: &str, name: &str) -> Layout {
         folder.write("releases/1.0/start.boot", "");
