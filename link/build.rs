@@ -5,16 +5,17 @@
 //! program, which checks the finished image and leaves it as `image.elf` at the repository root (see `post_link.rs`).
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 mod c_side;
+mod exports;
 mod post_link;
 
 /// The environment variable that names another program.
 const PROGRAM: &str = "TRAPLESS_PROGRAM";
-/// The environment variables that name Erlang code to put in, and an archive that holds a release.
-const OTHERS: [&str; 2] = ["TRAPLESS_APP", "TRAPLESS_ROOTFS"];
+/// The environment variables that name Erlang code and native code to put in, and an archive that holds a release.
+const OTHERS: [&str; 3] = ["TRAPLESS_APP", "TRAPLESS_NIFS", "TRAPLESS_ROOTFS"];
 
 fn main() -> ExitCode {
     if let Some(role) = post_link::role() {
@@ -45,8 +46,10 @@ fn main() -> ExitCode {
     ];
     println!("cargo::rustc-env=TRAPLESS_ROOTFS_CPIO={}", metadata("TRAPLESS_ROOTFS_CPIO"));
     let archives = c_side::Archives { crt1: metadata("TRAPLESS_MUSL_CRT1"), libc: metadata("TRAPLESS_MUSL_LIBC") };
+    // Only Erlang loads libraries.
+    let loader = program.is_none().then(|| loader(&root));
     let program = program.map_or_else(emulator, |object| vec![object]);
-    match c_side::join(&program, &archives, &out) {
+    match c_side::join(&program, &archives, loader.as_ref(), &out) {
         Ok(object) => args.push(object),
         Err(error) => {
             println!("cargo::error={error}");
@@ -61,6 +64,8 @@ fn main() -> ExitCode {
     println!("cargo::rerun-if-changed={}", script.display());
     println!("cargo::rerun-if-changed=link/build.rs");
     println!("cargo::rerun-if-changed=link/c_side.rs");
+    println!("cargo::rerun-if-changed=link/exports.rs");
+    println!("cargo::rerun-if-changed=link/loader");
     println!("cargo::rerun-if-changed=link/post_link.rs");
     ExitCode::SUCCESS
 }
@@ -77,6 +82,15 @@ fn emulator() -> Vec<String> {
         objects.push(metadata("TRAPLESS_ERTS_CRYPTO"));
     }
     objects
+}
+
+/// What loading the shared libraries of the root file system takes.
+fn loader(root: &Path) -> c_side::Loader {
+    c_side::Loader {
+        sources: root.join("link/loader"),
+        include: metadata("TRAPLESS_MUSL_INCLUDE"),
+        wanted: metadata("TRAPLESS_ROOTFS_IMPORTS").split_whitespace().map(str::to_owned).collect(),
+    }
 }
 
 /// Whether somebody's Erlang code is put in.

@@ -1,7 +1,8 @@
 //! Builds the archive, and tells the image's build script where it is.
 //!
 //! A package that depends on this one sees in its build script `DEP_TRAPLESS_ROOTFS_CPIO` (the archive),
-//! `DEP_TRAPLESS_ROOTFS_HASH` (its SHA-256) and `DEP_TRAPLESS_ROOTFS_APPLICATIONS` (their names, with versions, between blanks).
+//! `DEP_TRAPLESS_ROOTFS_HASH` (its SHA-256), `DEP_TRAPLESS_ROOTFS_APPLICATIONS` (their names, with versions, between blanks) and
+//! `DEP_TRAPLESS_ROOTFS_IMPORTS` (what its shared libraries ask for, between blanks).
 
 use std::{
     env, fs,
@@ -10,7 +11,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use rootfs_recipe::{ARCHIVE_VARIABLE, Archive, Inputs, app::APP_VARIABLE, erlang::Erlang};
+use rootfs_recipe::{ARCHIVE_VARIABLE, Archive, Inputs, app::APP_VARIABLE, erlang::Erlang, shared::NIFS_VARIABLE};
 
 fn main() -> ExitCode {
     match archive() {
@@ -26,6 +27,7 @@ fn archive() -> Result<()> {
     let out = path("OUT_DIR")?;
     println!("cargo::rerun-if-env-changed={APP_VARIABLE}");
     println!("cargo::rerun-if-env-changed={ARCHIVE_VARIABLE}");
+    println!("cargo::rerun-if-env-changed={NIFS_VARIABLE}");
     println!("cargo::rerun-if-changed=build.rs");
     let archive = match given(ARCHIVE_VARIABLE) {
         Some(file) => rootfs_recipe::made(&file)?,
@@ -39,6 +41,7 @@ fn archive() -> Result<()> {
     println!("cargo::metadata=cpio={}", file.display());
     println!("cargo::metadata=hash={}", archive.hash);
     println!("cargo::metadata=applications={}", archive.applications.join(" "));
+    println!("cargo::metadata=imports={}", archive.imports.into_iter().collect::<Vec<_>>().join(" "));
     println!("cargo::rustc-env=TRAPLESS_ROOTFS_HASH={}", archive.hash);
     Ok(())
 }
@@ -48,12 +51,13 @@ fn build(out: &Path) -> Result<Archive> {
     let rootfs = path("CARGO_MANIFEST_DIR")?;
     let otp_root = path("DEP_TRAPLESS_ERTS_OTP")?;
     let erlang = Erlang::new(otp_root.join("bin/erl"));
-    let app = given(APP_VARIABLE);
+    let (app, nifs) = (given(APP_VARIABLE), given(NIFS_VARIABLE));
     rootfs_recipe::build(&Inputs {
         rootfs: &rootfs,
         otp_root: &otp_root,
         erlang: &erlang,
         app: app.as_deref(),
+        nifs: nifs.as_deref(),
         work: out,
     })
 }

@@ -1,12 +1,15 @@
 //! Settings from the kernel command line.
 
 use crate::counters::Counting;
+use crate::profile;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::net::{IpAddr, SocketAddr};
 use trapless_abi::structs::Winsize;
 use trapless_logic::cmdline::{self, CommandLine};
 use trapless_logic::futex::SEED_OPENS;
 use trapless_logic::net::AddressSettings;
+use trapless_logic::ntp;
 use trapless_logic::vfs::tty::window;
 
 /// Every setting, decoded.
@@ -16,12 +19,16 @@ pub struct Config {
     pub futex_spin_opens: u32,
     /// `ip=` and `ip6=`.
     pub addresses: AddressSettings,
+    /// `ntp=`: servers that know the time of the day.
+    pub ntp: Vec<SocketAddr>,
     /// `hostname=`.
     pub hostname: Option<String>,
     /// `trace=`: calls and areas to print.
     pub trace: String,
     /// `counters=`: whether calls are counted.
     pub counters: Counting,
+    /// `profile=`: samples a second and CPU.
+    pub profile: Option<u32>,
     /// `log=`.
     pub log: log::LevelFilter,
     /// `cpus=`: most CPUs to start.
@@ -52,9 +59,11 @@ const SETTINGS: &[(&str, &str)] = &[
         "ip6",
         "[CARD:]auto | [CARD:]none | [CARD:]ADDRESS/PREFIX[,ROUTER]  (auto, unless ip=none: what routers advertise)",
     ),
+    ("ntp", "ADDRESS[:PORT][,...]  (servers to keep the time of the day by)"),
     ("hostname", "NAME  (with a dot)"),
     ("trace", "CALL|AREA|all[,...]  (print system calls)"),
     ("counters", "on | off | summary  (count system calls for /proc/trapless/syscalls; a table at the end)"),
+    ("profile", "HZ  (sample what runs, 1 to 1000 times a second, and print it at the end)"),
     ("log", "off | error | warn | info | debug | trace"),
     ("cpus", "N  (use at most N CPUs)"),
     ("env", "NAME=VALUE  (environment of the program; may be repeated)"),
@@ -75,9 +84,11 @@ impl Config {
         let mut config = Self {
             futex_spin_opens: 0,
             addresses: AddressSettings::default(),
+            ntp: Vec::new(),
             hostname: None,
             trace: String::new(),
             counters: Counting::Off,
+            profile: None,
             log: log::LevelFilter::Warn,
             cpus: usize::MAX,
             environment: Vec::new(),
@@ -101,9 +112,11 @@ impl Config {
             "futex" => self.futex_spin_opens = futex_policy(value)?,
             "ip" => self.addresses.set(value)?,
             "ip6" => self.addresses.set6(value)?,
+            "ntp" => self.ntp = value.split(',').map(server).collect::<Option<_>>()?,
             "hostname" if value.contains('.') && value.len() <= 64 => self.hostname = Some(value.into()),
             "trace" => self.trace = value.into(),
             "counters" => self.counters = counting(value)?,
+            "profile" => self.profile = Some(profile::rate(value)?),
             "log" => self.log = value.parse().ok()?,
             "cpus" => self.cpus = value.parse().ok().filter(|n| *n > 0)?,
             "env" => {
@@ -159,6 +172,12 @@ fn futex_policy(value: &str) -> Option<u32> {
         Some(("seed", opens)) => opens.parse().ok(),
         _ => None,
     }
+}
+
+/// `ADDRESS[:PORT]`, an address of IPv6 in brackets if a port follows.
+fn server(text: &str) -> Option<SocketAddr> {
+    let alone = || text.parse().ok().map(|address: IpAddr| SocketAddr::new(address, ntp::PORT));
+    text.parse().ok().or_else(alone).filter(|server| server.port() != 0 && !server.ip().is_unspecified())
 }
 
 fn size(value: &str) -> Option<u64> {

@@ -4,19 +4,17 @@ use crate::config::Config;
 use crate::kernel::Open;
 use crate::layers::Given;
 use crate::machine_info::MachineInfo;
-use crate::{chart, counters, network};
+use crate::reports;
 use alloc::string::String;
 use alloc::sync::Arc;
-use core::fmt::{self, Write};
 use trapless_abi::SysResult;
 use trapless_logic::fd::FdTable;
 use trapless_logic::file::O_RDWR;
 use trapless_logic::programs;
 use trapless_logic::vfs::tty::Tty;
 use trapless_logic::vfs::{Tmpfs, Vfs, cpio, dev, proc, sys};
-use trapless_platform::thread::{self, Status};
+use trapless_platform::frames;
 use trapless_platform::x86::X86;
-use trapless_platform::{frames, irq, percpu};
 
 /// Descriptors a program may have (RLIMIT_NOFILE).
 const NOFILE: usize = 1 << 16;
@@ -56,76 +54,11 @@ pub fn mount(
         dev::mount(&vfs, Some(tty.clone()), limit)?;
         proc::mount(&vfs, fds.clone(), system)?;
         sys::mount(&vfs, system)?;
-        add_own(&vfs)?;
+        reports::add(&vfs)?;
         programs::install(&vfs)?;
         let console = Open::new(tty.clone(), O_RDWR);
         (0..3).try_for_each(|_| fds.insert(console.clone(), false).map(drop))
     };
     rest().map_err(|e| alloc::format!("file system: {e}"))?;
     Ok((vfs, fds))
-}
-
-/// /proc/trapless: what the libos tells about itself.
-fn add_own(vfs: &Vfs<X86>) -> SysResult<()> {
-    vfs.add_control("/proc/trapless/syscalls", |w| counters::write(w), counters::obey)?;
-    vfs.add_synthetic("/proc/trapless/threads", |w| write_threads(w))?;
-    vfs.add_synthetic("/proc/trapless/cpus", |w| write_cpus(w))?;
-    vfs.add_synthetic("/proc/trapless/interrupts", |w| write_interrupts(w))?;
-    vfs.add_synthetic("/proc/trapless/net", |w| network::write_state(w))?;
-    vfs.add_synthetic("/proc/trapless/bootchart", |w| chart::write(w))
-}
-
-fn write_threads(w: &mut dyn Write) -> fmt::Result {
-    writeln!(w, "{:>8} {:<16} {:<8} {:>4} {:>14}", "tid", "name", "state", "cpu", "cpu_ns")?;
-    for thread in thread::all() {
-        let name = thread.name();
-        let name = String::from_utf8_lossy(name.split(|&b| b == 0).next().unwrap_or_default());
-        let state = match thread.status() {
-            Status::Running => "running",
-            Status::Queued => "ready",
-            Status::Parked => "waits",
-        };
-        writeln!(w, "{:>8} {name:<16} {state:<8} {:>4} {:>14}", thread.id(), thread.last_cpu(), thread.cpu_ns())?;
-    }
-    Ok(())
-}
-
-/// The devices' interrupts: how often each came to each CPU, as Linux's /proc/interrupts has it.
-fn write_interrupts(w: &mut dyn Write) -> fmt::Result {
-    write!(w, "{:>5}", "")?;
-    percpu::all().try_for_each(|cpu| write!(w, " {:>10}", alloc::format!("CPU{}", cpu.index())))?;
-    writeln!(w)?;
-    for (vector, line) in irq::lines() {
-        write!(w, "{vector:>4}:")?;
-        percpu::all().try_for_each(|cpu| write!(w, " {:>10}", line.count(cpu.index())))?;
-        writeln!(w, "  {}", line.name())?;
-    }
-    Ok(())
-}
-
-fn write_cpus(w: &mut dyn Write) -> fmt::Result {
-    writeln!(
-        w,
-        "{:>4} {:>10} {:>10} {:>10} {:>8} {:>8} {:>10} {:>14} {:>10} {:>10}",
-        "cpu", "switches", "preempted", "traps", "ipis", "steals", "halts", "idle_ns", "faults", "lock_halts"
-    )?;
-    use core::sync::atomic::Ordering::Relaxed;
-    for cpu in percpu::all() {
-        let s = &cpu.stats;
-        writeln!(
-            w,
-            "{:>4} {:>10} {:>10} {:>10} {:>8} {:>8} {:>10} {:>14} {:>10} {:>10}",
-            cpu.index(),
-            s.switches.load(Relaxed),
-            s.preemptions.load(Relaxed),
-            s.traps.load(Relaxed),
-            s.ipis_sent.load(Relaxed),
-            s.steals.load(Relaxed),
-            s.halts.load(Relaxed),
-            s.idle_ns.load(Relaxed),
-            s.page_faults.load(Relaxed),
-            s.lock_halts.load(Relaxed)
-        )?;
-    }
-    Ok(())
 }

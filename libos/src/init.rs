@@ -6,7 +6,7 @@ use crate::machine_info::MachineInfo;
 use crate::power::{heed_button, refuse_boot};
 use crate::start::{self, Program};
 use crate::task::PID;
-use crate::{chart, console, counters, files, hostname, layers, network, selftest, trace};
+use crate::{chart, console, counters, files, hostname, layers, network, ntp, profile, selftest, trace};
 use alloc::sync::Arc;
 use trapless_abi::structs::NSEC_PER_SEC;
 use trapless_logic::futex::{FutexTable, Policy};
@@ -72,7 +72,7 @@ pub fn start(info: &'static BootInfo, image: &Image) -> ! {
     // The program's arguments and environment: of the image, and of what came with the machine.
     let initrd = layers::initrd(info);
     let given = layers::gather(image.rootfs, initrd, &config);
-    let (argv, from_erl) = start::arguments(&given, &image.program);
+    let (argv, from_erl) = start::arguments(&given, &image.program, &config);
     let envp = layers::environment(&given, &from_erl);
     // The file system it will see: the archive of the image and the initrd, in place, under a writable tree.
     let system = Arc::new(MachineInfo::new(&config, &argv, &envp));
@@ -90,6 +90,8 @@ pub fn start(info: &'static BootInfo, image: &Image) -> ! {
     kernel::install(Kernel { config, vfs, fds, futex, net, netlink, unix, signals: ProcessSignals::new() });
     heed_button();
     hostname::publish();
+    ntp::start();
+    profile::start();
     counters::start(kernel::kernel().config.counters);
     trace::start(&kernel::kernel().config.trace).unwrap_or_else(|e| refuse_boot(format_args!("{e}")));
     // The program's first thread, or a test in its place.

@@ -18,7 +18,10 @@ mod kernel;
 mod layers;
 mod machine_info;
 mod network;
+mod ntp;
 mod power;
+mod profile;
+mod reports;
 #[expect(unsafe_code, reason = "no_mangle: musl calls these by name")]
 mod seam;
 mod selftest;

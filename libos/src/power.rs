@@ -1,8 +1,10 @@
 //! The end of the machine, however it comes.
 
 use crate::console::{self, say};
-use crate::{counters, signals};
+use crate::{counters, profile, signals};
+use core::fmt;
 use trapless_abi::flags::Signal;
+use trapless_abi::{Errno, SysResult};
 use trapless_platform::irq::{self, Softirq};
 use trapless_platform::{button, power};
 
@@ -10,10 +12,14 @@ use trapless_platform::{button, power};
 fn farewell() {
     console::drain();
     counters::summarize();
+    profile::summarize();
 }
 
-/// exit_group(2): the machine ends with the program.
+/// exit_group(2): the machine ends with the program, or starts over if somebody watches over the program (`heart`).
 pub fn exit_process(status: i32) -> ! {
+    if power::watchers() > 0 {
+        say!("trapless: the program has ended with status {status}: the machine starts over");
+    }
     farewell();
     power::exit(status as u8)
 }
@@ -55,4 +61,24 @@ pub fn restart() -> ! {
 pub fn refuse_boot(why: core::fmt::Arguments<'_>) -> ! {
     say!("trapless: cannot boot: {why}");
     exit_process(125)
+}
+
+/// Writes how many watch over the program, so that the machine starts over when it ends (/proc/trapless/power).
+pub fn write_state(w: &mut dyn fmt::Write) -> fmt::Result {
+    writeln!(w, "watchers {}", power::watchers())
+}
+
+/// Obeys a command written there: what is to become of the machine, now or (while somebody watches) when the program ends.
+///
+/// # Errors
+/// EINVAL for anything else.
+pub fn obey(command: &[u8]) -> SysResult<()> {
+    match command {
+        b"off" => off(),
+        b"restart" => restart(),
+        b"watch" => power::watch(),
+        b"unwatch" => power::unwatch(),
+        _ => return Err(Errno::EINVAL),
+    }
+    Ok(())
 }

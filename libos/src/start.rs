@@ -1,5 +1,6 @@
 //! The program's first thread: its arguments, environment, stack, and the jump into musl's `_start_c`.
 
+use crate::config::Config;
 use crate::layers::Given;
 use crate::power::refuse_boot;
 use crate::task::Task;
@@ -46,10 +47,10 @@ pub enum Program {
 }
 
 /// The program's argument vector, and what it adds to the environment.
-pub fn arguments(given: &Given, program: &Program) -> (Vec<String>, Vec<(String, String)>) {
+pub fn arguments(given: &Given, program: &Program, config: &Config) -> (Vec<String>, Vec<(String, String)>) {
     match *program {
         Program::Erts { flavor, arguments, default_arguments } => {
-            erts_arguments(given, flavor, arguments, default_arguments)
+            erts_arguments(given, flavor, arguments, default_arguments, config.profile.is_some())
         }
         Program::Plain { name } => {
             let words = given.args.iter().flatten().cloned();
@@ -63,6 +64,7 @@ fn erts_arguments(
     flavor: &str,
     arguments: &[&str],
     default_arguments: &[&str],
+    profiled: bool,
 ) -> (Vec<String>, Vec<(String, String)>) {
     // One line, so that what is there once and is the user's takes the place of what is baked in.
     let baked = if given.args.is_some() { arguments } else { default_arguments };
@@ -70,7 +72,7 @@ fn erts_arguments(
     let line = layers::merge(alloc::vec![baked, given.args.clone().unwrap_or_default()]);
     let erl = ErlArgs::parse(&line).unwrap_or_else(|e| refuse_boot(format_args!("erl arguments: {e}")));
     let environment = erl.environment.clone();
-    let flags = emulator_flags(flavor, frames::total_frames() as u64 * frames::FRAME);
+    let flags = emulator_flags(flavor, frames::total_frames() as u64 * frames::FRAME, profiled);
     (erl.argv("beam.smp", flags, OPENING, &[]), environment)
 }
 

@@ -10,12 +10,17 @@ main(["compile", Out, Include | Files]) ->
         [] -> ok;
         Bad -> fail("~ts not compiled", [lists:join(", ", Bad)])
     end;
-%% required TO LIB FILE...          writes into TO which applications of LIB those of the .app files need, one a line
+%% required TO LIB FILE... [-- FILE...]   writes into TO which applications of LIB those of the .app files need, one a line
+%%   What only applications behind the dashes need may be missing: `APPLICATION needs APPLICATION` is written for it.
 main(["required", To, Lib | Files]) ->
-    Given = [description(File) || File <- Files],
-    Names = [Name || {application, Name, _} <- Given],
-    {_, Found} = lists:foldl(fun(Application, State) -> required(Application, Lib, State) end, {Names, []}, Given),
-    case file:write_file(To, [[atom_to_list(Name), $\n] || Name <- lists:reverse(Found)]) of
+    {Strict, Rest} = lists:splitwith(fun(File) -> File =/= "--" end, Files),
+    Given = [description(File) || File <- Strict],
+    Guests = lists:flatmap(fun guest/1, lists:nthtail(min(1, length(Rest)), Rest)),
+    Names = [Name || {application, Name, _} <- Given ++ Guests],
+    Add = fun(Missing) -> fun(Application, State) -> required(Application, Lib, Missing, State) end end,
+    {Known, Found} = lists:foldl(Add(fun missing/2), {Names, []}, Given),
+    {_, All} = lists:foldl(Add(fun(Need, Name) -> lists:concat([Name, " needs ", Need]) end), {Known, Found}, Guests),
+    case file:write_file(To, [[io_lib:format("~ts", [Line]), $\n] || Line <- lists:reverse(All)]) of
         ok -> ok;
         {error, Reason} -> fail("cannot write ~ts: ~ts", [To, file:format_error(Reason)])
     end;
@@ -71,25 +76,35 @@ place(Folder) ->
     [Last, Application | _] = lists:reverse(filename:split(Folder)),
     "$ROOT/lib/" ++ Application ++ "/" ++ Last.
 
-%% Known applications are those that were looked at; the found ones among them are OTP's, the last in front.
-required({application, Name, Keys}, Lib, State) ->
+%% Known applications are those that were looked at; the found ones among them are OTP's, the last in front. Of one that is nowhere
+%% Missing(Need, Name) says what to do: it ends this program, or returns a line about it.
+required({application, Name, Keys}, Lib, Missing, State) ->
     Key = fun(Key) -> proplists:get_value(Key, Keys, []) end,
     Needs = Key(applications) ++ Key(included_applications) -- Key(optional_applications),
     lists:foldl(fun(Need, {Known, Found}) ->
         case lists:member(Need, Known) of
             true -> {Known, Found};
             false ->
-                {Known1, Found1} = required(description(installed(Need, Name, Lib)), Lib, {[Need | Known], Found}),
-                {Known1, [Need | Found1]}
+                case filelib:wildcard(lists:concat([Need, "{,-*}/ebin/", Need, ".app"]), Lib) of
+                    [File | _] ->
+                        Application = description(filename:join(Lib, File)),
+                        {Known1, Found1} = required(Application, Lib, Missing, {[Need | Known], Found}),
+                        {Known1, [Need | Found1]};
+                    [] -> {[Need | Known], [Missing(Need, Name) | Found]}
+                end
         end
     end, State, Needs).
 
-installed(Need, Name, Lib) ->
-    Pattern = lists:concat([Need, "{,-*}/ebin/", Need, ".app"]),
-    case filelib:wildcard(Pattern, Lib) of
-        [File | _] -> filename:join(Lib, File);
-        [] -> fail("the application ~ts needs the application ~ts (so its .app file says), which is not among those "
-                   "put in and not one of this OTP; put it in, or take it out of the .app file", [Name, Need])
+-spec missing(atom(), atom()) -> no_return().
+missing(Need, Name) ->
+    fail("the application ~ts needs the application ~ts (so its .app file says), which is not among those "
+         "put in and not one of this OTP; put it in, or take it out of the .app file", [Name, Need]).
+
+%% What somebody's files describe, if they do: a file may only be called so.
+guest(File) ->
+    case file:consult(File) of
+        {ok, [{application, Name, Keys} = Application]} when is_atom(Name), is_list(Keys) -> [Application];
+        _ -> []
     end.
 
 settings(Settings) ->

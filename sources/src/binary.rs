@@ -1,4 +1,4 @@
-//! A pinned binary package: one `.deb`, for what runs on the host only and is the same everywhere.
+//! A pinned file of the archive: a binary package, for what is the same everywhere, or an upstream tarball without its packaging.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,8 +17,27 @@ use crate::verify::verify;
 /// # Errors
 /// [`Error::BadLock`] when it is no such lock; else as [`fetch`](crate::fetch()).
 pub fn fetch_binary(lock: &Path, progress: &dyn Progress) -> Result<PathBuf> {
+    fetch_one(lock, Kind::Binary, progress)
+}
+
+/// The same for a lock file that names one upstream tarball.
+///
+/// # Errors
+/// As [`fetch_binary`].
+pub fn fetch_source(lock: &Path, progress: &dyn Progress) -> Result<PathBuf> {
+    fetch_one(lock, Kind::Source, progress)
+}
+
+/// What kind of file a lock may name.
+#[derive(Clone, Copy)]
+enum Kind {
+    Binary,
+    Source,
+}
+
+fn fetch_one(lock: &Path, kind: Kind, progress: &dyn Progress) -> Result<PathBuf> {
     let text = fs::read_to_string(lock).map_err(|error| Error::io(lock, error))?;
-    let lock = parse(&text).map_err(|reason| Error::BadLock { path: lock.to_owned(), reason })?;
+    let lock = parse(&text, kind).map_err(|reason| Error::BadLock { path: lock.to_owned(), reason })?;
     let file = &lock.files[0];
     if let Some(folder) = std::env::var_os(SOURCES_VARIABLE).filter(|folder| !folder.is_empty()) {
         let path = Path::new(&folder).join(&file.name);
@@ -33,11 +52,15 @@ pub fn fetch_binary(lock: &Path, progress: &dyn Progress) -> Result<PathBuf> {
     from_archive(&lock, file, &apt_list::archives(Path::new("/etc/apt")).main, &folder, progress)
 }
 
-fn parse(text: &str) -> std::result::Result<Lock, String> {
+fn parse(text: &str, kind: Kind) -> std::result::Result<Lock, String> {
     let lock = Lock::parse_files(text)?;
+    let (fits, what): (fn(&str) -> bool, _) = match kind {
+        Kind::Binary => (|name| name.ends_with(".deb"), "one .deb file"),
+        Kind::Source => (|name| name.contains(".orig.tar."), "one .orig.tar.* file"),
+    };
     match &lock.files[..] {
-        [file] if file.name.ends_with(".deb") => Ok(lock),
-        _ => Err("exactly one .deb file is expected".to_owned()),
+        [file] if fits(&file.name) => Ok(lock),
+        _ => Err(format!("exactly {what} is expected")),
     }
 }
 
@@ -46,13 +69,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_lock_of_the_repository_names_one_package() {
-        let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/release/elixir.lock");
-        let text = fs::read_to_string(lock).unwrap();
-        assert_eq!(parse(&text).unwrap().package, "elixir-lang");
-        assert!(parse(&text.replace(".deb\"", ".tar\"")).unwrap_err().contains("one .deb"));
-        assert!(parse(&text.replace("sha256 = \"", "sha256 = \"X")).unwrap_err().contains("hex digits"));
+    fn the_locks_of_the_repository_name_one_file_each() {
+        let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests");
+        let read = |name: &str| fs::read_to_string(tests.join(name)).unwrap();
+        for entry in fs::read_dir(tests.join("servers")).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|ending| ending == "lock") {
+                parse(&fs::read_to_string(&path).unwrap(), Kind::Binary).unwrap();
+            }
+        }
+        assert_eq!(parse(&read("elixir/source.lock"), Kind::Source).unwrap().package, "elixir-lang");
+        let text = read("release/elixir.lock");
+        assert_eq!(parse(&text, Kind::Binary).unwrap().package, "elixir-lang");
+        assert!(parse(&text, Kind::Source).unwrap_err().contains("one .orig.tar"));
+        assert!(parse(&text.replace(".deb\"", ".tar\""), Kind::Binary).unwrap_err().contains("one .deb"));
+        assert!(parse(&text.replace("sha256 = \"", "sha256 = \"X"), Kind::Binary).unwrap_err().contains("hex digits"));
         let twice = format!("{text}{}", &text[text.find("[[file]]").unwrap()..]);
-        assert!(parse(&twice).is_err());
+        assert!(parse(&twice, Kind::Binary).is_err());
     }
 }

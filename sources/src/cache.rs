@@ -75,47 +75,9 @@ pub fn temporary_name(path: &Path) -> PathBuf {
 }
 
 #[cfg(test)]
-pub(crate) mod testing {
-    //! A folder of its own for each test.
-
-    use std::path::{Path, PathBuf};
-    use std::sync::atomic::{AtomicU32, Ordering};
-
-    /// Removed when dropped.
-    pub struct Scratch(PathBuf);
-
-    impl Scratch {
-        pub fn new() -> Self {
-            static NEXT: AtomicU32 = AtomicU32::new(0);
-            let name = format!("trapless-sources-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-            let path = std::env::temp_dir().join(name);
-            std::fs::create_dir_all(&path).unwrap();
-            Self(path)
-        }
-
-        pub fn path(&self) -> &Path {
-            &self.0
-        }
-
-        pub fn write(&self, name: &str, content: &[u8]) -> PathBuf {
-            let path = self.0.join(name);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(&path, content).unwrap();
-            path
-        }
-    }
-
-    impl Drop for Scratch {
-        fn drop(&mut self) {
-            let _ = std::fs::remove_dir_all(&self.0);
-        }
-    }
-}
-
-#[cfg(test)]
 mod tests {
-    use super::testing::Scratch;
     use super::*;
+    use trapless_scratch::Folder;
 
     #[test]
     fn looks_at_the_variables_in_order() {
@@ -129,7 +91,7 @@ mod tests {
 
     #[test]
     fn an_atomic_write_leaves_one_whole_file() {
-        let scratch = Scratch::new();
+        let scratch = Folder::new();
         let path = scratch.write("x", b"old");
         write_atomically(&path, b"new").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
@@ -138,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_failed_write_leaves_the_old_file() {
-        let scratch = Scratch::new();
+        let scratch = Folder::new();
         let path = scratch.path().join("missing/x");
         assert!(matches!(write_atomically(&path, b"new"), Err(Error::Io { .. })));
     }

@@ -103,9 +103,9 @@ pub(crate) fn from_archive(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cache::testing::Scratch;
     use crate::progress::Quiet;
     use crate::verify::sha256_hex;
+    use trapless_scratch::Folder;
 
     fn lock(orig: &[u8], debian: &[u8]) -> Lock {
         let file = |name: &str, content: &[u8]| File {
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn a_folder_serves_verified_files_in_place() {
-        let scratch = Scratch::new();
+        let scratch = Folder::new();
         let orig = scratch.write("x_1.orig.tar.gz", b"upstream");
         let lock = lock(b"upstream", b"packaging");
         match from_folder(&lock, scratch.path()) {
@@ -140,13 +140,13 @@ mod tests {
     }
 
     /// A `file:` archive makes the whole way through apt's downloader testable without a network.
-    fn archive(scratch: &Scratch) -> Vec<String> {
+    fn archive(scratch: &Folder) -> Vec<String> {
         vec![format!("file:{}/archive", scratch.path().display())]
     }
 
     #[test]
     fn a_good_file_is_used_and_a_damaged_one_replaced() {
-        let scratch = Scratch::new();
+        let scratch = Folder::new();
         let lock = lock(b"upstream", b"packaging");
         scratch.write("cache/x_1.orig.tar.gz", b"upstream");
         let folder = scratch.path().join("cache");
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_bad_download_leaves_no_file() {
-        let scratch = Scratch::new();
+        let scratch = Folder::new();
         let lock = lock(b"upstream", b"packaging");
         let folder = scratch.path().join("cache");
         fs::create_dir(&folder).unwrap();
@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn no_archive_is_an_error_of_its_own() {
-        let scratch = Scratch::new();
+        let scratch = Folder::new();
         let lock = lock(b"upstream", b"packaging");
         let result = from_archive(&lock, lock.orig(), &[], scratch.path(), &Quiet);
         assert!(matches!(result, Err(Error::NoDebianArchive)));

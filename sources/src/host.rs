@@ -95,6 +95,8 @@ const TEST: &[Tool] = &[
     program("curl", "curl"),
     program("ssh", "openssh-client"),
     program("sftp", "openssh-client"),
+    program("python3", "python3"),
+    program("dpkg-deb", "dpkg"),
     // Not everybody has its folder on the path.
     Tool { name: "sshd", check: Check::AnyFile(&["/usr/sbin/sshd"]), package: "openssh-server" },
 ];
@@ -205,7 +207,7 @@ fn exists(root: &Path, pattern: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cache::testing::Scratch;
+    use trapless_scratch::Folder;
 
     #[test]
     fn names_each_missing_tool_and_its_package_once() {
@@ -224,7 +226,7 @@ mod tests {
 
     #[test]
     fn another_library_is_not_taken_for_libclang() {
-        let scratch = Scratch::new();
+        let scratch = Folder::new();
         let found = || LIBCLANG.iter().any(|pattern| exists(scratch.path(), &pattern[1..]));
         scratch.write("usr/lib/llvm-14/lib/libclang-cpp.so.14", b"");
         assert!(!found());
@@ -234,7 +236,7 @@ mod tests {
 
     #[test]
     fn finds_files_by_prefix() {
-        let scratch = Scratch::new();
+        let scratch = Folder::new();
         scratch.write("llvm-14/lib/libclang.so.1", b"");
         assert!(exists(scratch.path(), "llvm-*/lib/libclang*"));
         assert!(!exists(scratch.path(), "llvm-*/lib/libfoo*"));

@@ -28,7 +28,7 @@ mod unpack;
 mod update;
 mod verify;
 
-pub use binary::fetch_binary;
+pub use binary::{fetch_binary, fetch_source};
 pub use error::{Error, Result};
 pub use fetch::{SOURCES_VARIABLE, Sources, fetch};
 pub use lock::{File, Lock};

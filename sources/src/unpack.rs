@@ -121,8 +121,8 @@ fn remove(folder: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cache::testing::Scratch;
     use crate::progress::Quiet;
+    use trapless_scratch::Folder;
 
     #[test]
     fn takes_the_wanted_patches_in_order() {
@@ -136,7 +136,7 @@ mod tests {
     const GOOD: &[u8] = b"--- a/greeting\n+++ b/greeting\n@@ -1 +1 @@\n-hello\n+goodbye\n";
 
     /// A package of one file and one patch.
-    fn package(scratch: &Scratch, patch: &[u8]) -> Sources {
+    fn package(scratch: &Folder, patch: &[u8]) -> Sources {
         scratch.write("x-1/greeting", b"hello\n");
         scratch.write("debian/patches/series", b"CVE-1.patch\n");
         scratch.write("debian/patches/CVE-1.patch", patch);
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn unpacks_and_patches() {
-        let scratch = Scratch::new();
+        let scratch = Folder::new();
         let sources = package(&scratch, GOOD);
         let tree = scratch.path().join("tree");
         for (patches, content) in [(Patches::All, "goodbye\n"), (Patches::Prefixed("other"), "hello\n")] {
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_patch_that_does_not_fit_leaves_no_tree() {
-        let scratch = Scratch::new();
+        let scratch = Folder::new();
         let sources = package(&scratch, b"--- a/greeting\n+++ b/greeting\n@@ -1 +1 @@\n-salut\n+adieu\n");
         let tree = scratch.path().join("tree");
         match unpack(&sources, &tree, Patches::All, &Quiet) {
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn a_truncated_tarball_leaves_no_tree() {
-        let scratch = Scratch::new();
+        let scratch = Folder::new();
         let mut sources = package(&scratch, GOOD);
         let whole = fs::read(&sources.orig).unwrap();
         sources.orig = scratch.write("short.tar", &whole[..1030]);

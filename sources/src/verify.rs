@@ -55,7 +55,7 @@ fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cache::testing::Scratch;
+    use trapless_scratch::Folder;
 
     fn expected(content: &[u8]) -> File {
         File { name: "x.orig.tar.gz".into(), size: content.len() as u64, sha256: sha256_hex(content) }
@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn accepts_the_pinned_bytes_only() {
-        let scratch = Scratch::new();
+        let scratch = Folder::new();
         let path = scratch.write("x", b"hello");
         verify(&path, &expected(b"hello")).unwrap();
         assert!(matches!(verify(&path, &expected(b"jello")), Err(Error::WrongHash { .. })));
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn hashes_files_longer_than_its_buffer() {
-        let scratch = Scratch::new();
+        let scratch = Folder::new();
         let content = vec![7; (1 << 16) + 1];
         assert_eq!(sha256_file(&scratch.write("x", &content)).unwrap(), sha256_hex(&content));
     }

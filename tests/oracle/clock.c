@@ -25,6 +25,22 @@ TEST(clocks)
 	CALL(syscall(SYS_clock_getres, 99, &a));
 }
 
+/* Nobody sets it here: the host's clock is everybody's. */
+TEST(setting_refused)
+{
+	struct timespec t = { 1, -1 };
+	struct timeval v = { 1, 1000001 };
+	CALL(clock_settime(CLOCK_REALTIME, &t));
+	CALL(syscall(SYS_settimeofday, &v, 0));
+	t = (struct timespec){ -1, 0 };
+	CALL(clock_settime(CLOCK_REALTIME, &t));
+	t = (struct timespec){ 1, 0 };
+	CALL(clock_settime(CLOCK_MONOTONIC, &t));
+	CALL(clock_settime(CLOCK_PROCESS_CPUTIME_ID + 1, &t));
+	CALL(syscall(SYS_clock_settime, 99, &t));
+	CALL(syscall(SYS_clock_settime, CLOCK_REALTIME, 0));
+}
+
 TEST(wall_clock)
 {
 	struct timespec t;
@@ -165,5 +181,5 @@ TEST(calendar)
 }
 
 AREA(clock)
-	T(clocks) T(wall_clock) T(sleeping) T(processor_time) T(many_sleepers) T(one_clock) T(calendar)
+	T(clocks) T(setting_refused) T(wall_clock) T(sleeping) T(processor_time) T(many_sleepers) T(one_clock) T(calendar)
 END

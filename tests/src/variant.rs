@@ -46,9 +46,14 @@ pub fn with_applications() -> Result<PathBuf> {
     let make = || -> Result<PathBuf> {
         let folder = repository().join("target/variants/applications");
         fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        for application in
-            ["examples/trapless_metrics", "examples/trapless_secure", "tests/secure/trapless_secure_test"]
-        {
+        for application in [
+            "examples/trapless_cluster",
+            "examples/trapless_metrics",
+            "examples/trapless_secure",
+            "examples/trapless_syslog",
+            "tests/cluster/trapless_cluster_test",
+            "tests/secure/trapless_secure_test",
+        ] {
             let from = repository().join(application);
             let link = folder.join(from.file_name().context("a path of ours has a name")?);
             if !link.exists() {

@@ -80,7 +80,8 @@ fn the_banner_counts_the_cpus() -> Result<()> {
 /// Both ways to wait for a futex: blocking from the start, or spinning until the boot has opened its files.
 #[test]
 fn either_futex_policy_serves() -> Result<()> {
-    for (policy, cpus) in [("seed", 1), ("seed", 8), ("block", 8)] {
+    // By the first, who waits asks again and again. With more CPUs than the host has, those that wait take the host from those that work.
+    for (policy, cpus) in [("seed", 1), ("seed", 2), ("block", 8)] {
         let machine = Machine { cpus, append: format!("futex={policy}"), ..Machine::new(image()) };
         let vm = Vm::serve(&format!("futex-{policy}-{cpus}"), &machine)?;
         load::echo(&vm.connect(ECHO_PORT)?, b"hi\n")?;

@@ -1,18 +1,12 @@
 //! Machines are Erlang nodes among others: three on one wire, which lose each other and find each other again, and one with this host.
 
-use std::{
-    io::Write,
-    net::UdpSocket,
-    process::{Command, Stdio},
-};
-
-use anyhow::{Context, Result, ensure};
-use erts_recipe::Flavor;
+use anyhow::{Result, ensure};
 use serde_json::json;
-use sources::Console;
 use trapless_tests::{
-    erl, image,
+    host::said,
+    image,
     machine::{Forward, Machine},
+    nodes::{Host, Wire, runs},
     vm::{Vm, free_port},
 };
 
@@ -45,33 +39,18 @@ fn node(name: &str, port: u16) -> String {
     format!("-name {name} -setcookie wire -start_epmd false -erl_epmd_port {port} -kernel net_ticktime 4")
 }
 
-/// The arguments of a machine that is a node and runs a piece of Erlang.
-fn node_runs(name: &str, port: u16, code: &str) -> String {
-    let code = code.split_whitespace().collect::<Vec<_>>().join(" ");
-    format!("{} {}", erl(&code), node(name, port))
-}
-
-/// A machine whose card is on a wire that all have which know its number.
-fn machine(wire: u16, name: &str, number: u8) -> Machine {
+/// A machine on the wire; the first watches the others.
+fn machine(wire: &Wire, name: &str, number: u8) -> Machine {
     let code = if name == "a" { format!("{JOIN}, {WATCH}.") } else { format!("{JOIN}.") };
-    let arguments = node_runs(&format!("{name}@10.9.0.{number}"), 4370, &code);
-    let netdev = format!("socket,id=net,mcast=239.192.9.1:{wire},localaddr=127.0.0.1");
-    let card = format!("virtio-net-pci,id=card,netdev=net,mac=52:54:00:09:00:{number:02x}");
-    Machine {
-        network: false,
-        cpus: 2,
-        append: format!("ip=10.9.0.{number}/24 {arguments}"),
-        extra: ["-netdev", &netdev, "-device", &card].map(str::to_owned).into(),
-        ..Machine::new(image())
-    }
+    wire.machine(image(), number, &runs(&code, &node(&format!("{name}@10.9.0.{number}"), 4370)))
 }
 
 #[test]
 fn three_nodes_are_a_cluster_that_heals() -> Result<()> {
-    let wire = UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).context("no free port")?.port();
+    let wire = Wire::new()?;
     let mut vms = Vec::new();
     for (name, number) in NODES {
-        vms.push(Vm::boot(&format!("cluster-{name}"), &machine(wire, name, number))?);
+        vms.push(Vm::boot(&format!("cluster-{name}"), &machine(&wire, name, number))?);
     }
     for vm in &mut vms {
         vm.wait_for("=up")?;
@@ -98,7 +77,7 @@ fn a_node_of_this_host_works_on_one_in_a_machine() -> Result<()> {
         &Machine {
             cpus: 2,
             forwards: vec![Forward { host: port, guest: port, udp: false }],
-            append: node_runs(there, port, r#"io:format("=up~n")"#),
+            append: runs(r#"io:format("=up~n")."#, &node(there, port)),
             ..Machine::new(image())
         },
     )?;
@@ -107,17 +86,14 @@ fn a_node_of_this_host_works_on_one_in_a_machine() -> Result<()> {
         "N = '{there}', pong = net_adm:ping(N), Here = erlang:system_info(otp_release), \
          Here = erpc:call(N, erlang, system_info, [otp_release]), {{unix, linux}} = erpc:call(N, os, type, []), \
          Data = binary:copy(<<7>>, 1000000), Data = erpc:call(N, fun() -> Data end), \
+         [] = erpc:call(N, erlang, nodes, []), true = [node()] =:= erpc:call(N, erlang, nodes, [hidden]), \
          ok = erpc:call(N, io, format, [erpc:call(N, erlang, whereis, [user]), \"=called~n\", []]), halt(0)."
     );
-    let erl = erts_recipe::build(Flavor::from_environment()?, &Console)?.otp.join("bin/erl");
+    let host = Host::new()?;
     let here = |more: &[&str], typed: &str| -> Result<String> {
-        let mut here = Command::new(&erl);
-        here.args(node("here@127.0.0.1", port).split(' ')).args(["-dist_listen", "false"]).args(more);
-        here.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut running = here.spawn().context("cannot run the host's erl")?;
-        running.stdin.take().context("it has no input")?.write_all(typed.as_bytes())?;
-        let output = running.wait_with_output()?;
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        // Who takes no connections is a hidden node.
+        let output = host.erl(&format!("{} -dist_listen false", node("here@127.0.0.1", port)), more, typed)?;
+        let said = said(&output);
         ensure!(output.status.success(), vm.fail(&format!("the host's node ended with {}: {said}", output.status)));
         Ok(said)
     };

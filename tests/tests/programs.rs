@@ -123,3 +123,33 @@ fn os_mon_knows_the_machine() -> Result<()> {
         ],
     )
 }
+
+/// Erlang's `native` lookup, which asks a program: it knows what the file of hosts says.
+#[test]
+fn names_are_looked_up_natively() -> Result<()> {
+    says(
+        "native-lookup",
+        image(),
+        &[
+            (r#"begin inet_db:set_lookup([native]), inet:getaddr("localhost", inet) end"#, "{ok,{127,0,0,1}}"),
+            (
+                r#"element(2, inet:gethostbyaddr({127,0,0,1}))"#,
+                r#"{hostent,"localhost",["localhost.localdomain"],inet,4,[{127,0,0,1}]}"#,
+            ),
+            (r#"inet:getaddr("no.such.host", inet)"#, "{error,nxdomain}"),
+            (r#"inet_gethost_native:gethostbyname("no.such.host")"#, "{error,notfound}"),
+            (r#"inet:gethostbyname("10.1.2.3")"#, r#"{ok,{hostent,"10.1.2.3",[],inet,4,[{10,1,2,3}]}}"#),
+            (
+                r#"begin ok = file:write_file("/etc/hosts", "fd00::7 seven\n10.0.0.7 seven\n"),
+                {inet:getaddr("seven", inet), inet:getaddr("seven", inet6)} end"#,
+                "{{ok,{10,0,0,7}},{ok,{64768,0,0,0,0,0,0,7}}}",
+            ),
+            // One name after the other, and many at once.
+            (
+                r#"begin S = self(), [spawn(fun() -> S ! inet:getaddr("seven", inet) end) || _ <- lists:seq(1, 50)],
+                [{ok, {10,0,0,7}}] =:= lists:usort([receive R -> R end || _ <- lists:seq(1, 50)]) end"#,
+                "true",
+            ),
+        ],
+    )
+}

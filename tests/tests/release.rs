@@ -4,7 +4,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
-    sync::OnceLock,
+    sync::{Mutex, OnceLock, PoisonError},
 };
 
 use anyhow::{Context, Result, bail, ensure};
@@ -12,14 +12,13 @@ use erts_recipe::{Erts, Flavor};
 use rootfs_recipe::{
     ARCHIVE_VARIABLE,
     erlang::Erlang,
-    newc,
-    tree::{Tree, list, name_of},
+    tree::{list, name_of},
 };
 use rootfs_release::{Packed, Wish, applications::Otp, start::Additions, unpack};
 use sources::Console;
 use trapless_tests::{
     exit::Exit,
-    image,
+    image, initrd,
     machine::{Kind, Machine},
     repository, run_quietly, variant,
     vm::Vm,
@@ -38,8 +37,10 @@ fn scratch(name: &str) -> PathBuf {
 
 /// An archive that OTP's systools made of `tests/release/demo`.
 fn archive() -> Result<PathBuf> {
-    static MADE: OnceLock<PathBuf> = OnceLock::new();
-    if let Some(made) = MADE.get() {
+    // One test makes it, and the others wait for that.
+    static MADE: Mutex<Option<PathBuf>> = Mutex::new(None);
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(made) = &*made {
         return Ok(made.clone());
     }
     let folder = scratch(&format!("made-{}", std::process::id()));
@@ -47,7 +48,7 @@ fn archive() -> Result<PathBuf> {
     let tests = repository().join("tests/release");
     let arguments = [tests.join("demo"), folder.clone()];
     Erlang::new(erts()?.otp.join("bin/erl")).run(&folder, &tests.join("release_tool.erl"), &arguments)?;
-    Ok(MADE.get_or_init(|| folder.join("demo.tar.gz")).clone())
+    Ok(made.insert(folder.join("demo.tar.gz")).clone())
 }
 
 /// The release as a folder, with a `vm.args`, to be changed at will.
@@ -58,9 +59,15 @@ fn release(name: &str) -> Result<PathBuf> {
 }
 
 fn pack(release: &Path, additions: Additions) -> Result<Packed> {
+    pack_with(release, additions, None)
+}
+
+/// The same with shared libraries that were made for the image.
+fn pack_with(release: &Path, additions: Additions, nifs: Option<&Path>) -> Result<Packed> {
     let erts = erts()?;
-    let otp = Otp { root: &erts.otp, erts: &erts.erts_version, objects: &[&erts.beam] };
-    let wish = Wish { release, additions, app: None, strip: true, allow_native: false };
+    let otp = Otp { root: &erts.otp, erts: &erts.erts_version, objects: &[&erts.beam], libc: &erts.libc() };
+    let no_syscalls = variant::entry() == "direct";
+    let wish = Wish { release, additions, app: None, strip: true, allow_native: false, nifs, no_syscalls };
     rootfs_release::pack(&wish, &otp, &repository().join("rootfs"), &release.with_extension("work"))
 }
 
@@ -90,13 +97,10 @@ fn demo() -> Result<PathBuf> {
 
 /// An initrd with these files.
 fn initrd(name: &str, files: &[(&str, &str)]) -> Result<PathBuf> {
-    let mut tree = Tree::default();
-    for (path, content) in files {
-        tree.add_file(path, content.as_bytes().to_vec())?;
-    }
     let file = scratch(name).with_extension("initrd");
     fs::create_dir_all(scratch(""))?;
-    fs::write(&file, newc::write(&tree)?)?;
+    let files: Vec<_> = files.iter().map(|(path, content)| (*path, content.as_bytes())).collect();
+    initrd::write(&file, &files)?;
     Ok(file)
 }
 
@@ -130,6 +134,14 @@ fn a_release_starts_with_its_own_configuration() -> Result<()> {
         "=done",
     ];
     prints("release-own", &machine, &Exit::Halted(3), &lines)
+}
+
+/// The image's epmd is a module that no release names, and in embedded mode nothing is loaded when it is called.
+#[test]
+fn a_release_has_the_epmd_of_the_image() -> Result<()> {
+    let machine = Machine { append: "-- -demo_halt 3 -start_epmd true".into(), ..Machine::new(demo()?) };
+    let lines = ["=node 'demo@127.0.0.1' cookie fromfile", "=mode embedded", "=done"];
+    prints("release-epmd", &machine, &Exit::Halted(3), &lines)
 }
 
 /// Image, initrd, fw_cfg, command line: each layer has something that the one above takes over, and something that stays. On every
@@ -219,8 +231,30 @@ fn a_wrong_layer_is_refused() -> Result<()> {
     let extra = ["-fw_cfg", "name=opt/org.trapless/args,string='open"].map(str::to_owned).to_vec();
     let machine = Machine { extra, ..Machine::new(image()) };
     prints("release-wrong-args", &machine, &REFUSED, &["opt/org.trapless/args of fw_cfg: the quote at character 0"])?;
-    let machine = Machine { append: "-- -heart".into(), ..Machine::new(image()) };
-    prints("release-heart", &machine, &REFUSED, &["-heart starts a program that starts the node again"])
+    let machine = Machine { append: "-- -detached".into(), ..Machine::new(image()) };
+    prints("release-detached", &machine, &REFUSED, &["-detached is not possible without an operating system"])
+}
+
+/// A library for glibc makes a release unusable, unless one that was made for the image takes its place.
+#[test]
+fn a_library_for_glibc_is_named_or_replaced() -> Result<()> {
+    let folder = release("glibc")?;
+    let source = scratch("glibc.c");
+    fs::write(&source, "int puts(const char *); int nif_init(void) { return puts(\"x\"); }")?;
+    let library = folder.join("lib/demo-1.2.3/priv/demo_nif.so");
+    run_quietly(Command::new("cc").args(["-shared", "-fPIC"]).arg(&source).arg("-o").arg(&library))?;
+    let refused = pack(&folder, Additions::default()).err().context("a library for glibc is taken")?;
+    let refused = format!("{refused:#}");
+    for word in ["lib/demo-1.2.3/priv/demo_nif.so", "built for glibc", "--nif DIR", "--allow-native"] {
+        ensure!(refused.contains(word), "it does not say {word:?}: {refused}");
+    }
+    let nifs = scratch("glibc-nifs");
+    fs::create_dir_all(nifs.join("demo/priv"))?;
+    fs::write(nifs.join("demo/priv/demo_nif.so"), "made for the image")?;
+    let packed = pack_with(&folder, Additions::default(), Some(&nifs))?;
+    let holds = |text: &[u8]| packed.bytes.windows(text.len()).any(|bytes| bytes == text);
+    ensure!(holds(b"made for the image") && !holds(b"GLIBC_2"), "the library was not replaced");
+    Ok(())
 }
 
 /// Why a release is refused that was changed.
@@ -259,8 +293,9 @@ fn what_cannot_work_is_named() -> Result<()> {
     let native =
         refusal("native", |folder| Ok(fs::write(folder.join("lib/demo-1.2.3/priv/bcrypt_nif.so"), "\x7fELF")?))?;
     says(native, &["lib/demo-1.2.3/priv/bcrypt_nif.so is a shared library", "--allow-native"])?;
-    let heart = refusal("heart", |folder| replace(&folder.join("releases/1.2.3/vm.args"), "+P", "-heart\n+P"))?;
-    says(heart, &["vm.args: -heart starts a program", "have the machine started again"])?;
+    let detached =
+        refusal("detached", |folder| replace(&folder.join("releases/1.2.3/vm.args"), "+P", "-detached\n+P"))?;
+    says(detached, &["vm.args: -detached is not possible"])?;
     let empty = pack(&scratch(""), Additions::default()).err().context("a folder was taken for a release")?;
     says(format!("{empty:#}"), &["is not a release", "rebar3 release"])
 }

@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    io::Write,
     net::{Ipv4Addr, TcpStream},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
@@ -15,9 +14,10 @@ use anyhow::{Context, Result, ensure};
 use trapless_tests::{
     deadline, erl,
     exit::Exit,
+    host::{self, said},
     load,
     machine::{Forward, Machine},
-    repository, run_quietly, variant,
+    run_quietly, variant,
     vm::{Vm, free_port},
 };
 
@@ -30,12 +30,7 @@ const SSH: u16 = 8022;
 
 /// An empty folder for what a test hands to the host's programs.
 fn fresh(name: &str) -> Result<PathBuf> {
-    let folder = repository().join("target/secure").join(name);
-    if folder.exists() {
-        fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
-    }
-    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    Ok(folder)
+    host::fresh(&format!("secure/{name}"))
 }
 
 /// A machine with these ports of its forwarded.
@@ -71,22 +66,6 @@ fn read(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-/// Runs a program of the host with this input to its end, however that is; it is given up behind the deadline.
-fn host(program: &str, arguments: &[&str], input: &str) -> Result<Output> {
-    let mut command = Command::new("timeout");
-    command.arg(deadline().as_secs().to_string()).arg(program).args(arguments);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child =
-        command.spawn().with_context(|| format!("cannot run {program}: `cargo xtask setup` installs it"))?;
-    // Who has ended already reads nothing; what it said tells why.
-    let _ = child.stdin.take().context("it has no input")?.write_all(input.as_bytes());
-    child.wait_with_output().with_context(|| format!("cannot wait for {program}"))
-}
-
-fn said(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
-}
-
 /// `openssl s_client` on a port of the machine, which says "hi". Certificates are checked against the authority in `folder`.
 fn s_client(vm: &Vm, folder: &Path, port: u16, more: &[&str]) -> Result<Output> {
     let (address, authority) = (vm.address(port)?.to_string(), folder.join("authority").display().to_string());
@@ -94,7 +73,7 @@ fn s_client(vm: &Vm, folder: &Path, port: u16, more: &[&str]) -> Result<Output> 
         vec!["s_client", "-connect", &address, "-servername", "localhost", "-verify_hostname", "localhost"];
     arguments.extend(["-verify_return_error", "-CAfile", &authority, "-ign_eof"]);
     arguments.extend(more);
-    host("openssl", &arguments, "hi\n")
+    host::run("openssl", &arguments, "hi\n")
 }
 
 /// A program that runs beside the machine. Dropping it ends it, by process id.
@@ -226,12 +205,12 @@ fn the_example_serves_https() -> Result<()> {
     write(&folder.join("authority"), &(pem.join("\n") + "\n"))?;
     let url = format!("https://localhost:{}/", vm.address(HTTPS)?.port());
     let authority = folder.join("authority").display().to_string();
-    let page = host("curl", &["--silent", "--show-error", "--ipv4", "--cacert", &authority, &url], "")?;
+    let page = host::run("curl", &["--silent", "--show-error", "--ipv4", "--cacert", &authority, &url], "")?;
     ensure!(
         said(&page).contains("hello from Erlang/OTP 27 over tlsv1.3 with TLS_AES_256_GCM_SHA384"),
         vm.fail(&said(&page))
     );
-    let stranger = host("curl", &["--silent", "--show-error", "--ipv4", &url], "")?;
+    let stranger = host::run("curl", &["--silent", "--show-error", "--ipv4", &url], "")?;
     ensure!(stranger.status.code() == Some(60), vm.fail(&said(&stranger)));
     Ok(())
 }
@@ -252,7 +231,7 @@ fn the_example_is_a_shell_and_a_disk_by_ssh() -> Result<()> {
     let run = |program: &str, key: &str, more: &[&str], input: &str| {
         let options = options(key);
         let arguments: Vec<&str> = options.iter().map(String::as_str).chain(more.iter().copied()).collect();
-        host(program, &arguments, input)
+        host::run(program, &arguments, input)
     };
     let to = ["-p", &port, "erl@127.0.0.1"];
     let answer = run("ssh", &key, &[&to[..], &["6 * 7."]].concat(), "")?;
@@ -284,7 +263,7 @@ fn an_ssh_server_of_the_host() -> Result<()> {
         folder.join("authorized_keys").display()
     );
     write(&folder.join("config"), &config)?;
-    let user = String::from_utf8(host("id", &["-un"], "")?.stdout)?.trim().to_owned();
+    let user = String::from_utf8(host::run("id", &["-un"], "")?.stdout)?.trim().to_owned();
     if user == "root" {
         // Debian's service makes this for a server that starts as root.
         fs::create_dir_all("/run/sshd").context("cannot make /run/sshd")?;

@@ -105,7 +105,7 @@ fn contender(options: &BootOptions, flavor: Flavor, folder: &Path, kernel: &linu
     let built = match &options.image {
         Some(image) => image.clone(),
         None => {
-            build::build(&BuildOptions { flavor, entry: Entry::Direct, app: None, debug: false })?;
+            build::build(&BuildOptions { flavor, entry: Entry::Direct, app: None, nif: Vec::new(), debug: false })?;
             // What is given away, without line tables; not what cargo links.
             repository().join("image.elf")
         }

@@ -15,7 +15,7 @@ use sources::{Console, host::Task};
 
 use crate::{
     cli::{BuildOptions, Entry, Flavor, name},
-    setup,
+    nifs, setup,
 };
 
 /// Names the entry variant, to the build scripts on both sides of it.
@@ -26,14 +26,15 @@ pub const ENTRY_VARIABLE: &str = "TRAPLESS_ENTRY";
 /// # Errors
 /// A tool is missing, or something does not compile; cargo's messages are on the terminal.
 pub fn build(options: &BuildOptions) -> Result<PathBuf> {
-    build_with(options, None)
+    let nifs = nifs::make(options)?;
+    build_with(options, None, nifs.as_deref())
 }
 
-/// The same with an archive that was made already.
+/// The same with an archive that was made already, or with libraries for the one that will be.
 ///
 /// # Errors
 /// As [`build`].
-pub fn build_with(options: &BuildOptions, archive: Option<&Path>) -> Result<PathBuf> {
+pub fn build_with(options: &BuildOptions, archive: Option<&Path>, nifs: Option<&Path>) -> Result<PathBuf> {
     setup::prepare(Task::Image)?;
     erts(options.flavor)?;
     let mut command = cargo();
@@ -42,7 +43,7 @@ pub fn build_with(options: &BuildOptions, archive: Option<&Path>) -> Result<Path
         command.arg("--release");
     }
     command.env(erts_recipe::Flavor::VARIABLE, name(options.flavor)).env(ENTRY_VARIABLE, name(options.entry));
-    if let Some(folder) = target(options.entry, options.app.is_some() || archive.is_some()) {
+    if let Some(folder) = target(options.entry, options.app.is_some() || archive.is_some() || nifs.is_some()) {
         command.args(["--target-dir", &folder]);
     }
     if let Some(archive) = archive {
@@ -51,6 +52,9 @@ pub fn build_with(options: &BuildOptions, archive: Option<&Path>) -> Result<Path
         let app =
             app.canonicalize().with_context(|| format!("there is no folder {} (given with --app)", app.display()))?;
         command.env("TRAPLESS_APP", app);
+    }
+    if let Some(nifs) = nifs.filter(|_| archive.is_none()) {
+        command.env(rootfs_recipe::shared::NIFS_VARIABLE, nifs);
     }
     let output = command.stderr(Stdio::inherit()).output().context("cannot run cargo")?;
     ensure!(output.status.success(), "the image was not built; the reason is above");

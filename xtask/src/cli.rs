@@ -25,17 +25,19 @@ pub enum Command {
     Test(TestOptions),
     /// Build the image and print where it is
     Build(BuildOptions),
-    /// Make an image of somebody's release
+    /// Make an image of somebody's release, or of the files of a server
     Image(ImageOptions),
     /// Boot the image stopped, with gdb attached
     Gdb(RunOptions),
     /// Name the functions in what a machine printed when it died or was asked what it does
     Symbols(SymbolsOptions),
+    /// Name the functions in a profile that a machine made, and add it up
+    Profile(ProfileOptions),
     /// Boot the image again and again, and stop at the first boot that does not serve
     Soak(SoakOptions),
     /// Have what comes by the network changed at random, and see that nothing breaks
     Fuzz(FuzzOptions),
-    /// Run suites of OTP's own tests in the image and on Linux, and write down how they differ
+    /// Run suites of OTP's own tests, or of Elixir's, in the image and on Linux, and write down how they differ
     Suites(SuitesOptions),
     /// Write the pages of docs/ that are made from the sources
     Docs(DocsOptions),
@@ -61,32 +63,42 @@ pub struct BuildOptions {
     /// Put your own code in: a folder with modules (.erl, .beam), an application, or several applications
     #[arg(long, value_name = "DIR")]
     pub app: Option<PathBuf>,
+    /// Compile an application's NIFs or drivers (C, C++) and put them in, in the place of its own shared libraries (may be given several times)
+    #[arg(long, value_name = "[APP=]DIR")]
+    pub nif: Vec<String>,
     /// Build with checks (debug assertions, overflow)
     #[arg(long)]
     pub debug: bool,
 }
 
-/// Whose release goes in.
+/// Whose release goes in, or whose files.
 #[derive(Args, Clone, Default)]
 
 pub struct ReleaseOptions {
     /// Put a release in, and start it: a folder as `rebar3 release`, `mix release`, systools or reltool lay it out, or a .tar.gz of one
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", group = "whose")]
     pub release: Option<PathBuf>,
-    /// A variable of the release's environment (may be given several times)
-    #[arg(long, value_name = "NAME=VALUE", requires = "release")]
+    /// Lay files over the image, each at its own path, with what their .app files name of OTP: a folder, or a Debian package (may be
+    /// given several times)
+    #[arg(long, value_name = "DIR|DEB", group = "whose", conflicts_with_all = ["release", "allow_native"])]
+    pub files: Vec<PathBuf>,
+    /// Put an application of OTP in, with what it needs, that no .app file among the files names (may be given several times)
+    #[arg(long, value_name = "APPLICATION", requires = "files", conflicts_with = "release")]
+    pub otp: Vec<String>,
+    /// A variable of the program's environment (may be given several times)
+    #[arg(long, value_name = "NAME=VALUE", requires = "whose")]
     pub env: Vec<String>,
-    /// Arguments as for erl, behind those of the release's vm.args
-    #[arg(long, value_name = "ARGS", default_value = "", requires = "release", allow_hyphen_values = true)]
+    /// Arguments as for erl, behind those of a release's vm.args
+    #[arg(long, value_name = "ARGS", default_value = "", requires = "whose", allow_hyphen_values = true)]
     pub args: String,
-    /// Start the release with a shell
-    #[arg(long, requires = "release")]
+    /// Start with a shell
+    #[arg(long, requires = "whose")]
     pub shell: bool,
     /// Take debug information and documentation out of the modules (this is the default)
-    #[arg(long, overrides_with = "no_strip", requires = "release")]
+    #[arg(long, overrides_with = "no_strip", requires = "whose")]
     pub strip: bool,
     /// Put the modules in as they are
-    #[arg(long, requires = "release")]
+    #[arg(long, requires = "whose")]
     pub no_strip: bool,
     /// Leave shared libraries out that the image cannot load, instead of refusing the release
     #[arg(long, requires = "release")]
@@ -99,7 +111,7 @@ pub struct ImageOptions {
     pub build: BuildOptions,
     #[command(flatten)]
     pub whose: ReleaseOptions,
-    /// Where to put the image [default: NAME-VERSION.elf of the release, in this folder]
+    /// Where to put the image [default: NAME-VERSION.elf of the release, or NAME.elf of the first files, in this folder]
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
@@ -174,6 +186,15 @@ pub struct SymbolsOptions {
 }
 
 #[derive(Args)]
+pub struct ProfileOptions {
+    /// The profile, or a console's log with one; standard input if it is not given
+    pub file: Option<PathBuf>,
+    /// The image that made it, if that is not image.elf
+    #[arg(long, value_name = "FILE")]
+    pub image: Option<PathBuf>,
+}
+
+#[derive(Args)]
 pub struct SoakOptions {
     #[command(flatten)]
     pub build: BuildOptions,
@@ -209,7 +230,8 @@ pub struct SuitesOptions {
     /// Go on behind the cases that have results from an earlier run
     #[arg(long)]
     pub resume: bool,
-    /// The suites to run, such as stdlib:lists_SUITE; a selection when none is named
+    /// The suites to run, such as stdlib:lists_SUITE or elixir:enum_test; a selection of OTP's when none is named, and one of Elixir's
+    /// for the word elixir alone
     #[arg(value_name = "APPLICATION:SUITE")]
     pub suites: Vec<String>,
 }
@@ -337,6 +359,11 @@ mod tests {
     }
 
     #[test]
+    fn native_code_is_of_several_applications() {
+        assert_eq!(run(&["--nif", "deps/jiffy", "--nif", "x=y"]).build.nif, ["deps/jiffy", "x=y"]);
+    }
+
+    #[test]
     fn what_is_added_to_a_release_wants_one() {
         let options = run(&["--release", "rel", "--env", "A=1", "--env", "B=2", "--args", "-x y", "--no-strip"]).whose;
         assert_eq!(options.env, ["A=1", "B=2"]);
@@ -344,5 +371,20 @@ mod tests {
         assert!(Cli::try_parse_from(["xtask", "run", "--env", "A=1"]).is_err());
         assert!(Cli::try_parse_from(["xtask", "image", "--release"]).is_err());
         assert!(!run(&["--release", "rel", "--no-strip", "--strip"]).whose.no_strip);
+    }
+
+    #[test]
+    fn files_take_the_place_of_a_release() {
+        let options =
+            run(&["--files", "a.deb", "--files", "etc", "--otp", "ssl", "--env", "A=1", "--args", "-s a"]).whose;
+        assert_eq!((options.files.len(), options.otp.len(), options.args.as_str()), (2, 1, "-s a"));
+        for wrong in [
+            &["--files", "a", "--release", "b"][..],
+            &["--release", "a", "--otp", "ssl"],
+            &["--files", "a", "--allow-native"],
+            &["--args", "-x"],
+        ] {
+            assert!(Cli::try_parse_from([&["xtask", "run"], wrong].concat()).is_err(), "{wrong:?}");
+        }
     }
 }

@@ -11,6 +11,8 @@ mod docs;
 mod fuzz;
 mod gdb;
 mod image;
+mod nifs;
+mod profile;
 mod run;
 mod setup;
 mod soak;
@@ -47,6 +49,7 @@ fn perform(command: Command) -> Result<u8> {
         Command::Test(options) => test::test(&options),
         Command::Gdb(options) => gdb::gdb(&options),
         Command::Symbols(options) => symbols::symbols(&options).map(|()| 0),
+        Command::Profile(options) => profile::profile(&options).map(|()| 0),
         Command::Soak(options) => soak::soak(&options),
         Command::Fuzz(options) => fuzz::fuzz(&options),
         Command::Suites(options) => suites::suites(&options),

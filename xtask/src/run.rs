@@ -105,7 +105,7 @@ fn check_port(forward: &Forward) -> Result<()> {
 }
 
 /// A word as the image's command line splits it.
-fn quoted(word: &str) -> String {
+pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "+-_./:=,@%".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         return word.to_owned();

@@ -23,7 +23,13 @@ pub fn sources(options: &SourcesOptions) -> Result<()> {
     Ok(())
 }
 
-fn locks() -> [PathBuf; 4] {
-    ["musl-shim/musl.lock", "erts-build/otp.lock", "erts-build/ncurses.lock", "erts-build/openssl.lock"]
-        .map(|path| trapless_tests::repository().join(path))
+fn locks() -> [PathBuf; 5] {
+    [
+        "musl-shim/musl.lock",
+        "erts-build/otp.lock",
+        "erts-build/ncurses.lock",
+        "erts-build/openssl.lock",
+        "tests/nifs/jiffy.lock",
+    ]
+    .map(|path| trapless_tests::repository().join(path))
 }

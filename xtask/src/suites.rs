@@ -1,5 +1,6 @@
-//! Runs suites of OTP's own tests in the image and on Linux, with the same BEAM and the same files, and compares.
+//! Runs suites of OTP's own tests, and of Elixir's, in the image and on Linux, with the same BEAM and the same files, and compares.
 
+mod elixir;
 mod report;
 mod stage;
 mod transcript;
@@ -26,7 +27,11 @@ use self::{
     transcript::Transcript,
     watch::{Patience, Run},
 };
-use crate::{build, cli::SuitesOptions, run, setup};
+use crate::{
+    build,
+    cli::{BuildOptions, SuitesOptions},
+    run, setup,
+};
 
 /// What is run when nothing is named: each application of OTP with its suites.
 const DEFAULT: [(&str, &[&str]); 3] = [
@@ -86,26 +91,64 @@ struct Comparison {
     image: Outcomes,
 }
 
-/// Stages, builds, runs, and writes the page of differences.
+/// Where suites are, and how one is started.
+struct Side {
+    image: PathBuf,
+    /// The image's files on this host.
+    disk: PathBuf,
+    /// A folder below the root with applications that are not OTP's.
+    libs: Option<&'static str>,
+    /// Arguments of Erlang for the suite of an application, behind the case that is named; the first is where the image's root is.
+    arguments: fn(root: &str, application: &str, suite: &str, last: Option<&str>) -> Vec<String>,
+}
+
+type Wanted = Vec<(String, Vec<String>)>;
+
+/// Stages, builds, runs, and writes the pages of differences.
 ///
 /// # Errors
 /// Something cannot be built or started. A suite that fails is no error but a line of the page.
 pub fn suites(options: &SuitesOptions) -> Result<u8> {
     setup::prepare(Task::Run)?;
     let erts = erts_recipe::build(erts_recipe::Flavor::Jit, &Console).context("OTP could not be built")?;
-    let wanted = wanted(&options.suites)?;
+    let (of_elixir, of_otp): (Wanted, Wanted) = wanted(&options.suites)?
+        .into_iter()
+        .partition(|(application, _)| elixir::APPLICATIONS.contains(&&**application));
+    if !of_otp.is_empty() {
+        let side = otp(&erts, &options.build, &of_otp)?;
+        compare(&erts, &side, &of_otp, options, &report::OTP)?;
+    }
+    if !of_elixir.is_empty() {
+        let side = elixir::stage(&erts, &options.build)?;
+        compare(&erts, &side, &of_elixir, options, &report::ELIXIR)?;
+    }
+    Ok(0)
+}
+
+/// The image with OTP's suites, and its files for Linux.
+fn otp(erts: &Erts, options: &BuildOptions, wanted: &Wanted) -> Result<Side> {
     let applications: Vec<_> = wanted.iter().map(|(application, _)| application.as_str()).collect();
-    let tests = erts_recipe::release_tests(&erts, &applications, &Console).context("the suites could not be built")?;
+    let tests = erts_recipe::release_tests(erts, &applications, &Console).context("the suites could not be built")?;
     let folder = repository().join("target/suites");
-    let mut build = options.build.clone();
-    build.app = Some(stage::applications(&folder, &erts, &tests, &wanted)?);
+    let mut build = options.clone();
+    build.app = Some(stage::applications(&folder, erts, &tests, wanted)?);
     let image = build::build(&build)?;
     let disk = stage::unpack(&folder, &image)?;
+    Ok(Side { image, disk, libs: None, arguments })
+}
+
+/// Runs suites on both sides and writes the page.
+fn compare(
+    erts: &Erts,
+    side: &Side,
+    wanted: &Wanted,
+    options: &SuitesOptions,
+    about: &'static report::About,
+) -> Result<()> {
     let minutes = |minutes: u32| Duration::from_secs(60 * u64::from(minutes));
     let patience = Patience { suite: minutes(options.minutes), case: minutes(options.case_minutes) };
-    let machine = run::machine(&options.machine, &image);
-
-    let mut page = report::Page::open(&repository().join("docs/generated/otp-suites"))?;
+    let machine = run::machine(&options.machine, &side.image);
+    let mut page = report::Page::open(about)?;
     for (application, suite) in
         wanted.iter().flat_map(|(application, suites)| suites.iter().map(move |suite| (application, suite)))
     {
@@ -115,25 +158,27 @@ pub fn suites(options: &SuitesOptions) -> Result<u8> {
             page.add(suite, Comparison { linux: linux.clone(), image: image.clone() })
         };
         eprintln!("{suite}: on Linux");
-        let start = |last: Option<&str>| OnLinux::start(&erts, &disk, application, suite, last);
+        let start = |last: Option<&str>| OnLinux::start(erts, side, application, suite, last);
         let linux = watch::watch(linux, patience, start, |linux| keep(linux, &image))?;
         eprintln!("{suite}: {}; in the image", report::counts(&linux));
-        let start = |last: Option<&str>| in_image(&machine, application, suite, last);
+        let start = |last: Option<&str>| in_image(&machine, side, application, suite, last);
         let image = watch::watch(image, patience, start, |image| keep(&linux, image))?;
         eprintln!("{suite}: {}", report::counts(&image));
         keep(&linux, &image)?;
     }
-    println!("{}", page.write(&repository().join("tests/erts/reasons.toml"))?.display());
-    Ok(0)
+    println!("{}", page.write()?.display());
+    Ok(())
 }
 
 /// `application:suite` as asked for, or the default.
-fn wanted(names: &[String]) -> Result<Vec<(String, Vec<String>)>> {
+fn wanted(names: &[String]) -> Result<Wanted> {
+    if let [name] = names
+        && name == "elixir"
+    {
+        return Ok(owned(&elixir::DEFAULT));
+    }
     if names.is_empty() {
-        let owned = |(application, suites): &(&str, &[&str])| {
-            ((*application).to_owned(), suites.iter().map(|suite| (*suite).to_owned()).collect())
-        };
-        return Ok(DEFAULT.iter().map(owned).collect());
+        return Ok(owned(&DEFAULT));
     }
     let mut wanted: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for name in names {
@@ -145,17 +190,30 @@ fn wanted(names: &[String]) -> Result<Vec<(String, Vec<String>)>> {
     Ok(wanted.into_iter().collect())
 }
 
-/// The arguments of Erlang that run one suite behind the case `last`; `root` is where Erlang's installation is.
-fn arguments(root: &str, application: &str, suite: &str, logs: &str, last: Option<&str>) -> Vec<String> {
-    let folder = format!("{root}/{IN_IMAGE}/{application}_test");
-    let arguments = ["-noshell", "-run", "trapless_suites", "run", &folder, logs, suite];
+fn owned(suites: &[(&str, &[&str])]) -> Wanted {
+    let owned = |(application, suites): &(&str, &[&str])| {
+        ((*application).to_owned(), suites.iter().map(|suite| (*suite).to_owned()).collect())
+    };
+    suites.iter().map(owned).collect()
+}
+
+/// The arguments of Erlang that run one suite of OTP behind the case `last`.
+fn arguments(root: &str, application: &str, suite: &str, last: Option<&str>) -> Vec<String> {
+    let (folder, logs) = (format!("{root}/otp/{IN_IMAGE}/{application}_test"), format!("{root}/tmp/{suite}"));
+    let arguments = ["-noshell", "-run", "trapless_suites", "run", &folder, &logs, suite];
     arguments.into_iter().chain(last).map(str::to_owned).collect()
 }
 
-fn in_image(machine: &Machine, application: &str, suite: &str, last: Option<&str>) -> Result<Vm> {
-    let arguments = arguments("/otp", application, suite, "/tmp/logs", last).join(" ");
-    let machine = Machine { append: format!("{} -- {arguments}", machine.append), ..machine.clone() };
-    Vm::boot(&format!("suite-{suite}"), &machine)
+/// A suite's name as that of a file.
+fn file_name(suite: &str) -> String {
+    suite.replace('/', "-")
+}
+
+fn in_image(machine: &Machine, side: &Side, application: &str, suite: &str, last: Option<&str>) -> Result<Vm> {
+    let arguments: Vec<_> =
+        (side.arguments)("", application, suite, last).iter().map(|word| run::quoted(word)).collect();
+    let machine = Machine { append: format!("{} -- {}", machine.append, arguments.join(" ")), ..machine.clone() };
+    Vm::boot(&format!("suite-{}", file_name(suite)), &machine)
 }
 
 impl Run for Vm {
@@ -176,14 +234,14 @@ struct OnLinux {
 }
 
 impl OnLinux {
-    fn start(erts: &Erts, disk: &Path, application: &str, suite: &str, last: Option<&str>) -> Result<Self> {
+    fn start(erts: &Erts, side: &Side, application: &str, suite: &str, last: Option<&str>) -> Result<Self> {
+        let disk = &side.disk;
         let root = disk.join("otp");
-        let logs = disk.join("tmp").join(suite);
         // Linux can run the programs that Erlang starts there, `erl` among them.
         let path = env::var_os("PATH").unwrap_or_default();
         let path = env::join_paths([erts.otp.join("bin")].into_iter().chain(env::split_paths(&path)))?;
         let bin = erts.otp.join(format!("erts-{}/bin", erts.erts_version));
-        let output = repository().join(format!("target/trapless-logs/linux-{suite}.log"));
+        let output = repository().join(format!("target/trapless-logs/linux-{}.log", file_name(suite)));
         output.parent().map_or(Ok(()), fs::create_dir_all)?;
         let file = File::create(&output).with_context(|| format!("cannot make {}", output.display()))?;
         let mut command = Command::new(&erts.beam_host);
@@ -195,11 +253,12 @@ impl OnLinux {
             .args(["-progname", "erl", "--", "-home"])
             .arg(disk);
         command.args(["--", "-boot"]).arg(root.join("bin/start"));
-        command.args(arguments(&root.to_string_lossy(), application, suite, &logs.to_string_lossy(), last));
+        command.args((side.arguments)(&disk.to_string_lossy(), application, suite, last));
+        command.envs(side.libs.map(|libs| ("ERL_LIBS", disk.join(libs)))).env("LANG", "C.UTF-8");
         command.env("PATH", path).env("BINDIR", &bin).env("ERL_CRASH_DUMP_BYTES", "0").current_dir(disk);
         command.stdin(Stdio::null()).stderr(file.try_clone()?).stdout(file);
         let child = command.spawn().context("cannot start Erlang on Linux")?;
-        Ok(Self { child, output, disk: disk.to_owned() })
+        Ok(Self { child, output, disk: disk.clone() })
     }
 }
 
@@ -251,5 +310,6 @@ mod tests {
         let asked = wanted(&["stdlib:a_SUITE".into(), "stdlib:b_SUITE".into()]).unwrap();
         assert_eq!(asked, [("stdlib".to_owned(), vec!["a_SUITE".to_owned(), "b_SUITE".to_owned()])]);
         assert!(wanted(&["a_SUITE".into()]).is_err());
+        assert!(wanted(&["elixir".into()]).unwrap().iter().any(|(application, _)| application == "logger"));
     }
 }

@@ -103,7 +103,8 @@ fn command(part: Part, entry: Entry) -> Result<Command> {
             command.env("RUSTFLAGS", "--cfg loom");
         }
         Part::Image => {
-            let image = build::build(&BuildOptions { flavor: Flavor::Jit, entry, app: None, debug: false })?;
+            let image =
+                build::build(&BuildOptions { flavor: Flavor::Jit, entry, app: None, nif: Vec::new(), debug: false })?;
             command.args(["--package", "trapless-tests"]).env("TRAPLESS_IMAGE", image);
             // Tests that build an image of their own build the same variant.
             command.env(ENTRY_VARIABLE, name(entry));

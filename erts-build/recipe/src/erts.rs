@@ -70,6 +70,8 @@ pub struct Erts {
     pub otp: PathBuf,
     /// The patched, built source tree; its test suites are in `erts/emulator/test` and `lib/APP/test`.
     pub tree: PathBuf,
+    /// The C++ compiler that the emulator was compiled with, `c++`, and the parts of the runtime that it has: for NIFs in C++.
+    pub tools: PathBuf,
     /// Stock musl, as the host's programs were linked with.
     pub sysroot: Sysroot,
     /// The flavor of `beam`.
@@ -80,6 +82,20 @@ pub struct Erts {
     pub erts_version: String,
     /// Hash of every input of the build, 64 hex digits.
     pub hash: String,
+}
+
+impl Erts {
+    /// The folder of `erl_nif.h` and `erl_driver.h`.
+    #[must_use]
+    pub fn include(&self) -> PathBuf {
+        self.otp.join(format!("erts-{}/include", self.erts_version))
+    }
+
+    /// Stock musl as an archive.
+    #[must_use]
+    pub fn libc(&self) -> PathBuf {
+        self.sysroot.root.join("lib/libc.a")
+    }
 }
 
 /// Returns OTP with an emulator of `flavor`, building what the cache lacks.
@@ -128,6 +144,7 @@ pub fn build(flavor: Flavor, progress: &dyn Progress) -> Result<Erts> {
         erts_version,
         otp: otp.root,
         tree: otp.tree,
+        tools: home.join("tools"),
         sysroot,
         flavor,
         otp_version: lock.version,

@@ -28,10 +28,6 @@ const WITHOUT: &[&str] = &[
     "dialyzer",
     "diameter",
     "jinterface",
-    "snmp",
-    "tftp",
-    "ftp",
-    "eldap",
     "edoc",
     "reltool",
 ];

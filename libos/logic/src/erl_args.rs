@@ -4,7 +4,8 @@
 //! line and spells them with a minus, and leaves everything else to Erlang's `init`, with a few options replaced by others. Nothing
 //! executes anything here, so this function does that part, by the same rules (`erts/etc/common/erlexec.c` of OTP 27; the options
 //! are those of erl(1)). Not done: the environment variables `ERL_FLAGS` & co, and what needs a file or another program
-//! (`-args_file`, `-man`, `-detached`, the options that print the command and exit). `-name` and `-sname` pass, but start no epmd.
+//! (`-args_file`, `-man`, `-detached`, the options that print the command and exit). `-name` and `-sname` pass, but start no
+//! epmd: see [`crate::layers`].
 
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,9 @@ const JIT_FLAGS: usize = 2;
 pub const EMULATOR_FLAGS: &[&str] =
     &["-JMsingle", "true", "-sbwt", "none", "-sbwtdcpu", "none", "-sbwtdio", "none", "-swt", "very_high"];
 
+/// Has the JIT write down where the code of each function is, and give that code frame pointers, for a profiler.
+const PROFILE_FLAGS: [&str; 2] = ["-JPperf", "map"];
+
 /// No process takes fewer bytes of memory than this.
 const SMALLEST_PROCESS: u64 = 2048;
 
@@ -34,12 +38,14 @@ const SMALLEST_PROCESS: u64 = 2048;
 const MOST_PROCESSES: u64 = 1 << 20;
 
 /// [`EMULATOR_FLAGS`] as far as the emulator of this flavour, `jit` or `emu`, takes them; and a process table without room for more
-/// processes than fit in `memory` bytes. ERTS fills that table when it starts: with its default size, that is 12 MiB.
+/// processes than fit in `memory` bytes. ERTS fills that table when it starts: with its default size, that is 12 MiB. The code of an
+/// emulator that is to be `profiled` can be followed.
 #[must_use]
-pub fn emulator_flags(flavor: &str, memory: u64) -> Vec<String> {
+pub fn emulator_flags(flavor: &str, memory: u64, profiled: bool) -> Vec<String> {
     let flags = if flavor == "jit" { EMULATOR_FLAGS } else { &EMULATOR_FLAGS[JIT_FLAGS..] };
     let processes = (memory / SMALLEST_PROCESS).min(MOST_PROCESSES);
-    flags.iter().map(|&flag| flag.into()).chain(["-P".into(), processes.to_string()]).collect()
+    let profile = PROFILE_FLAGS.iter().filter(|_| profiled && flavor == "jit");
+    flags.iter().chain(profile).map(|&flag| flag.into()).chain(["-P".into(), processes.to_string()]).collect()
 }
 
 /// What opens `init`'s part of the arguments.
@@ -80,8 +86,6 @@ pub enum ErlArgsError {
     Unknown(String),
     /// The option exists but can do nothing here.
     Unsupported(String),
-    /// Erlang would start the program heart.
-    Heart,
     /// The option stands in conflict with the others; the text says how.
     Conflict(&'static str),
 }
@@ -92,10 +96,6 @@ impl fmt::Display for ErlArgsError {
             Self::MissingValue(option) => write!(f, "{option} wants a value"),
             Self::Unknown(option) => write!(f, "{option}: there is no such emulator flag"),
             Self::Unsupported(option) => write!(f, "{option} is not possible without an operating system"),
-            Self::Heart => f.write_str(
-                "-heart starts a program that starts the node again, and this system does not have it: leave it out, and \
-                 have the machine started again by whatever starts it",
-            ),
             Self::Conflict(text) => f.write_str(text),
         }
     }
@@ -289,7 +289,6 @@ impl Parser {
             "-smpdisable" => return Err(ErlArgsError::Conflict("-smp disable is gone: use +S 1")),
             // Print the command that would be executed; here the boot log shows it.
             "-emu_args" => {}
-            "-heart" => return Err(ErlArgsError::Heart),
             "-args_file" | "-detached" | "-man" | "-emu_args_exit" | "-emu_name_exit" | "-emu_qouted_cmd_exit" => {
                 return Err(ErlArgsError::Unsupported(word.into()));
             }

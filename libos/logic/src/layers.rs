@@ -24,6 +24,9 @@ pub const TEMPLATES: &str = "etc/trapless/templates";
 /// The port of nodes that have a name and do not say how others find them (docs/nodes.md).
 const NODE_PORT: &str = "4370";
 
+/// The module that answers as epmd, which a node has that is to start one (rootfs/apps/trapless_boot).
+const EPMD_MODULE: &str = "trapless_epmd";
+
 /// Options of which `init` or the kernel application looks at one only; those in one row stand for each other.
 const SINGLE: &[&[&str]] =
     &[&["-name", "-sname"], &["-setcookie"], &["-boot"], &["-mode"], &["-start_epmd"], &["-erl_epmd_port"], &["-user"]];
@@ -172,6 +175,9 @@ pub fn merge(layers: Vec<Vec<String>>) -> Vec<String> {
     if is_named(&line) && !finds_nodes(&line) {
         line.extend(["-start_epmd", "false", "-erl_epmd_port", NODE_PORT].map(String::from));
     }
+    if starts_epmd(&line) {
+        line.extend(["-epmd_module", EPMD_MODULE].map(String::from));
+    }
     line.extend(tail);
     line
 }
@@ -202,4 +208,10 @@ fn is_named(line: &[String]) -> bool {
 /// Whether the arguments say how other nodes are found.
 fn finds_nodes(line: &[String]) -> bool {
     has(line, &["-start_epmd", "-erl_epmd_port", "-epmd_module", "-no_epmd"])
+}
+
+/// Whether the arguments ask for an epmd, and leave open which.
+fn starts_epmd(line: &[String]) -> bool {
+    let asked = line.windows(2).any(|words| words[0] == "-start_epmd" && words[1] == "true");
+    asked && !has(line, &["-epmd_module", "-no_epmd"])
 }

@@ -7,7 +7,9 @@ mod rate;
 
 pub use rate::Source;
 
+use crate::x86::X86;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use trapless_logic::wall::WallClock;
 
 /// Counter value at time zero.
 static START: AtomicU64 = AtomicU64::new(0);
@@ -17,8 +19,8 @@ static NS_PER_TICK: AtomicU64 = AtomicU64::new(0);
 static TSC_HZ: AtomicU64 = AtomicU64::new(0);
 /// Frequency of the APIC timer, if the hypervisor told; 0 if not.
 static APIC_HZ: AtomicU64 = AtomicU64::new(0);
-/// CLOCK_REALTIME at time zero, ns since 1970.
-static REALTIME_BASE: AtomicU64 = AtomicU64::new(0);
+/// CLOCK_REALTIME.
+static WALL: WallClock<X86> = WallClock::new();
 /// The counters of the CPUs disagree: [`now_ns`] keeps time from running backwards.
 static UNSTABLE: AtomicBool = AtomicBool::new(false);
 static LATEST: AtomicU64 = AtomicU64::new(0);
@@ -83,12 +85,22 @@ pub fn tsc_at(ns: u64) -> u64 {
 /// Nanoseconds since 1970-01-01 UTC (CLOCK_REALTIME).
 #[inline]
 pub fn realtime_ns() -> u64 {
-    REALTIME_BASE.load(Ordering::Relaxed).wrapping_add(now_ns())
+    WALL.read(now_ns())
 }
 
 /// Sets CLOCK_REALTIME: it is `ns` since 1970 now. For the date at boot and clock_settime(2).
 pub fn set_realtime_ns(ns: u64) {
-    REALTIME_BASE.store(ns.wrapping_sub(now_ns()), Ordering::Relaxed);
+    WALL.set(now_ns(), ns);
+}
+
+/// Moves CLOCK_REALTIME slowly by `amount` ns, and not by what is left of an earlier move.
+pub fn slew_realtime(amount: i64) {
+    WALL.slew(now_ns(), amount);
+}
+
+/// By how many nanoseconds CLOCK_REALTIME is still to move.
+pub fn left_to_slew() -> i64 {
+    WALL.left(now_ns())
 }
 
 /// Declares the CPUs' counters to be out of step.

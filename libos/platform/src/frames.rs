@@ -85,7 +85,8 @@ impl fmt::Display for TooSmall {
     }
 }
 
-/// Takes over all usable memory of the machine except the image, the initrd, page 0 and the page other CPUs start in.
+/// Takes over all usable memory of the machine except the image, the initrd, the page other CPUs start in and those below it,
+/// which stay as the loader left them: QEMU's has variables there that it takes to be zero when the machine starts over.
 ///
 /// Called once, while the boot page tables are active: the allocator's own bitmaps must lie in the first 4 GiB. Uses nothing beyond
 /// the libos's own part of the image before it is sure that there is memory.
@@ -111,7 +112,7 @@ pub fn init(info: &'static BootInfo) -> Result<(), TooSmall> {
     // SAFETY: usable memory behind the image, mapped by the boot page tables, and taken out of what is given to the allocator below.
     let storage = unsafe { core::slice::from_raw_parts_mut(home as *mut u64, words) };
     let mut buddy = Buddy::new(frames, storage);
-    let taken = [(0, FRAME), (TRAMPOLINE, TRAMPOLINE + FRAME), image_range(), (home, home + bytes), initrd];
+    let taken = [(0, TRAMPOLINE + FRAME), image_range(), (home, home + bytes), initrd];
     for (start, end) in usable(info) {
         give(&mut buddy, start, end, &taken);
     }

@@ -3,7 +3,7 @@
 //! A handler runs on an interrupt stack with interrupts off, in the middle of whatever the CPU was doing: it touches its device and
 //! atomics, takes no lock, and leaves the rest to a softirq ([`raise`]), which runs on the scheduler's stack with no lock held.
 
-use crate::percpu::{self, MAX_CPUS, pending};
+use crate::percpu::{self, MAX_CPUS, count, pending};
 use alloc::boxed::Box;
 use alloc::string::String;
 use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
@@ -20,6 +20,44 @@ pub const TLB: u8 = 0xf2;
 pub const SPURIOUS: u8 = 0xff;
 /// Vectors for devices. The 16 before are where a stray 8259 would deliver.
 const DEVICES: core::ops::Range<u8> = 0x30..0xf0;
+
+/// What an interrupt is for that is no device's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A timer went off, or a thread's time is over.
+    Timer,
+    /// Another CPU has work, or lets go of a lock.
+    Wake,
+    /// Translations of addresses are to be forgotten.
+    Tlb,
+    /// Nothing.
+    Spurious,
+}
+
+impl Kind {
+    /// All of them, in order.
+    pub const ALL: [Self; 4] = [Self::Timer, Self::Wake, Self::Tlb, Self::Spurious];
+
+    /// In one word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Timer => "timer",
+            Self::Wake => "wake",
+            Self::Tlb => "tlb",
+            Self::Spurious => "spurious",
+        }
+    }
+
+    const fn of(vector: u8) -> Option<Self> {
+        Some(match vector {
+            TIMER => Self::Timer,
+            WAKE => Self::Wake,
+            TLB => Self::Tlb,
+            SPURIOUS => Self::Spurious,
+            _ => return None,
+        })
+    }
+}
 
 /// Work to do outside the interrupt handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,6 +166,9 @@ pub fn lapic_id_of(index: usize) -> u32 {
 
 /// Called for every vector from 32 on.
 pub(crate) fn handle(vector: u8) {
+    if let Some(kind) = Kind::of(vector) {
+        count(&percpu::this().stats.interrupts[kind as usize]);
+    }
     match vector {
         WAKE => crate::sched::on_wake_interrupt(percpu::this()),
         TIMER => {
@@ -140,7 +181,7 @@ pub(crate) fn handle(vector: u8) {
         SPURIOUS => return,
         _ => {
             if let Some(line) = line(vector) {
-                percpu::count(&line.counts[percpu::this().index()]);
+                count(&line.counts[percpu::this().index()]);
                 (line.handler)(line.arg);
             }
         }

@@ -25,6 +25,7 @@ pub mod pci;
 pub mod percpu;
 pub mod port;
 pub mod power;
+pub mod profile;
 pub mod ring;
 pub mod rtc;
 pub mod sched;

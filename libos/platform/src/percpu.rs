@@ -5,6 +5,7 @@
 //! the boot CPU); the local APIC's id is only ever looked up from that.
 
 use crate::context::FpuMode;
+use crate::irq::Kind;
 use crate::ring::Ring;
 use crate::thread::Thread;
 use crate::trap::TrapFrame;
@@ -74,6 +75,8 @@ pub struct PerCpu {
     pub slice_armed: AtomicBool,
     /// What the one-shot timer is programmed for, ns; `u64::MAX` when it is off.
     pub timer_at: AtomicU64,
+    /// When the profiler wants to see what runs, ns; `u64::MAX` while it is off.
+    pub sample_at: AtomicU64,
     /// When the running thread was last switched to, ns.
     pub switched_at: AtomicU64,
     /// Its virtual run time then, ns.
@@ -109,6 +112,8 @@ pub struct Stats {
     pub page_faults: AtomicU64,
     /// Times the CPU halted at a contended lock.
     pub lock_halts: AtomicU64,
+    /// Interrupts, by [`Kind`].
+    pub interrupts: [AtomicU64; Kind::ALL.len()],
 }
 
 /// Adds one to a counter of the calling CPU: one instruction, so an interrupt cannot come in between. A thread that is moved just
@@ -144,6 +149,7 @@ impl PerCpu {
             slice_end: AtomicU64::new(0),
             slice_armed: AtomicBool::new(false),
             timer_at: AtomicU64::new(u64::MAX),
+            sample_at: AtomicU64::new(u64::MAX),
             switched_at: AtomicU64::new(0),
             vruntime: AtomicI64::new(0),
             tlb_answered: Answered::new(),
@@ -159,6 +165,7 @@ impl PerCpu {
                 idle_ns: AtomicU64::new(0),
                 page_faults: AtomicU64::new(0),
                 lock_halts: AtomicU64::new(0),
+                interrupts: [const { AtomicU64::new(0) }; Kind::ALL.len()],
             },
         }
     }

@@ -4,6 +4,7 @@ use crate::acpi;
 use crate::pci::{ConfigurationAccess, DeviceFunction, config::Config};
 use crate::port::{inb, outb, outl, outw};
 use crate::serial;
+use core::sync::atomic::{AtomicU32, Ordering};
 use trapless_logic::firmware::acpi::Register;
 use x86_64::VirtAddr;
 use x86_64::instructions::tables::lidt;
@@ -53,9 +54,31 @@ fn has_debug_exit() -> bool {
     unsafe { inb(DEBUG_EXIT) == 0 }
 }
 
-/// Ends the machine with an exit status: under QEMU with `isa-debug-exit`, QEMU ends with status `2 * status + 1` modulo 256; otherwise
+/// How many want the machine to start over where it would end with a status.
+static WATCHERS: AtomicU32 = AtomicU32::new(0);
+
+/// Has the machine start over where it would end with a status ([`exit`]), until as many [`unwatch`] as there were of this.
+pub fn watch() {
+    WATCHERS.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Takes a [`watch`] back, if there is one.
+pub fn unwatch() {
+    // Where there is none, there is nothing to change.
+    let _ = WATCHERS.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |watchers| watchers.checked_sub(1));
+}
+
+/// How many [`watch`] were not taken back.
+pub fn watchers() -> u32 {
+    WATCHERS.load(Ordering::Relaxed)
+}
+
+/// Ends the machine with an exit status: it starts over if that is wanted; else, under QEMU with `isa-debug-exit`, QEMU ends with status `2 * status + 1` modulo 256; otherwise
 /// the machine is switched off and the status is lost. Console output must be out; other CPUs may still run until it happens.
 pub fn exit(status: u8) -> ! {
+    if watchers() > 0 {
+        reset();
+    }
     if has_debug_exit() {
         // SAFETY: the device's only function; it does not return.
         unsafe { outl(DEBUG_EXIT, status.into()) };

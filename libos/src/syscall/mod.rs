@@ -3,6 +3,7 @@
 
 pub mod fs;
 pub mod io;
+pub mod library;
 pub mod mem;
 pub mod net;
 mod netdevice;

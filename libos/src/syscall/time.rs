@@ -10,9 +10,9 @@ use trapless_abi::{Errno, SysResult};
 use trapless_logic::platform::Platform;
 use trapless_logic::time::{Instant, duration_from_timespec};
 use trapless_logic::wait::Waiter;
-use trapless_platform::percpu;
 use trapless_platform::thread::{self, Status, Thread};
 use trapless_platform::x86::X86;
+use trapless_platform::{clock, percpu};
 
 /// Nanoseconds in a tick of times(2), of which there are 100 a second (sysconf(3), `_SC_CLK_TCK`).
 const NS_PER_TICK: u64 = NSEC_PER_SEC / 100;
@@ -81,6 +81,24 @@ pub fn time(tloc: Out<i64>) -> SysResult {
     Ok(seconds as usize)
 }
 
+/// settimeofday(2). The time zone is left alone, as by everybody.
+pub fn settimeofday(tv: In<Timeval>, _tz: In<Timezone>) -> SysResult {
+    if let Some(time) = tv.get_opt()? {
+        clock::set_realtime_ns(time.to_nanos().ok_or(Errno::EINVAL)?);
+    }
+    Ok(0)
+}
+
+/// clock_settime(2): only the time of the day can be set.
+pub fn clock_settime(clockid: ClockId, tp: In<Timespec>) -> SysResult {
+    let time = tp.get()?.to_nanos().ok_or(Errno::EINVAL)?;
+    if clockid != CLOCK_REALTIME {
+        return Err(Errno::EINVAL);
+    }
+    clock::set_realtime_ns(time);
+    Ok(0)
+}
+
 /// times(2): the result is the time since boot in ticks.
 pub fn times(buf: Out<Tms>) -> SysResult {
     let tms_utime = (process_cpu_ns() / NS_PER_TICK) as i64;
@@ -112,7 +130,7 @@ pub fn clock_nanosleep(clockid: ClockId, flags: TimerFlags, req: In<Timespec>, r
     slept
 }
 
-/// The instant when CLOCK_REALTIME shows `time`. Nobody sets that clock while the program runs.
+/// The instant when CLOCK_REALTIME shows `time`, if nobody sets it before.
 fn of_wall_clock(time: Duration) -> Instant {
     let at_boot = X86::realtime_ns().saturating_sub(X86::now().as_nanos());
     Instant::ZERO + time.saturating_sub(Duration::from_nanos(at_boot))

@@ -6,7 +6,7 @@
 //! One idea a module: [`tree`] holds the files before they are written, [`newc`] writes them, [`verify`] reads
 //! them back, [`beam`] takes the debugging parts out of compiled modules, [`erlang`] runs the Linux build of the
 //! same BEAM for what only Erlang can do, [`boot`] has it write boot scripts, [`app`] takes in the user's applications,
-//! [`required`] finds what those need of OTP, [`manifest`] says what is wanted.
+//! [`required`] finds what those need of OTP, [`manifest`] says what is wanted, [`shared`] is about shared libraries, [`term`] reads Erlang terms.
 
 pub mod app;
 pub mod beam;
@@ -16,10 +16,15 @@ pub mod manifest;
 pub mod newc;
 pub mod otp;
 pub mod required;
+pub mod shared;
+pub mod term;
 pub mod tree;
 pub mod verify;
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result};
 
@@ -38,6 +43,8 @@ pub struct Inputs<'a> {
     pub erlang: &'a Erlang,
     /// The user's own applications (`--app`), see [`app::add`].
     pub app: Option<&'a Path>,
+    /// Shared libraries that were made for the image (`--nif`), see [`shared::add`].
+    pub nifs: Option<&'a Path>,
     /// A folder for intermediate files.
     pub work: &'a Path,
 }
@@ -50,8 +57,12 @@ pub struct Archive {
     pub hash: String,
     /// The applications in it, by name and version.
     pub applications: Vec<String>,
+    /// Names that its shared libraries do not have themselves.
+    pub imports: BTreeSet<String>,
     /// Files and folders read: a build script asks to be run again when one of them changes.
     pub inputs: Vec<PathBuf>,
+    /// What the user should know.
+    pub notes: Vec<String>,
 }
 
 /// Builds the archive, and reads it back to be sure of it.
@@ -60,8 +71,17 @@ pub struct Archive {
 /// Says what is missing or wrong, and where: a file of the manifest that is not there, a module that does not
 /// compile, an application folder with nothing in it, an archive that does not read back as what went in.
 pub fn build(inputs: &Inputs) -> Result<Archive> {
+    build_beside(Tree::default(), &[], inputs)
+}
+
+/// The same beside files that are there already, with the applications of OTP that are named in `more`. What the `.app` files among those
+/// files name of OTP comes along as far as OTP has it; a note tells of the rest.
+///
+/// # Errors
+/// As [`build`], or one of those files has the place of another, or OTP has no such application.
+pub fn build_beside(mut tree: Tree, more: &[String], inputs: &Inputs) -> Result<Archive> {
+    let guests = required::descriptions(&tree);
     let manifest = Manifest::read(&inputs.rootfs.join("manifest.toml"))?;
-    let mut tree = Tree::default();
     for directory in &manifest.directories {
         tree.add_directory(directory)?;
     }
@@ -76,8 +96,13 @@ pub fn build(inputs: &Inputs) -> Result<Archive> {
     if let Some(source) = inputs.app {
         applications.extend(app::add(&mut tree, inputs, source).context("the folder given with --app cannot be used")?);
     }
-    let required = required::by(&tree, inputs, &otp_lib, &applications)?;
-    applications.extend(otp::add(&mut tree, &otp_lib, &required)?);
+    let more: Vec<_> = more.iter().filter(|name| !manifest.otp_applications.contains(name)).cloned().collect();
+    applications.extend(otp::add(&mut tree, &otp_lib, &more)?);
+    let required = required::by(&tree, inputs, &otp_lib, &applications, &guests)?;
+    applications.extend(otp::add(&mut tree, &otp_lib, &required.applications)?);
+    if let Some(folder) = inputs.nifs {
+        shared::add(&mut tree, folder, &applications)?;
+    }
     for script in &manifest.boots {
         boot::add(&mut tree, inputs, &applications, script)
             .with_context(|| format!("the boot script {}", script.name))?;
@@ -88,7 +113,15 @@ pub fn build(inputs: &Inputs) -> Result<Archive> {
     let mut read = tree.sources().to_vec();
     read.push(inputs.rootfs.join("manifest.toml"));
     read.push(inputs.rootfs.join("tools"));
-    Ok(Archive { hash: sources::sha256_hex(&bytes), bytes, inputs: read, applications })
+    let imports = shared::imports(&bytes);
+    Ok(Archive {
+        hash: sources::sha256_hex(&bytes),
+        bytes,
+        inputs: read,
+        applications,
+        imports,
+        notes: required.missing,
+    })
 }
 
 /// An archive that was made elsewhere, as by the crate `rootfs-release`.
@@ -98,7 +131,15 @@ pub fn build(inputs: &Inputs) -> Result<Archive> {
 pub fn made(file: &Path) -> Result<Archive> {
     let bytes = tree::read(file)?;
     let applications = applications_in(&bytes);
-    Ok(Archive { hash: sources::sha256_hex(&bytes), bytes, applications, inputs: vec![file.to_owned()] })
+    let imports = shared::imports(&bytes);
+    Ok(Archive {
+        hash: sources::sha256_hex(&bytes),
+        bytes,
+        applications,
+        imports,
+        inputs: vec![file.to_owned()],
+        notes: Vec::new(),
+    })
 }
 
 /// The folders that hold applications.

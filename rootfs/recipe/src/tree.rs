@@ -97,6 +97,17 @@ impl Tree {
         Ok(())
     }
 
+    /// Adds a file in the place of one that may be there.
+    ///
+    /// # Errors
+    /// As [`Tree::add_file`], but for that.
+    pub fn replace_file(&mut self, path: &str, content: Vec<u8>) -> Result<()> {
+        if matches!(self.nodes.get(path), Some(Node::File(_))) {
+            self.nodes.remove(path);
+        }
+        self.add_file(path, content)
+    }
+
     /// Adds everything below a folder of the host at `at`. Names that begin with a dot are left out.
     ///
     /// # Errors
@@ -181,6 +192,10 @@ mod tests {
         assert!(tree.add_file("a", vec![2]).unwrap_err().to_string().contains("both want"));
         assert!(tree.add_file("a/b", vec![2]).unwrap_err().to_string().contains("is a file"));
         assert_eq!(tree.file("a"), Some(&[1][..]));
+        tree.replace_file("a", vec![3]).unwrap();
+        assert_eq!(tree.file("a"), Some(&[3][..]));
+        tree.add_directory("d").unwrap();
+        assert!(tree.replace_file("d", vec![4]).is_err(), "a folder is not replaced by a file");
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub struct Otp<'a> {
     pub erts: &'a str,
     /// The object files of the emulator and of what can be linked beside it.
     pub objects: &'a [&'a Path],
+    /// The C library as an archive.
+    pub libc: &'a Path,
 }
 
 /// An application that was found.
@@ -135,7 +137,7 @@ fn check(application: &Found, otp: &Otp<'_>) -> Result<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Folder;
+    use trapless_scratch::Folder;
 
     struct Sample {
         folder: Folder,
@@ -155,7 +157,7 @@ mod tests {
         }
 
         fn find(&self) -> Result<Vec<Found>, String> {
-            let otp = Otp { root: &self.folder.path().join("otp"), erts: "15.2.7", objects: &[] };
+            let otp = Otp { root: &self.folder.path().join("otp"), erts: "15.2.7", objects: &[], libc: Path::new("") };
             find(&Layout::read(&self.folder.path().join("r")).unwrap(), &otp).map_err(|error| format!("{error:#}"))
         }
     }

@@ -172,7 +172,7 @@ fn has_ending(path: &Path, ending: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Folder;
+    use trapless_scratch::Folder;
 
     const REL: &str = "{release,{\"demo\",\"1.0\"},{erts,\"15.2.7\"},[{kernel,\"10.2\"}]}.";
 

@@ -3,9 +3,10 @@
 //! One idea a module: [`layout`] finds the parts of a release, [`rel`] reads `.rel` and `.app` files by means of [`term`],
 //! [`applications`] finds what is named there and checks that it fits the emulator, [`native`] looks for machine code, [`start`]
 //! works out arguments and environment (with [`words`], and [`mix`] for Elixir's), [`pack`] puts files in, [`report`] says how big
-//! everything is, [`unpack`] takes releases in archives.
+//! everything is, [`unpack`] takes releases in archives. [`files`] does without a release.
 
 pub mod applications;
+pub mod files;
 pub mod layout;
 pub mod mix;
 pub mod native;
@@ -13,29 +14,34 @@ pub mod pack;
 pub mod rel;
 pub mod report;
 pub mod start;
-pub mod term;
-#[cfg(test)]
-mod testing;
 pub mod unpack;
 pub mod words;
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result};
+use rootfs_native::Names;
 use rootfs_recipe::{
     Inputs, app,
     erlang::Erlang,
     manifest::Manifest,
     newc,
     otp::LIB,
+    shared,
     tree::{Tree, list, name_of, read},
     verify,
 };
 
+pub use rootfs_recipe::term;
+
 use crate::{
     applications::{Found, Otp},
     layout::Layout,
-    native::Findings,
+    native::{Findings, Judge},
     pack::Packer,
     report::{Part, Report},
     start::{Additions, Start},
@@ -56,14 +62,18 @@ pub struct Wish<'a> {
     pub strip: bool,
     /// Whether a release with shared libraries that cannot be loaded is taken, without them.
     pub allow_native: bool,
+    /// Libraries that were made for the image, see [`shared::add`].
+    pub nifs: Option<&'a Path>,
+    /// Whether the image has no way to take a system call instruction, so that no library may hold one.
+    pub no_syscalls: bool,
 }
 
 /// An archive, and what there is to tell about it.
 pub struct Packed {
-    /// Name of the release.
+    /// Name of the release, or of the first of the files.
     pub name: String,
-    /// Its version.
-    pub version: String,
+    /// Version of the release.
+    pub version: Option<String>,
     /// The bytes of the archive.
     pub bytes: Vec<u8>,
     /// What is in it.
@@ -86,7 +96,7 @@ pub fn pack(wish: &Wish<'_>, otp: &Otp<'_>, rootfs: &Path, work: &Path) -> Resul
     let layout = Layout::read(&root)?;
     let found = applications::find(&layout, otp)?;
     let start = Start::of(&layout, &wish.additions)?;
-    let machine_code = machine_code(&layout, &found, otp, wish.allow_native)?;
+    let machine_code = machine_code(&layout, &found, otp, wish)?;
 
     let mut tree = Tree::default();
     for directory in Manifest::read(&rootfs.join("manifest.toml"))?.directories {
@@ -99,10 +109,14 @@ pub fn pack(wish: &Wish<'_>, otp: &Otp<'_>, rootfs: &Path, work: &Path) -> Resul
     packer.rest(&layout, start.configured_at_boot)?;
 
     let erlang = Erlang::new(otp.root.join("bin/erl"));
-    let inputs = Inputs { rootfs, otp_root: otp.root, erlang: &erlang, app: wish.app, work };
+    let inputs = Inputs { rootfs, otp_root: otp.root, erlang: &erlang, app: wish.app, nifs: wish.nifs, work };
     let mut added = app::add(&mut tree, &inputs, &rootfs.join("apps").join(BOOT))?;
     if let Some(folder) = wish.app {
         added.extend(app::add(&mut tree, &inputs, folder).context("the folder given with --app cannot be used")?);
+    }
+    if let Some(nifs) = wish.nifs {
+        let all = found.iter().map(|found| &found.full_name).chain(&added).cloned().collect::<Vec<_>>();
+        shared::add(&mut tree, nifs, &all)?;
     }
     add_boot(&mut tree, &layout, &inputs, &added)?;
     for (path, content) in start.files(layout.version_name()?) {
@@ -115,23 +129,32 @@ pub fn pack(wish: &Wish<'_>, otp: &Otp<'_>, rootfs: &Path, work: &Path) -> Resul
     Ok(Packed {
         report: report(&tree, &found, &added),
         name: layout.rel.name,
-        version: layout.rel.version,
+        version: Some(layout.rel.version),
         bytes,
         notes,
     })
 }
 
 /// Everything that is machine code, and what to do about it.
-fn machine_code(layout: &Layout, found: &[Found], otp: &Otp<'_>, allowed: bool) -> Result<Findings> {
-    let linked = native::linked_in(otp.objects)?;
+fn machine_code(layout: &Layout, found: &[Found], otp: &Otp<'_>, wish: &Wish<'_>) -> Result<Findings> {
+    let mut judge = Judge {
+        linked: native::linked_in(otp.objects)?,
+        names: Names::of(otp.objects, otp.libc)?,
+        root: PathBuf::new(),
+        replaced: BTreeSet::new(),
+        no_syscalls: wish.no_syscalls,
+    };
     let mut findings = Findings::default();
-    for Found { full_name, folder, .. } in found {
+    for Found { name, full_name, folder, .. } in found {
         let private = folder.join("priv");
         if private.is_dir() {
-            native::look_through(&private, &format!("lib/{full_name}/priv"), &linked, &mut findings)?;
+            let shown = format!("lib/{full_name}");
+            judge.replaced = wish.nifs.map_or(Ok(BTreeSet::new()), |nifs| shared::of(nifs, name, &shown))?;
+            judge.root = folder.canonicalize().with_context(|| format!("cannot find {}", folder.display()))?;
+            judge.look_through(&private, &format!("{shown}/priv"), &mut findings)?;
         }
     }
-    if allowed {
+    if wish.allow_native {
         findings.notes.append(&mut findings.problems);
     }
     applications::report(&findings.problems, layout)?;

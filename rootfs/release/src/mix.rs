@@ -122,7 +122,7 @@ fn assignment(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Folder;
+    use trapless_scratch::Folder;
 
     fn release(env_sh: &str) -> (Folder, Layout) {
         let folder = Folder::new();

@@ -104,7 +104,10 @@ impl Packer<'_> {
 }
 
 /// A module as it goes in: not compressed, for the boot should not inflate.
-fn module(content: Vec<u8>, strip: bool) -> Result<Vec<u8>> {
+///
+/// # Errors
+/// It is no module, or it is damaged.
+pub fn module(content: Vec<u8>, strip: bool) -> Result<Vec<u8>> {
     let plain = if content.starts_with(&[0x1f, 0x8b]) {
         let mut plain = Vec::new();
         GzDecoder::new(&*content).read_to_end(&mut plain).context("it is damaged")?;
@@ -118,9 +121,9 @@ fn module(content: Vec<u8>, strip: bool) -> Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Folder;
     use flate2::{Compression, write::GzEncoder};
     use std::io::Write;
+    use trapless_scratch::Folder;
 
     fn beam() -> Vec<u8> {
         let mut body = b"BEAM".to_vec();

@@ -30,6 +30,22 @@ pub struct Additions {
     pub shell: bool,
 }
 
+impl Additions {
+    fn check_env(&self) -> Result<()> {
+        for setting in &self.env {
+            let named = setting.split_once('=').is_some_and(|(name, _)| !name.is_empty());
+            ensure!(named && !setting.contains('\n'), "--env takes NAME=VALUE on one line, not {setting:?}");
+        }
+        Ok(())
+    }
+
+    fn words(&self) -> Result<Vec<String>> {
+        let words = split_words(&self.args).map_err(|error| anyhow::anyhow!("--args: {error}"))?;
+        check(&words).context("--args")?;
+        Ok(words)
+    }
+}
+
 /// The start of a release.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Start {
@@ -72,17 +88,13 @@ impl Start {
             ];
             start.env.extend(names.map(|(name, value)| format!("{name}={value}")));
         }
-        for setting in &additions.env {
-            let named = setting.split_once('=').is_some_and(|(name, _)| !name.is_empty());
-            ensure!(named && !setting.contains('\n'), "--env takes NAME=VALUE on one line, not {setting:?}");
-        }
+        additions.check_env()?;
         start.env = layers::environment(start.env.iter().chain(&additions.env).map(String::as_str));
 
         let asked = REPLACE.iter().any(|name| layers::value(&start.env, name) == Some("true"));
         start.configured_at_boot = layout.sys_config.as_ref().is_some_and(|source| source.template || asked);
         let given = layout.vm_args.as_ref().map(read_vm_args).transpose()?.unwrap_or_default();
-        let added = split_words(&additions.args).map_err(|e| anyhow::anyhow!("--args: {e}"))?;
-        check(&added).context("--args")?;
+        let added = additions.words()?;
         if asked || layout.vm_args.as_ref().is_some_and(|source| source.template) {
             start.template = layers::merge(vec![first, given, last]);
             start.args = added;
@@ -90,6 +102,17 @@ impl Start {
             start.args = layers::merge(vec![first, given, last, added]);
         }
         Ok(start)
+    }
+
+    /// The start of what is no release: nothing but what the user adds.
+    ///
+    /// # Errors
+    /// What of the additions cannot be read.
+    pub fn plain(additions: &Additions) -> Result<Self> {
+        additions.check_env()?;
+        let first = if additions.shell { Vec::new() } else { vec!["-noshell".to_owned()] };
+        let env = layers::environment(additions.env.iter().map(String::as_str));
+        Ok(Self { args: layers::merge(vec![first, additions.words()?]), env, ..Self::default() })
     }
 
     /// The files that carry it, by their path in the archive.
@@ -122,7 +145,7 @@ fn check(words: &[String]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Folder;
+    use trapless_scratch::Folder;
 
     fn release(folder: &Folder, vm_args: &str, name: &str) -> Layout {
         folder.write("releases/1.0/start.boot", "");
@@ -162,9 +185,10 @@ mod tests {
     }
 
     #[test]
-    fn heart_is_refused_with_words() {
-        let error = format!("{:#}", start("-heart\n", &Additions::default()).unwrap_err());
-        assert!(error.contains("vm.args") && error.contains("-heart starts a program"), "{error}");
+    fn what_cannot_be_done_is_refused_with_words() {
+        let error = format!("{:#}", start("-detached\n", &Additions::default()).unwrap_err());
+        assert!(error.contains("vm.args") && error.contains("-detached is not possible"), "{error}");
+        assert!(start("-heart\n", &Additions::default()).unwrap().args.contains(&"-heart".to_owned()));
     }
 
     #[test]

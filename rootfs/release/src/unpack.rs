@@ -34,8 +34,8 @@ pub fn unpack(archive: &Path, folder: &Path) -> Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Folder;
     use flate2::{Compression, write::GzEncoder};
+    use trapless_scratch::Folder;
 
     fn archive(folder: &Folder, path: &str) -> PathBuf {
         let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));

@@ -197,7 +197,7 @@ fn emulator(flavor: Flavor, memory: u32, baked: &[&str], user: &[&str]) -> Resul
             Err(error) => bail!("erl arguments: {error}"),
         },
     };
-    Ok(erl.argv("beam.smp", emulator_flags(flavor.name(), u64::from(memory) << 20), OPENING, baked))
+    Ok(erl.argv("beam.smp", emulator_flags(flavor.name(), u64::from(memory) << 20, false), OPENING, baked))
 }
 
 fn strings<S: AsRef<str>>(words: &[S]) -> Vec<u8> {

@@ -96,7 +96,7 @@ impl Summary {
 
 /// Watches the image boot, echo, work, and answer in the shell.
 pub fn record() -> Result<Summary> {
-    let options = BuildOptions { flavor: Flavor::Jit, entry: Entry::Direct, app: None, debug: false };
+    let options = BuildOptions { flavor: Flavor::Jit, entry: Entry::Direct, app: None, nif: Vec::new(), debug: false };
     let image = build::build(&options)?;
     let machine = |append: String| Machine { cpus: 4, append, ..Machine::new(image.clone()) };
     let mut summary = Summary::default();

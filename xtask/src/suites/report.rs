@@ -10,6 +10,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use toml::{Table, Value};
+use trapless_tests::repository;
 
 use super::{Comparison, Outcome, Outcomes, Verdict};
 
@@ -28,8 +29,29 @@ pub fn counts(outcomes: &Outcomes) -> String {
     text
 }
 
+/// What a page is about.
+pub struct About {
+    /// Its name in `docs/generated`.
+    name: &'static str,
+    /// Its heading.
+    heading: &'static str,
+    /// Where reasons are kept, below the repository's folder.
+    reasons: &'static str,
+}
+
+/// OTP's suites.
+pub const OTP: About =
+    About { name: "otp-suites", heading: "OTP's own suites, here and on Linux", reasons: "tests/erts/reasons.toml" };
+/// Elixir's.
+pub const ELIXIR: About = About {
+    name: "elixir-suites",
+    heading: "Elixir's own tests, here and on Linux",
+    reasons: "tests/elixir/reasons.toml",
+};
+
 /// The page, and beside it the latest results of each suite as JSON, so that suites can be run one by one.
 pub struct Page {
+    about: &'static About,
     page: PathBuf,
     data: PathBuf,
     suites: Suites,
@@ -38,8 +60,9 @@ pub struct Page {
 type Suites = BTreeMap<String, Comparison>;
 
 impl Page {
-    /// The page at `path`, without its ending, with the results it has so far.
-    pub fn open(path: &Path) -> Result<Self> {
+    /// The page with the results it has so far.
+    pub fn open(about: &'static About) -> Result<Self> {
+        let path = repository().join("docs/generated").join(about.name);
         let (page, data) = (path.with_extension("md"), path.with_extension("json"));
         let folder = path.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
@@ -48,7 +71,7 @@ impl Page {
             Err(error) if error.kind() == ErrorKind::NotFound => Suites::new(),
             Err(error) => return Err(error).with_context(|| format!("cannot read {}", data.display())),
         };
-        Ok(Self { page, data, suites })
+        Ok(Self { about, page, data, suites })
     }
 
     /// The results that a suite has so far.
@@ -64,18 +87,19 @@ impl Page {
     }
 
     /// Writes the page and says where it is. Reasons come from a file kept by hand; a difference without one says so.
-    pub fn write(&self, reasons: &Path) -> Result<&Path> {
-        let text = text(&self.suites, &Reasons::read(reasons)?)?;
+    pub fn write(&self) -> Result<&Path> {
+        let text = text(self.about, &self.suites, &Reasons::read(&repository().join(self.about.reasons))?)?;
         fs::write(&self.page, text).with_context(|| format!("cannot write {}", self.page.display()))?;
         Ok(&self.page)
     }
 }
 
-fn text(suites: &Suites, reasons: &Reasons) -> Result<String> {
-    let mut text = String::from(
-        "# OTP's own suites, here and on Linux\n\n\
+fn text(about: &About, suites: &Suites, reasons: &Reasons) -> Result<String> {
+    let About { heading, reasons: kept, .. } = about;
+    let mut text = format!(
+        "# {heading}\n\n\
          Written by `cargo xtask suites`, which runs the same BEAM with the same files on both. Reasons are kept in\n\
-         `tests/erts/reasons.toml`.\n\n| Suite | Linux | here | differences |\n|---|---|---|---|\n",
+         `{kept}`.\n\n| Suite | Linux | here | differences |\n|---|---|---|---|\n",
     );
     for (suite, comparison) in suites {
         let (linux, image) = (counts(&comparison.linux), counts(&comparison.image));
@@ -166,7 +190,7 @@ mod tests {
             image: outcomes("@@ ok x_SUITE a \n@@ failed x_SUITE b oh|dear\n", false),
         };
         let reasons = Reasons("[x_SUITE]\n\"g*\" = \"who knows\"\n\"g/*\" = \"because\"\n".parse().unwrap());
-        let text = text(&Suites::from([("x_SUITE".to_owned(), comparison)]), &reasons).unwrap();
+        let text = text(&OTP, &Suites::from([("x_SUITE".to_owned(), comparison)]), &reasons).unwrap();
         assert!(
             text.contains("| x_SUITE | 4 ok, 0 failed, 0 skipped | 1 ok, 1 failed, 0 skipped, did not end | 3 |"),
             "{text}"

@@ -70,6 +70,21 @@ fn link(from: &Path, to: &Path) -> Result<()> {
     symlink(from, to).with_context(|| format!("cannot link {} to {}", to.display(), from.display()))
 }
 
+/// Copies a folder with all that is in it.
+pub fn copy(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to).with_context(|| format!("cannot make {}", to.display()))?;
+    for entry in fs::read_dir(from).with_context(|| format!("cannot list {}", from.display()))? {
+        let entry = entry?.path();
+        let to = to.join(name_of(&entry)?);
+        if entry.is_dir() {
+            copy(&entry, &to)?;
+        } else {
+            fs::copy(&entry, &to).with_context(|| format!("cannot copy {}", entry.display()))?;
+        }
+    }
+    Ok(())
+}
+
 /// Unpacks the archive that is inside the image, so that Linux sees the same files.
 pub fn unpack(folder: &Path, image: &Path) -> Result<PathBuf> {
     let disk = folder.join("disk");

@@ -5,7 +5,7 @@
 #[macro_export]
 macro_rules! __mem_rows {
     ([$($view:tt)*] $($rows:tt)*) => {
-        $crate::__thread_rows! {
+        $crate::__library_rows! {
             [$($view)*] $($rows)*
             9 mmap mem::mmap(addr: UserPtr, length: Len, prot: Prot, flags: MmapFlags, fd: Fd, offset: Offset)
                 partial "a shared mapping of a file does not write back";

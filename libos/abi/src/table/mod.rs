@@ -18,6 +18,7 @@
 
 mod fs;
 mod io;
+mod library;
 mod mem;
 mod names;
 mod net;

@@ -1,5 +1,5 @@
 //! The number and name of every system call of Linux x86_64, listed in the table or not (the kernel's `unistd_64.h`, up to
-//! Linux 6.10), so that a call nobody wrote a row for is still known by name.
+//! Linux 6.10), so that a call nobody wrote a row for is still known by name; behind them, from [`OURS`] on, those that are ours.
 
 /// Writes the `SYS_*` constants and the list of names from one list.
 macro_rules! numbers {
@@ -97,4 +97,8 @@ numbers! {
     SYS_map_shadow_stack = 453; SYS_futex_wake = 454; SYS_futex_wait = 455; SYS_futex_requeue = 456;
     SYS_statmount = 457; SYS_listmount = 458; SYS_lsm_get_self_attr = 459; SYS_lsm_set_self_attr = 460;
     SYS_lsm_list_modules = 461; SYS_mseal = 462;
+    SYS_dl_load = 509; SYS_dl_info = 510; SYS_dl_symbol = 511;
 }
+
+/// The first number of our own calls: Linux counts up from below, and is far from it.
+pub const OURS: usize = SYS_dl_load;

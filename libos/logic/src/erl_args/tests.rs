@@ -83,7 +83,6 @@ fn refuses_what_erlexec_refuses() {
     for line in ["-smp disable", "-smpdisable", "-no_epmd", "-start_epmd maybe"] {
         assert!(matches!(refused(line), ErlArgsError::Conflict(_)), "{line}");
     }
-    assert_eq!(refused("-x -heart"), ErlArgsError::Heart);
     for line in ["-detached", "-man erl", "-args_file x"] {
         assert!(matches!(refused(line), ErlArgsError::Unsupported(_)), "{line}");
     }
@@ -204,15 +203,16 @@ proptest! {
 
 #[test]
 fn the_interpreter_gets_no_flag_of_the_jit() {
-    let (jit, interpreter) = (emulator_flags("jit", 1 << 30), emulator_flags("emu", 1 << 30));
+    let (jit, interpreter) = (emulator_flags("jit", 1 << 30, false), emulator_flags("emu", 1 << 30, true));
     assert!(jit.iter().any(|flag| flag.starts_with("-J")));
     assert!(!interpreter.is_empty() && !interpreter.iter().any(|flag| flag.starts_with("-J")));
     assert!(jit.ends_with(&interpreter));
+    assert!(emulator_flags("jit", 1 << 30, true).join(" ").contains("-JPperf map"));
 }
 
 #[test]
 fn the_process_table_grows_with_memory_up_to_the_default() {
-    let limit = |memory: u64| emulator_flags("jit", memory).pop().unwrap();
+    let limit = |memory: u64| emulator_flags("jit", memory, false).pop().unwrap();
     assert_eq!(limit(64 << 20), "32768");
     assert_eq!(limit(512 << 20), "262144");
     assert_eq!(limit(64 << 30), "1048576");

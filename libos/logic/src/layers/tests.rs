@@ -38,6 +38,22 @@ fn a_later_name_of_either_kind_replaces_one() {
 }
 
 #[test]
+fn who_wants_an_epmd_has_the_one_of_the_image() {
+    let own = " -epmd_module trapless_epmd";
+    assert_eq!(merged(&["-name a@b -start_epmd true"]), format!("-name a@b -start_epmd true{own}"));
+    assert_eq!(merged(&["-start_epmd true -extra x"]), format!("-start_epmd true{own} -extra x"));
+    assert_eq!(
+        merged(&["-sname a -start_epmd true -erl_epmd_port 7"]),
+        format!("-sname a -start_epmd true -erl_epmd_port 7{own}")
+    );
+    for line in ["-name a@b -start_epmd true -epmd_module m", "-name a@b -start_epmd true -no_epmd"] {
+        assert_eq!(merged(&[line]), line);
+    }
+    let off = merged(&["-name a@b -start_epmd true", "-start_epmd false -erl_epmd_port 7"]);
+    assert_eq!(off, "-name a@b -start_epmd false -erl_epmd_port 7");
+}
+
+#[test]
 fn what_is_behind_extra_stays_behind_all() {
     assert_eq!(merged(&["-a -extra --no-halt -name", "-b", "-extra more"]), "-a -b -extra --no-halt -name more");
     assert_eq!(merged(&["-a -S m x", "-b -S n"]), "-a -b -S n");

@@ -7,9 +7,12 @@
 
 mod args;
 mod files;
+mod heart;
+mod inet_gethost;
 mod launch;
 mod machine;
 mod os_mon;
+mod packets;
 mod process;
 mod request;
 mod shell;
@@ -22,6 +25,7 @@ pub use launch::start;
 pub use process::{Process, Status};
 pub use stream::Stream;
 
+use crate::erl_args::BINDIR;
 use crate::platform::Platform;
 use crate::vfs::{At, Follow, Inode, Kind, Name, Vfs};
 use trapless_abi::{Errno, SysResult};
@@ -33,13 +37,37 @@ use trapless_abi::{Errno, SysResult};
 pub type Program<P> = fn(&mut Process<P>) -> SysResult<Status>;
 
 /// Their names, in order; [`builtin`] knows what they do.
-const NAMES: [&str; 21] = [
-    "[", "cat", "cpu_sup", "date", "df", "echo", "env", "false", "getconf", "hostname", "id", "ls", "memsup", "nproc",
-    "printenv", "sh", "sleep", "test", "true", "uname", "uptime",
+const NAMES: [&str; 23] = [
+    "[",
+    "cat",
+    "cpu_sup",
+    "date",
+    "df",
+    "echo",
+    "env",
+    "false",
+    "getconf",
+    "heart",
+    "hostname",
+    "id",
+    "inet_gethost",
+    "ls",
+    "memsup",
+    "nproc",
+    "printenv",
+    "sh",
+    "sleep",
+    "test",
+    "true",
+    "uname",
+    "uptime",
 ];
 
 /// Where they are found.
 const DIRECTORY: &str = "/bin";
+
+/// ERTS looks for this one beside itself, and gives up if it does not see it there.
+const BESIDE_ERTS: [&str; 1] = ["inet_gethost"];
 
 /// What is read by who looks into such a file.
 const CONTENT: &[u8] = b"This program is a part of the system.\n";
@@ -55,8 +83,10 @@ fn builtin<P: Platform>(name: &[u8]) -> Option<Program<P>> {
         b"env" => words::env,
         b"false" => |_| Ok(1),
         b"getconf" => machine::getconf,
+        b"heart" => heart::heart,
         b"hostname" => machine::hostname,
         b"id" => words::id,
+        b"inet_gethost" => inet_gethost::inet_gethost,
         b"ls" => files::ls,
         b"memsup" => os_mon::memsup,
         b"nproc" => machine::nproc,
@@ -97,8 +127,17 @@ pub fn install<P: Platform>(vfs: &Vfs<P>) -> SysResult<()> {
         Ok(()) | Err(Errno::EEXIST) => {}
         Err(errno) => return Err(errno),
     }
-    let directory = Inode::of(vfs.find(&At::Cwd, DIRECTORY.as_bytes(), Follow::Yes)?)?;
-    for name in NAMES {
+    add(vfs, DIRECTORY, &NAMES)?;
+    match add(vfs, BINDIR, &BESIDE_ERTS) {
+        // An image without ERTS.
+        Err(Errno::ENOENT) => Ok(()),
+        done => done,
+    }
+}
+
+fn add<P: Platform>(vfs: &Vfs<P>, directory: &str, names: &[&'static str]) -> SysResult<()> {
+    let directory = Inode::of(vfs.find(&At::Cwd, directory.as_bytes(), Follow::Yes)?)?;
+    for name in names {
         match directory.add_static(Name::Static(name.as_bytes()), 0o755, CONTENT) {
             Ok(_) | Err(Errno::EEXIST) => {}
             Err(errno) => return Err(errno),

@@ -2,6 +2,7 @@
 
 use crate::file::OpenFile;
 use crate::platform::Platform;
+use crate::time::Instant;
 use crate::wait::{Ready, block_on};
 use alloc::rc::Rc;
 use alloc::sync::Arc;
@@ -45,13 +46,21 @@ impl<P: Platform> Stream<P> {
     /// # Errors
     /// Those of read(2).
     pub fn read(&self) -> SysResult<Vec<u8>> {
+        self.read_until(None)
+    }
+
+    /// The same, waiting no longer than until `deadline` if there is one.
+    ///
+    /// # Errors
+    /// EAGAIN when the time is over; those of read(2).
+    pub fn read_until(&self, deadline: Option<Instant>) -> SysResult<Vec<u8>> {
         match self {
             Self::Null => Ok(Vec::new()),
             Self::File(file) => {
                 let mut bytes = Vec::new();
                 bytes.try_reserve_exact(CHUNK).map_err(|_| Errno::ENOMEM)?;
                 match file.file.queue() {
-                    Some(queue) => block_on(queue, Ready::READABLE, None, || file.read(&mut bytes))?,
+                    Some(queue) => block_on(queue, Ready::READABLE, deadline, || file.read(&mut bytes))?,
                     None => file.read(&mut bytes)?,
                 };
                 Ok(bytes)

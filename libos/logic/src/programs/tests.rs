@@ -9,7 +9,7 @@ use std::vec::Vec;
 use trapless_abi::flags::OpenFlags;
 
 /// A file system with programs, and files with these texts.
-fn system(files: &[(&str, &str)]) -> Arc<Vfs<Fake>> {
+pub fn system(files: &[(&str, &str)]) -> Arc<Vfs<Fake>> {
     let vfs = Arc::new(Vfs::new(Tmpfs::new(1, 16 << 20).root()));
     install(&vfs).unwrap();
     for (path, text) in files {
@@ -40,7 +40,7 @@ fn machine() -> Arc<Vfs<Fake>> {
 }
 
 /// Output, error output and status of a program.
-fn run(vfs: &Arc<Vfs<Fake>>, args: &[&str], input: &[u8]) -> (Vec<u8>, String, SysResult<Status>) {
+pub fn run(vfs: &Arc<Vfs<Fake>>, args: &[&str], input: &[u8]) -> (Vec<u8>, String, SysResult<Status>) {
     let (stdin, stdout, stderr) = (Stream::buffer(), Stream::buffer(), Stream::buffer());
     stdin.write(input).unwrap();
     let mut process = Process {

@@ -7,7 +7,8 @@ mod sections;
 mod start_info;
 
 pub use sections::{
-    Section, Tls, boot_stack_guard, image_range, libos_sections, program_entry, program_range, program_sections, tls,
+    Section, Tls, boot_stack_guard, exports, image_range, libos_sections, program_entry, program_range,
+    program_sections, tls,
 };
 pub use start_info::{BootInfo, Region, RegionKind};
 

@@ -32,7 +32,7 @@ symbols! {
     __image_start, __image_end,
     __libos_text_start, __libos_text_end, __libos_rodata_start, __libos_rodata_end, __libos_data_start, __libos_data_end,
     __erts_text_start, __erts_text_end, __erts_rodata_start, __erts_rodata_end, __erts_data_start, __erts_data_end,
-    __rootfs_section_start, __rootfs_section_end, __boot_stack_guard, __tls_start, __tls_file_end, __tls_size, __tls_align,
+    __exports_start, __exports_end, __rootfs_section_start, __rootfs_section_end, __boot_stack_guard, __tls_start, __tls_file_end, __tls_size, __tls_align,
 }
 
 /// The address of a linker symbol.
@@ -56,7 +56,7 @@ pub fn program_sections() -> [Section; 3] {
     ]
 }
 
-/// The sections of the libos, and the root file system, which the program only sees through system calls.
+/// The sections of the libos, the table of exports and the root file system, which the program only sees through system calls.
 pub fn libos_sections() -> [Section; 4] {
     [
         Section { start: address!(__libos_text_start), end: address!(__libos_text_end), prot: RX },
@@ -74,6 +74,13 @@ pub fn boot_stack_guard() -> u64 {
 /// All of the image that belongs to the program.
 pub fn program_range() -> Range<u64> {
     address!(__erts_text_start)..address!(__erts_data_end)
+}
+
+/// The table of the program's names that shared libraries may use (`trapless_logic::dl::exports`); empty if there is none.
+pub fn exports() -> &'static [u8] {
+    let len = address!(__exports_end) - address!(__exports_start);
+    // SAFETY: both symbols enclose a section of the image that nobody writes to.
+    unsafe { core::slice::from_raw_parts((&raw const __exports_start).cast(), len as usize) }
 }
 
 /// The template of a thread's TLS block, as the program header PT_TLS would describe it.

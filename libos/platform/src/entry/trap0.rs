@@ -34,6 +34,9 @@ pub(crate) fn set_up_cpu() {
 }
 
 /// Where `syscall` leads: RCX is the return address, R11 the flags; number and arguments as Linux has them.
+///
+/// With interrupts on, and the stack pointer kept in R11, STI could go: the flags would still be the program's, to be pushed by PUSHFQ. But
+/// QEMU's SYSCALL forgets the arithmetic flags, and R11 is where they are.
 #[unsafe(naked)]
 unsafe extern "C" fn entry() {
     naked_asm!(

@@ -2,6 +2,7 @@
 
 use crate::clock;
 use crate::percpu::{self, MAX_CPUS, PerCpu, pending};
+use crate::profile;
 use crate::thread::Thread;
 use crate::x86::X86;
 use alloc::sync::Arc;
@@ -106,7 +107,7 @@ fn wanted(cpu: &PerCpu, soonest: u64) -> u64 {
 /// Programs the calling CPU's interrupt, unless it comes early enough anyway: one that comes too early costs less than setting it at
 /// every switch. Interrupts are off.
 pub(super) fn program(cpu: &PerCpu, now: u64, soonest: u64) {
-    let want = wanted(cpu, soonest);
+    let want = wanted(cpu, soonest.min(profile::due(cpu, now)));
     let set = cpu.timer_at.load(Ordering::Relaxed);
     if want < set || (set <= now && want != u64::MAX) {
         set_timer(cpu, want);

@@ -36,7 +36,12 @@ pub(super) extern "C" fn dispatch(frame: &mut TrapFrame) -> *mut Context {
     match frame.vector {
         NMI => crate::smp::stop::on_nmi(frame),
         PAGE_FAULT => page_fault(cpu, depth != 0, frame),
-        vector @ FIRST_INTERRUPT.. => crate::irq::handle(vector as u8),
+        vector @ FIRST_INTERRUPT.. => {
+            if vector == u64::from(crate::irq::TIMER) {
+                crate::profile::on_timer(cpu, frame);
+            }
+            crate::irq::handle(vector as u8);
+        }
         _ => exception(frame, frame.rip),
     }
     let current = cpu.current.load(Ordering::Relaxed);

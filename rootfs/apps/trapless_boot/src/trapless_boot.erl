@@ -14,7 +14,7 @@
 
 -spec load([module()]) -> ok.
 load(Modules) ->
-    Missing = list_to_tuple([Module || Module <- Modules, not erlang:module_loaded(Module)]),
+    Missing = list_to_tuple([Module || Module <- Modules ++ named(), not erlang:module_loaded(Module)]),
     Next = atomics:new(1, []),
     {ok, Paths} = erl_prim_loader:get_path(),
     Self = self(),
@@ -25,6 +25,13 @@ load(Modules) ->
     %% As init's own loading does; the code server will ask init for them.
     init ! {Self, loaded, [{Module, File} || {Module, File, _} <- Prepared]},
     ok.
+
+%% What finds other nodes is called by its name in the arguments, which no boot script knows; embedded mode would not find it later.
+named() ->
+    case init:get_argument(epmd_module) of
+        {ok, [[Module | _] | _]} -> [list_to_atom(Module)];
+        _ -> []
+    end.
 
 loaders() -> min(?MOST, erlang:system_info(schedulers_online)).
 

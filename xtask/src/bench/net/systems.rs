@@ -52,7 +52,8 @@ pub struct Frame {
 /// Builds both.
 pub fn build(kernel: &Kernel, frame: &Frame, folder: &Path) -> Result<Vec<System>> {
     let app = Some(repository().join("bench/net/trapless_net"));
-    let built = build::build(&BuildOptions { flavor: Flavor::Jit, entry: Entry::Direct, app, debug: false })?;
+    let built =
+        build::build(&BuildOptions { flavor: Flavor::Jit, entry: Entry::Direct, app, nif: Vec::new(), debug: false })?;
     // A build for somebody else must not change what is measured.
     let image = folder.join("image.elf");
     std::fs::copy(&built, &image).with_context(|| format!("cannot copy {}", built.display()))?;

@@ -1,0 +1,297 @@
+//! Somebody's files, laid into the image at their own paths: for servers that are no release, as distributions package them.
+//!
+//! A Debian package is such files, too. Its links are followed inside the package, as they will be on the system that it is made for.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Component, Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, ensure};
+use rootfs_native::Names;
+use rootfs_recipe::{
+    Archive, Inputs, build_beside,
+    erlang::Erlang,
+    tree::{Tree, name_of, read},
+};
+
+use crate::{
+    Packed,
+    applications::Otp,
+    native::{self, Findings, Judge},
+    pack::module,
+    report::{Part, Report},
+    start::{Additions, Start},
+};
+
+/// Folders of a package that are for people, not for programs (Debian Policy 12; lintian's User Manual).
+const FOR_PEOPLE: [&str; 4] = ["usr/share/doc", "usr/share/man", "usr/share/lintian", "usr/share/doc-base"];
+/// Links that lead to links that lead to links: Linux gives up at this depth (path_resolution(7)).
+const LINKS: usize = 40;
+
+/// What an archive is made of.
+pub struct Wish<'a> {
+    /// Folders and Debian packages (`.deb`).
+    pub files: &'a [PathBuf],
+    /// Applications of OTP that no `.app` file among them names.
+    pub otp: &'a [String],
+    /// How the program is started.
+    pub additions: Additions,
+    /// Applications, see [`rootfs_recipe::app::add`].
+    pub app: Option<&'a Path>,
+    /// Whether modules lose what running them does not need.
+    pub strip: bool,
+    /// Libraries that were made for the image, for applications of `app`, see [`rootfs_recipe::shared::add`].
+    pub nifs: Option<&'a Path>,
+    /// Whether the image has no way to take a system call instruction, so that no library may hold one.
+    pub no_syscalls: bool,
+}
+
+/// Makes the archive, and reads it back to be sure of it. `rootfs` is the folder with the manifest; `work` is for intermediate files.
+/// What [`Packed`] says of machine code that was left out are notes: a package has more than the image needs.
+///
+/// # Errors
+/// A package cannot be unpacked, a file cannot be read, two want the same path, or the arguments cannot be read.
+pub fn pack(wish: &Wish<'_>, otp: &Otp<'_>, rootfs: &Path, work: &Path) -> Result<Packed> {
+    ensure!(!wish.files.is_empty(), "which files? --files takes a folder or a Debian package");
+    fs::create_dir_all(work).with_context(|| format!("cannot make {}", work.display()))?;
+    let start = Start::plain(&wish.additions)?;
+    let judge = Judge {
+        linked: native::linked_in(otp.objects)?,
+        names: Names::of(otp.objects, otp.libc)?,
+        root: PathBuf::new(),
+        replaced: BTreeSet::new(),
+        no_syscalls: wish.no_syscalls,
+    };
+    let mut laid = Laid::new(wish.strip, judge);
+    let mut report = Report::default();
+    for (number, source) in wish.files.iter().enumerate() {
+        let root = folder_of(source, &work.join(format!("files-{number}")))?;
+        let before = size(&laid.tree);
+        laid.add(&root)?;
+        let after = size(&laid.tree);
+        let (files, bytes) = (after.0 - before.0, after.1 - before.1);
+        report.parts.push(Part { name: name_of(source)?.to_owned(), origin: "--files", files, bytes });
+    }
+    let notes = laid.notes();
+    let mut tree = laid.tree;
+    for (path, content) in start.files("") {
+        tree.add_file(path, content.into_bytes())?;
+    }
+
+    let before = size(&tree);
+    let erlang = Erlang::new(otp.root.join("bin/erl"));
+    let inputs = Inputs { rootfs, otp_root: otp.root, erlang: &erlang, app: wish.app, nifs: wish.nifs, work };
+    let Archive { bytes, notes: missing, .. } = build_beside(tree, wish.otp, &inputs)?;
+    let all = archive_size(&bytes);
+    let (files, rest) = (all.0 - before.0, all.1 - before.1);
+    report.parts.push(Part { name: "applications of OTP and ours".into(), origin: "image", files, bytes: rest });
+    let missing = missing.into_iter().map(|line| format!("{line}, which is not among OTP's applications here"));
+    let name = wish.files[0].file_stem().and_then(|name| name.to_str()).unwrap_or("files").to_owned();
+    Ok(Packed { name, version: None, bytes, report, notes: notes.into_iter().chain(missing).collect() })
+}
+
+/// The folder of a source; a package is unpacked into `work`.
+fn folder_of(source: &Path, work: &Path) -> Result<PathBuf> {
+    if source.is_dir() {
+        return source.canonicalize().with_context(|| format!("cannot read {}", source.display()));
+    }
+    let shown = source.display();
+    ensure!(source.is_file(), "there is no folder or file {shown} (given with --files)");
+    ensure!(
+        source.extension().is_some_and(|ending| ending == "deb"),
+        "{shown} is neither a folder nor a Debian package (.deb): unpack it, and give its folder"
+    );
+    if work.exists() {
+        fs::remove_dir_all(work).with_context(|| format!("cannot remove {}", work.display()))?;
+    }
+    let output = Command::new("dpkg-deb").arg("-x").args([source, work]).output().context("cannot run dpkg-deb")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{shown} cannot be unpacked: {}", said.trim());
+    for folder in FOR_PEOPLE.map(|folder| work.join(folder)).into_iter().filter(|folder| folder.exists()) {
+        fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+    }
+    work.canonicalize().with_context(|| format!("cannot read {}", work.display()))
+}
+
+/// What is laid into the image.
+struct Laid {
+    tree: Tree,
+    strip: bool,
+    judge: Judge,
+    machine_code: Findings,
+    notes: Vec<String>,
+}
+
+impl Laid {
+    fn new(strip: bool, judge: Judge) -> Self {
+        Self { tree: Tree::default(), strip, judge, machine_code: Findings::default(), notes: Vec::new() }
+    }
+
+    /// What the user should know. What is wrong in a release is not wrong here: nobody says that the program needs it.
+    fn notes(&mut self) -> Vec<String> {
+        let mut notes = std::mem::take(&mut self.notes);
+        notes.append(&mut self.machine_code.notes);
+        let libraries = self.machine_code.problems.drain(..).map(|problem| {
+            let (what, _) = problem.split_once(": ").unwrap_or((&problem, ""));
+            format!("{what}: it is left out")
+        });
+        notes.extend(libraries);
+        notes
+    }
+
+    /// Adds all that is below `root`.
+    fn add(&mut self, root: &Path) -> Result<()> {
+        root.clone_into(&mut self.judge.root);
+        self.folder(root, root, "", &mut vec![root.to_owned()])
+    }
+
+    /// `above` are the folders that this one is in, links followed.
+    fn folder(&mut self, root: &Path, folder: &Path, at: &str, above: &mut Vec<PathBuf>) -> Result<()> {
+        self.tree.add_directory(at)?;
+        let entries = fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
+        let mut entries = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+        entries.sort();
+        for entry in entries {
+            let at = format!("{at}/{}", name_of(&entry)?);
+            let Some(found) = follow(root, &entry)? else {
+                self.notes.push(format!("{at} is a link to nothing among the files: it is left out"));
+                continue;
+            };
+            if !found.is_dir() {
+                self.file(&found, &at)?;
+            } else if above.contains(&found) {
+                self.notes.push(format!("{at} is a link to a folder that it is in: it is left out"));
+            } else {
+                above.push(found.clone());
+                self.folder(root, &found, &at, above)?;
+                above.pop();
+            }
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, file: &Path, at: &str) -> Result<()> {
+        if self.judge.look_at(file, at, &mut self.machine_code)? {
+            return Ok(());
+        }
+        let mut content = read(file)?;
+        if at.ends_with(".beam") {
+            content = module(content, self.strip).with_context(|| format!("{} cannot be used", file.display()))?;
+        }
+        self.tree.add_file(at, content)
+    }
+}
+
+/// What a path leads to when `root` is the root of all files. None if that is nothing.
+fn follow(root: &Path, path: &Path) -> Result<Option<PathBuf>> {
+    let mut left = LINKS;
+    let mut rest: Vec<_> =
+        path.strip_prefix(root)?.components().rev().map(|part| part.as_os_str().to_owned()).collect();
+    let mut at = root.to_owned();
+    while let Some(part) = rest.pop() {
+        match Path::new(&part).components().next() {
+            Some(Component::ParentDir) if at != root => {
+                at.pop();
+            }
+            Some(Component::Normal(_)) => {
+                let next = at.join(&part);
+                let Ok(kind) = fs::symlink_metadata(&next) else { return Ok(None) };
+                if !kind.is_symlink() {
+                    at = next;
+                    continue;
+                }
+                let Some(fewer) = left.checked_sub(1) else { return Ok(None) };
+                left = fewer;
+                let to = fs::read_link(&next).with_context(|| format!("cannot read {}", next.display()))?;
+                if to.is_absolute() {
+                    root.clone_into(&mut at);
+                }
+                rest.extend(to.components().rev().map(|part| part.as_os_str().to_owned()));
+            }
+            _ => {}
+        }
+    }
+    Ok(Some(at))
+}
+
+/// Files, and bytes in them.
+fn size(tree: &Tree) -> (usize, usize) {
+    let files = tree.nodes().filter_map(|(path, _)| tree.file(path));
+    files.fold((0, 0), |sum, content| (sum.0 + 1, sum.1 + content.len()))
+}
+
+fn archive_size(archive: &[u8]) -> (usize, usize) {
+    let files = cpio_reader::iter_files(archive).filter(|entry| !entry.mode().contains(cpio_reader::Mode::DIRECTORY));
+    files.fold((0, 0), |sum, entry| (sum.0 + 1, sum.1 + entry.file().len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+    use trapless_scratch::Folder;
+
+    fn laid(folder: &Folder) -> Laid {
+        let judge = Judge {
+            linked: BTreeSet::new(),
+            names: Names::of(&[], &Folder::new().write("libc.a", "!<arch>\n")).unwrap(),
+            root: PathBuf::new(),
+            replaced: BTreeSet::new(),
+            no_syscalls: true,
+        };
+        let mut laid = Laid::new(true, judge);
+        laid.add(&folder.path().canonicalize().unwrap()).unwrap();
+        laid
+    }
+
+    #[test]
+    fn links_are_followed_among_the_files() {
+        let folder = Folder::new();
+        folder.write("etc/demo/demo.conf", "x");
+        folder.write("usr/lib/demo/ebin/demo.app", "y");
+        fs::create_dir_all(folder.path().join("opt")).unwrap();
+        let link = |to: &str, at: &str| symlink(to, folder.path().join(at)).unwrap();
+        link("/etc/demo", "usr/lib/demo/etc");
+        link("../../../../../../etc/demo/demo.conf", "usr/lib/demo/up.conf");
+        link("/usr/lib/demo/etc/demo.conf", "opt/twice.conf");
+        link("/etc/passwd", "opt/passwd");
+        link("loop", "opt/loop");
+        link("/usr/lib", "usr/lib/demo/lib");
+        let laid = laid(&folder);
+        for path in ["usr/lib/demo/etc/demo.conf", "usr/lib/demo/up.conf", "opt/twice.conf"] {
+            assert_eq!(laid.tree.file(path), Some(&b"x"[..]), "{path}");
+        }
+        let notes = laid.notes.join("\n");
+        assert!(notes.contains("/opt/passwd is a link to nothing") && notes.contains("/opt/loop is a link to nothing"));
+        assert!(notes.contains("/usr/lib/demo/lib is a link to a folder that it is in"), "{notes}");
+        assert_eq!(laid.notes.len(), 3, "{notes}");
+    }
+
+    #[test]
+    fn machine_code_stays_out_with_a_note() {
+        let folder = Folder::new();
+        folder.write("usr/lib/demo/priv/demo_nif.so", "\x7fELF");
+        folder.write("usr/sbin/demo", "#!/bin/sh\n");
+        let mut laid = laid(&folder);
+        assert_eq!(laid.tree.file("usr/lib/demo/priv/demo_nif.so"), None);
+        assert!(laid.tree.file("usr/sbin/demo").is_some());
+        let expected = "/usr/lib/demo/priv/demo_nif.so is a shared library that the image cannot load: it is left out";
+        assert_eq!(laid.notes(), [expected]);
+    }
+
+    #[test]
+    fn what_is_no_source_is_named() {
+        let folder = Folder::new();
+        let error = |name: &str| {
+            format!("{:#}", folder_of(&folder.path().join(name), &folder.path().join("work")).unwrap_err())
+        };
+        assert!(error("none").contains("there is no folder or file"));
+        folder.write("x.zip", "");
+        assert!(error("x.zip").contains("neither a folder nor a Debian package"));
+        folder.write("x.deb", "no package");
+        assert!(error("x.deb").contains("x.deb cannot be unpacked"));
+    }
+}
