@@ -42,8 +42,8 @@ pub struct Loader {
     pub wanted: Vec<String>,
 }
 
-/// Makes the object of those of the program in the folder `out` and returns its path. With a loader, the program can load shared libraries, and
-/// the object has a table of the names they may use.
+/// Makes the object of those of the program in the folder `out` and returns its path. With a loader, the program can load shared libraries,
+/// and the object has a table of the names they may use.
 ///
 /// # Errors
 /// What the tools say, if they fail or are missing.

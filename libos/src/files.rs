@@ -24,7 +24,8 @@ const ROOT_DEV: u64 = 1;
 /// The tree, and the descriptors.
 pub type Files = (Arc<Vfs<X86>>, Arc<FdTable<X86>>);
 
-/// The tree a program sees (the image's archive, the initrd over it, and what is made at boot), and a descriptor table with the terminal as 0, 1 and 2.
+/// The tree a program sees (the image's archive, the initrd over it, and what is made at boot), and a descriptor table with the terminal as
+/// 0, 1 and 2.
 ///
 /// # Errors
 /// A text: what is wrong with the archive, or that there is no memory.

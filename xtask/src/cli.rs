@@ -63,7 +63,8 @@ pub struct BuildOptions {
     /// Put your own code in: a folder with modules (.erl, .beam), an application, or several applications
     #[arg(long, value_name = "DIR")]
     pub app: Option<PathBuf>,
-    /// Compile an application's NIFs or drivers (C, C++) and put them in, in the place of its own shared libraries (may be given several times)
+    /// Compile an application's NIFs or drivers (C, C++) and put them in, in the place of its own shared libraries (may be given several
+    /// times)
     #[arg(long, value_name = "[APP=]DIR")]
     pub nif: Vec<String>,
     /// Build with checks (debug assertions, overflow)

@@ -1,9 +1,9 @@
 //! Physical memory, in frames of 4 KiB and blocks of 2 MiB.
 //!
 //! The free blocks are kept by [`Buddy`], under one lock with interrupts off: page faults allocate, so a holder must never wait for
-//! anything, nor cause a fault itself: its own stack is seen to before (see [`alone`]). In front of it every CPU has a small stock of single frames. Two budgets: programs ([`Budget::Program`]) are refused
-//! while the libos ([`Budget::Kernel`]) still has a reserve, so that a program that eats all memory gets ENOMEM from a libos that
-//! works.
+//! anything, nor cause a fault itself: its own stack is seen to before (see [`alone`]). In front of it every CPU has a small stock of
+//! single frames. Two budgets: programs ([`Budget::Program`]) are refused while the libos ([`Budget::Kernel`]) still has a reserve, so that
+//! a program that eats all memory gets ENOMEM from a libos that works.
 //!
 //! An address here is physical. The direct map makes it usable as a pointer: see [`crate::paging::phys_to_virt`].
 

@@ -73,8 +73,9 @@ pub fn watchers() -> u32 {
     WATCHERS.load(Ordering::Relaxed)
 }
 
-/// Ends the machine with an exit status: it starts over if that is wanted; else, under QEMU with `isa-debug-exit`, QEMU ends with status `2 * status + 1` modulo 256; otherwise
-/// the machine is switched off and the status is lost. Console output must be out; other CPUs may still run until it happens.
+/// Ends the machine with an exit status: it starts over if that is wanted; else, under QEMU with `isa-debug-exit`, QEMU ends with status
+/// `2 * status + 1` modulo 256; otherwise the machine is switched off and the status is lost. Console output must be out; other CPUs may
+/// still run until it happens.
 pub fn exit(status: u8) -> ! {
     if watchers() > 0 {
         reset();

@@ -154,8 +154,8 @@ fn words(library: &Library) -> [u64; 16] {
     ]
 }
 
-/// The address of a symbol in a library and those it needs, or, with a number of -1, in the program and in the libraries that are everybody's.
-/// ENOENT; EINVAL for a thread-local variable, of which there is one for each thread.
+/// The address of a symbol in a library and those it needs, or, with a number of -1, in the program and in the libraries that are
+/// everybody's. ENOENT; EINVAL for a thread-local variable, of which there is one for each thread.
 pub fn dl_symbol(number: Usize, name: Path, value: Out<Usize>) -> SysResult {
     let name = user::path(name)?;
     let number = Some(number.0).filter(|&number| number != PROGRAM);

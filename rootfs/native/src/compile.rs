@@ -58,7 +58,8 @@ pub struct Toolchain<'a> {
     pub no_syscalls: bool,
 }
 
-/// Compiles the libraries of a project, checks that the image will load them, and puts them below `out`, in a folder of the application's name.
+/// Compiles the libraries of a project, checks that the image will load them, and puts them below `out`, in a folder of the application's
+/// name.
 ///
 /// # Errors
 /// What the compiler says; why the image would not load a library.

@@ -43,8 +43,8 @@ pub struct Project {
 impl Project {
     /// Reads what `--nif` was given: `DIR`, or `APPLICATION=DIR`.
     ///
-    /// A `nif.toml` in the folder says what is made of what; else `port_specs` of a `rebar.config` do; else each source with `ERL_NIF_INIT` or
-    /// `DRIVER_INIT` becomes a library of its own name, together with the other sources of its folder.
+    /// A `nif.toml` in the folder says what is made of what; else `port_specs` of a `rebar.config` do; else each source with `ERL_NIF_INIT`
+    /// or `DRIVER_INIT` becomes a library of its own name, together with the other sources of its folder.
     ///
     /// # Errors
     /// There is no such folder, there are no sources in it, or what is written there cannot be understood.

@@ -3,10 +3,10 @@
 //! The archive is a newc cpio: the image links it in and reads it in place. Everything that goes in is named by
 //! `rootfs/manifest.toml`, and the same inputs always give the same bytes, so that its hash identifies it.
 //!
-//! One idea a module: [`tree`] holds the files before they are written, [`newc`] writes them, [`verify`] reads
-//! them back, [`beam`] takes the debugging parts out of compiled modules, [`erlang`] runs the Linux build of the
-//! same BEAM for what only Erlang can do, [`boot`] has it write boot scripts, [`app`] takes in the user's applications,
-//! [`required`] finds what those need of OTP, [`manifest`] says what is wanted, [`shared`] is about shared libraries, [`term`] reads Erlang terms.
+//! One idea a module: [`tree`] holds the files before they are written, [`newc`] writes them, [`verify`] reads them back, [`beam`] takes
+//! the debugging parts out of compiled modules, [`erlang`] runs the Linux build of the same BEAM for what only Erlang can do, [`boot`] has
+//! it write boot scripts, [`app`] takes in the user's applications, [`required`] finds what those need of OTP, [`manifest`] says what is
+//! wanted, [`shared`] is about shared libraries, [`term`] reads Erlang terms.
 
 pub mod app;
 pub mod beam;

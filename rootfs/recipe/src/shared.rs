@@ -17,8 +17,8 @@ use crate::{
 pub const NIFS_VARIABLE: &str = "TRAPLESS_NIFS";
 
 /// Adds libraries to the applications they belong to, in the place of those that are there already. `folder` has a folder for each
-/// application, by its name, and in that the files as they are to lie (`priv/NAME.so`). `applications` are the names with versions of those that
-/// there are.
+/// application, by its name, and in that the files as they are to lie (`priv/NAME.so`). `applications` are the names with versions of those
+/// that there are.
 ///
 /// # Errors
 /// There is no such application; something cannot be read.

@@ -1,7 +1,7 @@
 //! Machine code in a release: shared libraries that the image can load, and what it can do nothing with.
 //!
-//! NIFs that were linked into the emulator are found there by `erlang:load_nif/2` under the name of their file, so their files are not needed.
-//! Of the others, the image's own loader says whether it will load them.
+//! NIFs that were linked into the emulator are found there by `erlang:load_nif/2` under the name of their file, so their files are not
+//! needed. Of the others, the image's own loader says whether it will load them.
 
 use std::{
     collections::BTreeSet,

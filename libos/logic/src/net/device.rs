@@ -124,8 +124,8 @@ pub trait NetDevice: Send {
     /// Takes the next frame of any queue, if there is one, and holds it until [`release`](NetDevice::release) or the next call.
     fn receive(&mut self) -> Option<Arrival>;
 
-    /// The frame that is held, from the destination address on and without Ethernet's checksum, empty without one; and beside it the
-    /// way out by a queue, for an answer. The frame may be longer than a packet can be on the wire: then it is a TCP segment put together from
+    /// The frame that is held, from the destination address on and without Ethernet's checksum, empty without one; and beside it the way
+    /// out by a queue, for an answer. The frame may be longer than a packet can be on the wire: then it is a TCP segment put together from
     /// several. Its bytes may be changed.
     fn parts(&mut self, queue: usize) -> (&mut [u8], &mut dyn Transmitter);
 

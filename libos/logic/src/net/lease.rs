@@ -131,8 +131,8 @@ impl<P: Platform> NetStack<P> {
         self.look(|inner| inner.numbered(0).lease.clone())
     }
 
-    /// Has `hook` called now with what each card has, and again whenever that changes: from [`NetStack::poll`], without any lock held. It must not block.
-    /// Replaces an earlier hook.
+    /// Has `hook` called now with what each card has, and again whenever that changes: from [`NetStack::poll`], without any lock held. It
+    /// must not block. Replaces an earlier hook.
     pub fn on_lease(&self, hook: impl Fn(&[Addresses]) + Send + Sync + 'static) {
         *self.hook.lock() = Some(Arc::new(hook));
         self.look(|inner| (inner.hooked, inner.news) = (true, true));

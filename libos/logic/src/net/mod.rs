@@ -1,11 +1,11 @@
 //! The network: frames in, frames out, and the stack between them and the sockets.
 //!
-//! smoltcp is the TCP/IP engine. Around it this module adds what a program expects of an operating system: listen backlogs
-//! (`admission`: sockets are made when a SYN comes), connections that outlive close(2) (`conn`) and are found by their ends
-//! (`flow`, `table`), memory as far as it is used (`buffers`), losses found soon (`recovery`, `sack`), what smoltcp sends put right
-//! (`sending`), packets from their fragments and back (`reassembly`, `fragments`), addresses from servers and routers (`lease`,
-//! `dhcp`, `router`, `duplicates`), several cards (`link`, `way`), how long packets may be (`mss`, `path`, `segments`), loopback (`wire`), what a card does in place of the stack (`inspector`, `outgoing`), datagrams and the socket
-//! calls ([`tcp`], [`udp`]).
+//! smoltcp is the TCP/IP engine. Around it this module adds what a program expects of an operating system: listen backlogs (`admission`:
+//! sockets are made when a SYN comes), connections that outlive close(2) (`conn`) and are found by their ends (`flow`, `table`), memory as
+//! far as it is used (`buffers`), losses found soon (`recovery`, `sack`), what smoltcp sends put right (`sending`), packets from their
+//! fragments and back (`reassembly`, `fragments`), addresses from servers and routers (`lease`, `dhcp`, `router`, `duplicates`), several
+//! cards (`link`, `way`), how long packets may be (`mss`, `path`, `segments`), loopback (`wire`), what a card does in place of the stack
+//! (`inspector`, `outgoing`), datagrams and the socket calls ([`tcp`], [`udp`]).
 //!
 //! Lock order: a socket's own state, then the stack, then wait queues.
 

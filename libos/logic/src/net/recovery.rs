@@ -3,8 +3,9 @@
 //! smoltcp sends a segment again after three duplicate acknowledgements, and otherwise after a second or more. Of two segments lost
 //! together the second waits for that second, and so does whatever is lost at the end of what there was to send. What ends such a wait is
 //! known here: an acknowledgement of a part only (NewReno, RFC 6582), as many duplicates as so few segments under way can cause (early
-//! retransmit, RFC 5827), what the peer says to have behind a hole ([`super::sack`], RFC 6675), which also tells of a segment that was
-//! lost again, and silence (tail loss probe, RFC 8985; then a timeout that begins at 200 ms like Linux's). Then smoltcp is shown duplicate acknowledgements that nobody has sent, and does what it does then: it sends the oldest segment again, and slows down.
+//! retransmit, RFC 5827), what the peer says to have behind a hole ([`super::sack`], RFC 6675), which also tells of a segment that was lost
+//! again, and silence (tail loss probe, RFC 8985; then a timeout that begins at 200 ms like Linux's). Then smoltcp is shown duplicate
+//! acknowledgements that nobody has sent, and does what it does then: it sends the oldest segment again, and slows down.
 
 use super::buffers::is_behind;
 use super::flow::Span;
