@@ -404,7 +404,7 @@ impl<P: Platform> Inner<P> {
         let Flow { local, remote } = segment.flow;
         let path = if opens { self.link.wire.paths().known(remote.addr) } else { None };
         let most = mss::of_packet(local.addr, path.map_or(MTU, |path| path.mtu.into()));
-        let said = if opens { self.link.wire.clamp_mss(most) } else { None };
+        let said = opens.then(|| self.link.wire.clamp_mss(most));
         // smoltcp listens to no other, and what is shown to it later must not say more than what it heard.
         let ack = ack.filter(|_| conn.buffers.expects(socket, span.start));
         if ack.is_some() && segment.options {
@@ -422,7 +422,7 @@ impl<P: Platform> Inner<P> {
             // Its SYN was taken. It may carry data.
             tcp::State::Listen | tcp::State::SynSent if socket.state() != before => {
                 conn.buffers.begin(span.start);
-                conn.sending.limits.hear(said);
+                conn.sending.hear_syn(said.unwrap_or_default());
                 conn.follow(path);
                 conn.recovery.opened(time);
             }
@@ -479,7 +479,7 @@ impl<P: Platform> Inner<P> {
         let (socket, conn) = entry.both();
         if let Some(span) = conn.sending.last.take() {
             if !matches!(socket.state(), tcp::State::SynSent | tcp::State::SynReceived) {
-                conn.buffers.told_window();
+                conn.buffers.told_window(socket);
             }
             conn.recovery.sent(span, time);
         }
