@@ -19,7 +19,7 @@ use trapless_abi::{Errno, SysResult};
 /// Bytes of a kernel stack.
 const SIZE: usize = 32 << 10;
 /// Bytes below its stack pointer that belong to a function (x86-64 psABI, section 3.2.2).
-pub(super) const RED_ZONE: usize = 128;
+const RED_ZONE: usize = 128;
 
 /// The program's registers at a system call, as the entry code leaves them at the top of the kernel stack: those that a system call
 /// preserves although a function call does not, and where it returns to.
@@ -94,10 +94,9 @@ impl ThreadPart {
     /// waits in a system call.
     pub fn program_place(&self, sp: u64) -> Option<(u64, u64)> {
         let top = self.top.get();
-        let first = top.wrapping_sub(size_of::<Call>() as u64);
-        let call = (top.wrapping_sub(SIZE as u64)..=first).contains(&sp).then_some(first as *const Call)?;
-        // SAFETY: a system call starts with a `Call` at the top of this stack, and the thread, which does not run, has left it whole.
-        let call = unsafe { call.read() };
+        let call = (top.wrapping_sub(SIZE as u64)..top).contains(&sp).then_some(top as *const Call)?;
+        // SAFETY: a system call starts with a `Call` at the top of this stack, and the thread does not run.
+        let call = unsafe { call.sub(1).read() };
         Some((call.rsp, call.rip))
     }
 

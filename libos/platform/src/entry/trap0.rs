@@ -4,7 +4,6 @@
 //! way back is a jump. As on Linux, all general registers survive but RAX, RCX and R11. Vector registers do not: the libos uses them
 //! like any compiled code. musl's `syscall` statements say so.
 
-use super::kernel_stack::RED_ZONE;
 use crate::gdt::{KERNEL_CS, Segments};
 use crate::percpu::offset;
 use crate::thread::UserEntry;
@@ -23,10 +22,10 @@ pub(crate) const PROGRAM: Segments = Segments::RING_0;
 /// IA32_STAR (SDM vol. 4): selectors for SYSCALL in bits 32 to 47; SS is the one after CS.
 const IA32_STAR: u32 = 0xc000_0081;
 
-/// Makes `syscall` lead to [`entry`] on the calling CPU.
+/// Makes `syscall` lead to [`entry`] on the calling CPU, with interrupts off until the stack is changed.
 pub(crate) fn set_up_cpu() {
     LStar::write(VirtAddr::from_ptr(entry as *const ()));
-    SFMask::write(RFlags::DIRECTION_FLAG | RFlags::TRAP_FLAG | RFlags::NESTED_TASK);
+    SFMask::write(RFlags::INTERRUPT_FLAG | RFlags::DIRECTION_FLAG | RFlags::TRAP_FLAG | RFlags::NESTED_TASK);
     // SAFETY: the selector is that of the running code, and the entry point is ready.
     unsafe {
         Msr::new(IA32_STAR).write(KERNEL_CS << 32);
@@ -36,17 +35,16 @@ pub(crate) fn set_up_cpu() {
 
 /// Where `syscall` leads: RCX is the return address, R11 the flags; number and arguments as Linux has them.
 ///
-/// Interrupts stay on, since the program's stack is a stack of ring 0 as any other: below its red zone, where nobody looks, the flags wait
-/// until the kernel stack is there. That stack is found by one instruction, so it is the thread's own, whichever CPU it comes to run on.
+/// With interrupts on, and the stack pointer kept in R11, STI could go: the flags would still be the program's, to be pushed by PUSHFQ. But
+/// QEMU's SYSCALL forgets the arithmetic flags, and R11 is where they are.
 #[unsafe(naked)]
 unsafe extern "C" fn entry() {
     naked_asm!(
-        "mov [rsp - {flags}], r11",
-        "mov r11, rsp",
+        "mov gs:[{scratch}], rsp",
         "mov rsp, gs:[{stack}]",
         // A `Call`.
+        "push gs:[{scratch}]",
         "push r11",
-        "push [r11 - {flags}]",
         "push rcx",
         "push rdi",
         "push rsi",
@@ -55,6 +53,7 @@ unsafe extern "C" fn entry() {
         "push r8",
         "push r9",
         "push rax",
+        "sti",
         "cmp rax, {rows}",
         "jae 3f",
         "mov rcx, r10",
@@ -74,7 +73,7 @@ unsafe extern "C" fn entry() {
         "3:",
         "mov rax, {enosys}",
         "jmp 2b",
-        flags = const RED_ZONE + 8,
+        scratch = const offset::ENTRY_SCRATCH,
         stack = const offset::ENTRY_STACK,
         rows = const trapless_abi::table::NR_MAX,
         table = sym super::__libos_systab,
