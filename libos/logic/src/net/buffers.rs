@@ -77,11 +77,12 @@ impl Buffers {
         self.told = self.next(socket).map(|next| next.wrapping_add(room(socket) as u32));
     }
 
-    /// Whether the peer should hear how much room there is: much, and twice of what smoltcp believes that it knows.
+    /// Whether the peer should hear how much room there is: much, and twice of what smoltcp believes that it knows. What the SYN said is
+    /// enough until something else was said.
     pub(super) fn is_news(&self, socket: &tcp::Socket) -> bool {
+        let Some((told, next)) = self.told.zip(self.next(socket)) else { return false };
         // smoltcp may have told more, in an answer to a segment.
-        let ahead = |(told, next): (u32, u32)| is_behind(told, next).then(|| told.wrapping_sub(next) as usize);
-        let known = self.told.zip(self.next(socket)).and_then(ahead).unwrap_or(0);
+        let known = if is_behind(told, next) { told.wrapping_sub(next) as usize } else { 0 };
         let room = room(socket);
         room >= WORTH_TELLING as usize && room / 2 >= known
     }

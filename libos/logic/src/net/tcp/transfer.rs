@@ -76,7 +76,11 @@ impl<P: Platform> TcpSocket<P> {
             };
             let news = conn.buffers.is_news(socket);
             if news {
+                conn.answered();
                 inner.table.touch(id);
+            }
+            if result == Err(Errno::EAGAIN) {
+                inner.acknowledge_soon(id);
             }
             (result, news)
         })
