@@ -2,7 +2,6 @@
 
 use crate::config::Config;
 use crate::{hostname, kernel};
-use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -10,22 +9,26 @@ use core::fmt::{self, Write};
 use spin::Once;
 use trapless_abi::flags::OpenFlags;
 use trapless_logic::net::device::Counters;
-use trapless_logic::net::{Addresses, Addressing, Card, NetDevice, NetStack};
+use trapless_logic::net::{Addresses, Addressing, Card, Load, NetStack, Nic};
 use trapless_logic::vfs::At;
 use trapless_platform::irq::{self, Softirq};
+use trapless_platform::percpu;
+use trapless_platform::virtio::interrupt;
 use trapless_platform::x86::X86;
 
 static STACK: Once<Arc<NetStack<X86>>> = Once::new();
 
 fn on_softirq() {
+    let Some(stack) = STACK.get() else { return };
     // More than one turn's work: others first, then again.
-    if STACK.get().is_some_and(|stack| stack.poll()) {
-        irq::raise(Softirq::NET);
+    let more = stack.poll_shards(interrupt::take_pairs());
+    if more != 0 {
+        interrupt::raise_for_pairs(more);
     }
 }
 
 /// Starts the stack on the cards, if there are some, and with loopback in any case.
-pub fn start(cards: Vec<Box<dyn NetDevice>>, config: &Config) -> Arc<NetStack<X86>> {
+pub fn start(cards: Vec<Nic>, config: &Config) -> Arc<NetStack<X86>> {
     if cards.is_empty() && config.addresses.of(0).0 != Addressing::None {
         log::warn!("no network card: only loopback works");
     }
@@ -36,10 +39,11 @@ pub fn start(cards: Vec<Box<dyn NetDevice>>, config: &Config) -> Arc<NetStack<X8
         let (addressing, addressing6) = config.addresses.of(number);
         Card { nic, addressing, addressing6 }
     };
-    let stack = STACK.call_once(|| NetStack::on_cards(cards.into_iter().enumerate().map(card).collect())).clone();
+    let cards = cards.into_iter().enumerate().map(card).collect();
+    let stack = STACK.call_once(|| NetStack::on_cards(cards, percpu::cpu_count())).clone();
     stack.on_lease(configured);
     irq::set_softirq(Softirq::NET, on_softirq);
-    irq::raise(Softirq::NET);
+    interrupt::raise_for_pairs(!0);
     stack
 }
 
@@ -97,8 +101,11 @@ pub fn write_state(w: &mut dyn fmt::Write) -> fmt::Result {
         }
         writeln!(w, "refused {refused}")?;
     }
-    let (waits, left) = stack.contention();
-    writeln!(w, "lock_waits {waits}")?;
-    writeln!(w, "lock_left {left}")?;
+    for (shard, Load { waits, left, handed, lost, connections }) in stack.load().into_iter().enumerate() {
+        writeln!(
+            w,
+            "shard{shard} connections {connections} lock_waits {waits} lock_left {left} handed {handed} lost {lost}"
+        )?;
+    }
     writeln!(w, "sockets {}", stack.sockets())
 }

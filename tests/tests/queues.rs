@@ -61,8 +61,18 @@ fn told(host: &str) -> Result<String> {
 
 /// What each pair of queues has done, as `field` says.
 fn by_queue(text: &str, field: &str) -> Vec<u64> {
+    numbers(text, "queue", field)
+}
+
+/// What each shard of the stack has seen.
+fn by_shard(text: &str, field: &str) -> Vec<u64> {
+    numbers(text, "shard", field)
+}
+
+/// The number behind `field` in each line that begins so.
+fn numbers(text: &str, begin: &str, field: &str) -> Vec<u64> {
     let line = |line: &str| {
-        let mut words = line.strip_prefix("queue")?.split(' ');
+        let mut words = line.strip_prefix(begin)?.split(' ');
         words.find(|word| *word == field)?;
         words.next()?.parse().ok()
     };
@@ -123,6 +133,12 @@ fn connections_are_spread_over_the_queues_of_four_cpus() -> Result<()> {
         let used = |counts: &[u64]| counts.iter().filter(|&&count| count > 100).count();
         ensure!(received.len() == 4 && transmitted.len() == 4, "{properties}: not four queues:\n{text}");
         ensure!(used(&received) > 1 && used(&transmitted) > 1, "{properties}: one queue does it all:\n{text}");
+        let (connections, handed) = (by_shard(&text, "connections"), by_shard(&text, "handed"));
+        let busy = connections.iter().filter(|&&count| count > 0).count();
+        ensure!(connections.len() == 4 && busy > 1, "{properties}: one shard has all connections:\n{text}");
+        // The device computes the same hash as the stack: all that is told to others is who has which Ethernet address.
+        let steered = !properties.contains("rss=on") || handed.iter().sum::<u64>() < 100;
+        ensure!(steered, "{properties}: packets come by other queues than they were asked to:\n{text}");
         let (told, cpus) = interrupted(&text, 4);
         ensure!(told == lines && (2..=most).contains(&cpus), "{properties}: other interrupts:\n{text}");
     }
@@ -139,6 +155,9 @@ fn a_card_of_several_queues_serves_fewer_cpus() -> Result<()> {
     // By the pin there is one interrupt, and so one pair.
     let text = serve("queues-pin", &tap, OTHER_ENDS[1], 2, ",mq=on,vectors=0")?;
     ensure!(by_queue(&text, "received").len() == 1 && interrupted(&text, 2) == (1, 1), "{text}");
+    // What is for the other CPU's connections is handed over.
+    let handed = by_shard(&text, "handed");
+    ensure!(handed.len() == 2 && handed[1] > 100, "{text}");
     Ok(())
 }
 

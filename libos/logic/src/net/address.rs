@@ -213,7 +213,7 @@ impl<P: Platform> Inner<P> {
     pub(super) fn is_broadcast(&self, to: IpAddress) -> bool {
         let IpAddress::Ipv4(to) = to else { return false };
         let of = |cidr: &IpCidr| matches!(cidr, IpCidr::Ipv4(cidr) if cidr.broadcast() == Some(to));
-        to.is_broadcast() || to == LOOPBACK_BROADCAST || self.links().any(|link| link.addresses.iter().any(of))
+        to.is_broadcast() || to == LOOPBACK_BROADCAST || self.links().any(|link| link.network.addresses.iter().any(of))
     }
 
     /// The source address for packets to the unicast address `to` by a link. ENETUNREACH if no network of its nor a router leads there.

@@ -32,7 +32,7 @@ const RESET: Duration = Duration::from_secs(3);
 /// How long a finished connection stays to acknowledge the peer's last segment again. RFC 9293 asks for minutes; the buffers are
 /// worth more. It is longer than Linux's shortest retransmission timeout (200 ms).
 const TIME_WAIT: Duration = Duration::from_millis(500);
-/// Connections that may do so at once; more are forgotten at once.
+/// Connections that may do so at once, on all shards; more are forgotten at once.
 const MAX_TIME_WAIT: usize = 64;
 /// The shortest time limit: an acknowledgement may take a while.
 const MIN_LIMIT: Duration = Duration::from_millis(250);
@@ -217,14 +217,14 @@ impl<P: Platform> Inner<P> {
     ) -> ConnId {
         let mut conn = Conn::new(binding, owner, buffers, P::now());
         conn.link = self.link.number;
-        conn.sending.queue = self.link.wire.queue();
+        conn.sending.local = self.is_own(flow.remote.addr);
         self.table.insert(socket, conn, flow)
     }
 
     /// Forgets a socket at once and gives its port back.
     pub(super) fn remove_tcp(&mut self, id: ConnId) {
         if let Some(conn) = self.table.remove(id) {
-            self.tcp_ports.give(conn.binding);
+            self.shared.names.lock().ports.give(conn.binding);
         }
         self.time_waits.retain(|&other| other != id);
     }
@@ -326,7 +326,7 @@ impl<P: Platform> Inner<P> {
         self.table.arm(id, dying.deadline);
         if state == TimeWait && !self.time_waits.contains(&id) {
             self.time_waits.push_back(id);
-            if self.time_waits.len() > MAX_TIME_WAIT
+            if self.time_waits.len() > self.shared.part(MAX_TIME_WAIT)
                 && let Some(oldest) = self.time_waits.pop_front()
             {
                 self.remove_tcp(oldest);

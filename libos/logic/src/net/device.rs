@@ -1,5 +1,7 @@
 //! The door between the network stack and a network card.
 
+use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::num::NonZeroU16;
 
 /// What a card does in place of the stack.
@@ -41,15 +43,6 @@ pub enum Integrity {
     Partial(PartialChecksum),
 }
 
-/// A frame that has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Arrival {
-    /// What the card knows about it.
-    pub integrity: Integrity,
-    /// The queue by which it came.
-    pub queue: usize,
-}
-
 /// What a card has to do with a frame that it sends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Orders {
@@ -70,7 +63,7 @@ pub struct Segmentation {
     pub v6: bool,
 }
 
-/// What a card has done so far with a pair of queues, or with all of them.
+/// What a card has done so far with a queue, with a pair of them, or with all of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Frames received.
@@ -87,73 +80,98 @@ pub struct Counters {
     pub kicks: u64,
 }
 
-impl core::iter::Sum for Counters {
-    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
-        all.fold(Self::default(), |sum, one| Self {
-            received: sum.received + one.received,
-            transmitted: sum.transmitted + one.transmitted,
-            malformed: sum.malformed + one.malformed,
-            too_long: sum.too_long + one.too_long,
-            ring_full: sum.ring_full + one.ring_full,
-            kicks: sum.kicks + one.kicks,
-        })
+impl core::ops::Add for Counters {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            received: self.received + other.received,
+            transmitted: self.transmitted + other.transmitted,
+            malformed: self.malformed + other.malformed,
+            too_long: self.too_long + other.too_long,
+            ring_full: self.ring_full + other.ring_full,
+            kicks: self.kicks + other.kicks,
+        }
     }
 }
 
-/// A card that carries Ethernet frames, driven by one caller at a time.
+impl core::iter::Sum for Counters {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, one| sum + one)
+    }
+}
+
+/// A card that carries Ethernet frames.
 ///
-/// It may have several pairs of queues, one to receive by and one to send by, each with an interrupt of its own. Which of them a frame comes
-/// by is the card's affair; packets of one connection come by the same, and those of them that answer should leave by its other half:
-/// from that many a card learns where the connection's packets are wanted.
+/// It has pairs of queues, each with an interrupt of its own and driven by one caller at a time, whatever others do with other pairs. Which
+/// of them a frame comes by is the card's affair; best by the one that [`steering`](super::steering) says. Packets that answer should leave
+/// by the other half of the pair: from that some cards learn where a connection's packets are wanted.
 ///
-/// Its interrupts are off while the stack works and on while the stack is idle, so that a busy link costs no interrupts:
-/// 1. the card's interrupt raises the network softirq;
-/// 2. the stack takes frames with [`receive`](NetDevice::receive) and hands over frames with [`Transmitter::transmit`];
-/// 3. [`kick`](NetDevice::kick) tells the card about the latter, once for all of them;
-/// 4. [`rearm`](NetDevice::rearm) turns interrupts on again, unless there is more to do: then go to 2.
-pub trait NetDevice: Send {
-    /// The card's Ethernet address.
-    fn mac(&self) -> [u8; 6];
+/// A pair's interrupts are off while the stack works and on while the stack is idle, so that a busy link costs no interrupts:
+/// 1. the pair's interrupt raises the network softirq;
+/// 2. the stack takes frames with [`Receiver::receive`] and hands over frames with [`Transmitter::transmit`];
+/// 3. `kick` tells the card about the latter, once for all of them;
+/// 4. `rearm` turns interrupts on again, unless there is more to do: then go to 2.
+pub struct Nic {
+    /// Its Ethernet address.
+    pub mac: [u8; 6],
+    /// What it does in place of the stack.
+    pub offloads: Offloads,
+    /// Its pairs of queues, one at least, and [`SHARDS`](super::SHARDS) at most. Of pair `i` the interrupt asks for
+    /// [`NetStack::poll_shards`](super::NetStack::poll_shards) of shard `i`.
+    pub pairs: Vec<Pair>,
+}
 
-    /// What the card does in place of the stack.
-    fn offloads(&self) -> Offloads;
+/// A pair of queues.
+pub struct Pair {
+    /// The one to receive by.
+    pub receiver: Box<dyn Receiver>,
+    /// The one to send by.
+    pub transmitter: Box<dyn Transmitter>,
+}
 
-    /// Pairs of queues, from one on.
-    fn queues(&self) -> usize;
+/// The receiving side of a pair of queues.
+pub trait Receiver: Send {
+    /// Takes the next frame, if there is one, and holds it until [`release`](Receiver::release) or the next call: what the card knows about
+    /// it.
+    fn receive(&mut self) -> Option<Integrity>;
 
-    /// Takes the next frame of any queue, if there is one, and holds it until [`release`](NetDevice::release) or the next call.
-    fn receive(&mut self) -> Option<Arrival>;
-
-    /// The frame that is held, from the destination address on and without Ethernet's checksum, empty without one; and beside it the way
-    /// out by a queue, for an answer. The frame may be longer than a packet can be on the wire: then it is a TCP segment put together from
-    /// several. Its bytes may be changed.
-    fn parts(&mut self, queue: usize) -> (&mut [u8], &mut dyn Transmitter);
+    /// The frame that is held, from the destination address on and without Ethernet's checksum, empty without one. It may be longer than
+    /// a packet can be on the wire: then it is a TCP segment put together from several. Its bytes may be changed.
+    fn held(&mut self) -> &mut [u8];
 
     /// Ends the use of the frame that is held, if any.
     fn release(&mut self);
 
-    /// Whether there is room in any queue, as [`Transmitter::can_transmit`] tells of one.
-    fn can_transmit(&mut self) -> bool;
-
-    /// Tells the card about everything queued since the last time.
+    /// Tells the card about the buffers that it got back since the last time.
     fn kick(&mut self);
 
-    /// Turns the card's interrupts on. Returns true when frames have come meanwhile (or room, when the ring was full): then no
-    /// interrupt may announce them, interrupts are still off, and the stack must go on working. Includes a [`kick`](NetDevice::kick).
+    /// Turns interrupts on. Returns true when frames have come meanwhile: then no interrupt may announce them, interrupts are still off,
+    /// and the stack must go on working. Includes a [`kick`](Receiver::kick).
     fn rearm(&mut self) -> bool;
 
-    /// What the card has done so far with a pair of queues.
-    fn counters(&self, queue: usize) -> Counters;
+    /// What it has done so far.
+    fn counters(&self) -> Counters;
 }
 
-/// The sending side of a card.
-pub trait Transmitter {
+/// The sending side of a pair of queues.
+pub trait Transmitter: Send {
     /// Lets `fill` write a frame of `len` bytes and queues it, with what is to be done with it; a frame without orders is forgotten.
     /// Returns false, without calling `fill`, when the ring is full: the stack keeps the frame, and hears of room by the network
-    /// softirq after [`NetDevice::rearm`]. The slice holds bytes of earlier frames: `fill` writes all of it. A frame longer than the
+    /// softirq after [`rearm`](Transmitter::rearm). The slice holds bytes of earlier frames: `fill` writes all of it. A frame longer than the
     /// card can carry is dropped, as a wire would, without calling `fill`: then the result is false, too.
     fn transmit(&mut self, len: usize, fill: &mut dyn FnMut(&mut [u8]) -> Option<Orders>) -> bool;
 
     /// Whether [`transmit`](Transmitter::transmit) would find room, even for the longest frame.
     fn can_transmit(&mut self) -> bool;
+
+    /// Tells the card about everything queued since the last time.
+    fn kick(&mut self);
+
+    /// Asks for an interrupt when a ring that is full has room again. Returns true when one that was full has room by now: then the stack
+    /// must go on working. Includes a [`kick`](Transmitter::kick).
+    fn rearm(&mut self) -> bool;
+
+    /// What it has done so far.
+    fn counters(&self) -> Counters;
 }

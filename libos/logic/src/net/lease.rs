@@ -2,7 +2,9 @@
 
 use super::link::{LOOPBACK, Link};
 use super::router::{NETWORKS, link_local};
-use super::stack::{Inner, NetStack};
+use super::shards::NetStack;
+use super::shared::Network;
+use super::stack::Inner;
 use super::wire::MTU;
 use crate::platform::Platform;
 use alloc::string::String;
@@ -259,23 +261,15 @@ impl<P: Platform> Inner<P> {
             link.wanted_link_local().into_iter().chain(link.wanted6()).map(|cidr| cidr.address()).collect();
         link.detection.wish(&wanted);
         let v6 = link.link_local().into_iter().chain(link.global6()).map(IpCidr::Ipv6);
-        link.addresses = address.map(IpCidr::Ipv4).into_iter().chain(v6).collect();
-        let router6 = match self.link.fixed6 {
+        let addresses = address.map(IpCidr::Ipv4).into_iter().chain(v6).collect();
+        let router6 = match link.fixed6 {
             Addressing6::Static { router, .. } => router,
-            _ => self.link.routers.router(),
+            _ => link.routers.router(),
         };
-        let routes = self.link.iface.routes_mut();
-        routes.remove_default_ipv4_route();
-        routes.remove_default_ipv6_route();
-        // There is room: the only routes were just removed.
-        if let Some(router) = router {
-            let _ = routes.add_default_ipv4_route(router);
-        }
-        if let Some(router) = router6 {
-            let _ = routes.add_default_ipv6_route(router);
-        }
+        link.follow(Network { addresses, router, router6 });
         self.spread_addresses();
         self.join_tentative();
+        self.publish();
         self.news = self.hooked;
     }
 }

@@ -1,13 +1,17 @@
 //! The cards: each is a link of its own, with an interface of smoltcp's, addresses, routers and datagrams, and a number. What is to be
-//! done is done on the current one ([`Inner::turn`]); what all links share is beside it in [`Inner`].
+//! done is done on the current one ([`Inner::turn`]); what all links share is beside it in [`Inner`]. Each shard has a link for each card;
+//! finding out addresses and routers, and datagrams, are for the first one's.
 
-use super::device::NetDevice;
+use super::device::Nic;
 use super::duplicates::Detection;
+use super::lane::Lane;
 use super::lease::{Addressing, Addressing6, LOOPBACK6, Lease};
 use super::reassembly::Reassembly;
 use super::router::Routers;
+use super::shared::Network;
 use super::stack::{Datagrams, Inner, smol};
-use super::wire::Wire;
+use super::steering::{FIRST, ShardId};
+use super::wire::{SCRATCH, Wire};
 use crate::platform::Platform;
 use crate::time;
 use alloc::boxed::Box;
@@ -29,7 +33,7 @@ pub(super) type LinkId = u8;
 /// A card, and where its addresses come from.
 pub struct Card {
     /// The card.
-    pub nic: Box<dyn NetDevice>,
+    pub nic: Nic,
     /// Its address of IPv4.
     pub addressing: Addressing,
     /// Its addresses of IPv6.
@@ -50,20 +54,26 @@ pub(super) struct Link {
     pub(super) detection: Detection,
     /// What is fixed of IPv6.
     pub(super) fixed6: Addressing6,
-    /// The card's addresses that are in use, with their networks.
-    pub(super) addresses: Vec<IpCidr>,
+    /// The card's addresses and routers that are in use.
+    pub(super) network: Network,
     pub(super) next_announce: time::Instant,
 }
 
 impl Link {
-    /// The link of a card, or of none, without addresses.
-    pub(super) fn new<P: Platform>(number: LinkId, nic: Option<Box<dyn NetDevice>>, fixed6: Addressing6) -> Box<Self> {
+    /// The link of a card, of which a shard has this lane, or of none; without addresses.
+    pub(super) fn new<P: Platform>(
+        number: LinkId,
+        lane: Option<Lane>,
+        fixed6: Addressing6,
+        shard: ShardId,
+    ) -> Box<Self> {
         let random = || {
             let mut seed = [0; 8];
             P::random(&mut seed);
             u64::from_ne_bytes(seed)
         };
-        let mut wire = Wire::new(nic, random() as u32);
+        let scratch = P::sparse_bytes(SCRATCH).unwrap_or_else(|| alloc::vec![0; SCRATCH]);
+        let mut wire = Wire::new(lane, random() as u32, scratch, shard == FIRST);
         let mut config = Config::new(HardwareAddress::Ethernet(wire.mac));
         config.random_seed = random();
         let iface = Interface::new(config, &mut wire, smol(P::now()));
@@ -79,7 +89,7 @@ impl Link {
             routers,
             detection: Detection::default(),
             fixed6,
-            addresses: Vec::new(),
+            network: Network::default(),
             next_announce: time::Instant::ZERO,
         })
     }
@@ -96,7 +106,7 @@ impl Link {
 
     /// Whether a network of the card's has this address.
     pub(super) fn reaches(&self, to: IpAddress) -> bool {
-        self.addresses.iter().any(|network| network.contains_addr(&to))
+        self.network.addresses.iter().any(|network| network.contains_addr(&to))
     }
 
     /// Whether a router of the card's would take packets to this address.
@@ -113,9 +123,24 @@ impl Link {
         [self.datagrams.due, self.routers.due(), self.detection.due()].into_iter().flatten().min()
     }
 
+    /// Takes these for the card's addresses and routers; smoltcp is told of the addresses with [`Inner::spread_addresses`].
+    pub(super) fn follow(&mut self, network: Network) {
+        let routes = self.iface.routes_mut();
+        routes.remove_default_ipv4_route();
+        routes.remove_default_ipv6_route();
+        // There is room: the only routes were just removed.
+        if let Some(router) = network.router {
+            let _ = routes.add_default_ipv4_route(router);
+        }
+        if let Some(router) = network.router6 {
+            let _ = routes.add_default_ipv6_route(router);
+        }
+        self.network = network;
+    }
+
     /// Has smoltcp use the addresses of this card, and know those of the others (`all`, by their links) for this host's.
     fn use_addresses(&mut self, all: &[(LinkId, IpCidr)]) {
-        let own = &self.addresses;
+        let own = &self.network.addresses;
         let others: Vec<_> = all
             .iter()
             .filter(|(number, cidr)| *number != self.number && !of_one_link(cidr.address()))
@@ -188,7 +213,7 @@ impl<P: Platform> Inner<P> {
 
     /// Has each interface of smoltcp's use the addresses that there are now.
     pub(super) fn spread_addresses(&mut self) {
-        let of = |link: &Link| link.addresses.iter().map(|&cidr| (link.number, cidr)).collect::<Vec<_>>();
+        let of = |link: &Link| link.network.addresses.iter().map(|&cidr| (link.number, cidr)).collect::<Vec<_>>();
         let all: Vec<_> = self.links().flat_map(of).collect();
         self.links_mut().for_each(|link| link.use_addresses(&all));
     }

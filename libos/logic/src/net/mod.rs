@@ -5,9 +5,11 @@
 //! far as it is used (`buffers`), losses found soon (`recovery`, `sack`), what smoltcp sends put right (`sending`), packets from their
 //! fragments and back (`reassembly`, `fragments`), addresses from servers and routers (`lease`, `dhcp`, `router`, `duplicates`), several
 //! cards (`link`, `way`), how long packets may be (`mss`, `path`, `segments`), loopback (`wire`), what a card does in place of the stack
-//! (`inspector`, `outgoing`), datagrams and the socket calls ([`tcp`], [`udp`]).
+//! (`inspector`, `outgoing`), CPUs that work side by side (`shards`, `shared`, [`steering`], [`inbox`], `lane`), datagrams and the socket
+//! calls ([`tcp`], [`udp`]).
 //!
-//! Lock order: a socket's own state, then the stack, then wait queues.
+//! Lock order: a socket's own state; a shard ([`relay`]), of which nobody holds two; one of what shards share: ports and listeners, an
+//! inbox, addresses, a pair of queues that several shards send by; wait queues.
 
 mod address;
 mod admission;
@@ -21,7 +23,9 @@ mod events;
 mod flow;
 mod fragments;
 mod icmp;
+pub mod inbox;
 mod inspector;
+mod lane;
 mod lease;
 mod link;
 mod martian;
@@ -43,7 +47,10 @@ mod segments;
 mod sending;
 mod service;
 mod settings;
+mod shards;
+mod shared;
 mod stack;
+pub mod steering;
 mod table;
 pub mod tcp;
 #[cfg(all(test, not(loom)))]
@@ -54,9 +61,10 @@ mod window;
 mod wire;
 
 pub use address::Family;
-pub use device::NetDevice;
+pub use device::Nic;
 pub use lease::{Addresses, Addressing, Addressing6, InterfaceInfo, Lease};
 pub use link::{Card, NAMES};
 pub use settings::AddressSettings;
+pub use shards::{Load, NetStack};
 pub use smoltcp::wire::{Ipv4Address, Ipv4Cidr, Ipv6Address, Ipv6Cidr};
-pub use stack::NetStack;
+pub use steering::SHARDS;

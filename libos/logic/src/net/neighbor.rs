@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::wire::{
     ArpOperation, ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol, EthernetRepr, Icmpv6Packet,
-    Icmpv6Repr, IpAddress, IpProtocol, Ipv6Address, Ipv6Packet, Ipv6Repr, NdiscNeighborFlags, NdiscRepr,
+    Icmpv6Repr, IpAddress, IpProtocol, Ipv4Address, Ipv6Address, Ipv6Packet, Ipv6Repr, NdiscNeighborFlags, NdiscRepr,
 };
 
 /// Kinds of messages (RFC 4861, 4.3 and 4.4).
@@ -59,6 +59,24 @@ pub(super) fn defence(mac: EthernetAddress, own: Ipv6Address) -> Vec<u8> {
 pub(super) const fn solicited_node(address: Ipv6Address) -> Ipv6Address {
     let [.., high, low] = address.segments();
     Ipv6Address::new(0xff02, 0, 0, 0, 0, 1, 0xff00 | high & 0xff, low)
+}
+
+/// The address whose owner a frame is for, if it is a packet of ARP (RFC 826).
+pub(super) fn asked_for(frame: &[u8]) -> Option<Ipv4Address> {
+    let frame = EthernetFrame::new_checked(frame).ok().filter(|frame| frame.ethertype() == EthernetProtocol::Arp)?;
+    let arp = ArpPacket::new_checked(frame.payload()).ok()?;
+    <[u8; 4]>::try_from(arp.target_protocol_addr()).ok().map(Ipv4Address::from)
+}
+
+/// Whether a frame, with this packet in it, asks for somebody's Ethernet address.
+pub(super) fn is_question(frame: &[u8], packet: Option<&Packet>) -> bool {
+    match packet {
+        Some(packet) => packet.protocol == IpProtocol::Icmpv6 && frame.get(packet.payload.start) == Some(&SOLICIT),
+        None => EthernetFrame::new_checked(frame).is_ok_and(|frame| {
+            let arp = ArpPacket::new_checked(frame.payload());
+            frame.ethertype() == EthernetProtocol::Arp && arp.is_ok_and(|arp| arp.operation() == ArpOperation::Request)
+        }),
+    }
 }
 
 /// What another host says of an address.
@@ -149,6 +167,17 @@ mod tests {
         assert_eq!(told(&defence(MAC, OWN)), Some(Claim { address: OWN, wanted: false }));
         assert_eq!(told(&advertisement(MAC, OWN.into())), Some(Claim { address: OWN, wanted: false }));
         assert_eq!(told(&solicitation(MAC, None)), None);
+    }
+
+    #[test]
+    fn questions_are_told_from_answers() {
+        let of = |frame: &[u8]| is_question(frame, Packet::of(frame).as_ref());
+        let own = Ipv4Address::new(10, 0, 0, 1);
+        let mut arp = advertisement(MAC, own.into());
+        assert_eq!((of(&probe(MAC, OWN)), of(&defence(MAC, OWN)), of(&arp)), (true, false, false));
+        assert_eq!((asked_for(&arp), asked_for(&probe(MAC, OWN))), (Some(own), None));
+        ArpPacket::new_unchecked(&mut arp[14..]).set_operation(ArpOperation::Request);
+        assert!(of(&arp) && !of(&arp[..20]));
     }
 
     #[test]

@@ -7,13 +7,13 @@ use super::path::Paths;
 use super::sending::Sending;
 use super::service::Service;
 use super::udp::{Envelope, Outbox};
-use super::wire::{LONGEST_FRAME, MAX_FRAME, MTU};
-use super::{checksum, dhcp, fragments, mss, multicast, segments};
+use super::wire::{MAX_FRAME, MTU};
+use super::{checksum, dhcp, fragments, mss, multicast, neighbor, segments};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::num::NonZeroU16;
 use smoltcp::phy::TxToken;
-use smoltcp::wire::{EthernetAddress, EthernetFrame, IPV6_HEADER_LEN, IpAddress, IpProtocol, TcpPacket};
+use smoltcp::wire::{EthernetAddress, EthernetFrame, IpAddress, IpProtocol, TcpPacket};
 
 /// Frames, and bytes in them, that wait in the loopback before more are refused, as a full ring would.
 const LOOPBACK_DEPTH: usize = 256;
@@ -31,6 +31,8 @@ pub(super) struct Outgoing {
     spare: Vec<Vec<u8>>,
     /// For a frame that the card has no buffer for, and for datagrams.
     scratch: Vec<u8>,
+    /// Whether anything but TCP and questions for Ethernet addresses may be sent.
+    speaks: bool,
     /// The number of the next packet that is cut.
     ident: u32,
     /// Of the connection that smoltcp sends for; of nobody's in between.
@@ -44,14 +46,15 @@ pub(super) struct Outgoing {
 }
 
 impl Outgoing {
-    pub(super) fn new(mac: EthernetAddress, offloads: Offloads, ident: u32) -> Self {
+    pub(super) fn new(mac: EthernetAddress, offloads: Offloads, ident: u32, scratch: Vec<u8>, speaks: bool) -> Self {
         Self {
             mac,
             offloads,
             looped: VecDeque::new(),
             looped_bytes: 0,
             spare: Vec::new(),
-            scratch: alloc::vec![0; LONGEST_FRAME + IPV6_HEADER_LEN],
+            scratch,
+            speaks,
             ident,
             sending: Sending::default(),
             outbox: Outbox::new(),
@@ -105,6 +108,10 @@ impl Outgoing {
     fn dispose(&mut self, frame: &mut [u8]) -> Fate {
         let packet = Packet::of(frame);
         let mut header_len = None;
+        let segment = packet.as_ref().is_some_and(|packet| packet.protocol == IpProtocol::Tcp);
+        if !self.speaks && !segment && !neighbor::is_question(frame, packet.as_ref()) {
+            return Fate::Done;
+        }
         if let Some(packet) = &packet {
             match packet.protocol {
                 IpProtocol::Tcp => header_len = self.correct(frame, packet),
@@ -267,8 +274,8 @@ impl TxToken for Sender<'_> {
         out.sent += 1;
         let (mut write, mut result, mut fate) = (Some(f), None, Fate::Done);
         let mut scratch = core::mem::take(&mut out.scratch);
-        // What no card takes as it is is written elsewhere, and cut.
-        if let Some(card) = card.as_mut().filter(|_| len <= out.longest()) {
+        // What comes back is written elsewhere, and what no card takes as it is, to be cut.
+        if let Some(card) = card.as_mut().filter(|_| len <= out.longest() && !out.sending.local) {
             card.transmit(len, &mut |frame| {
                 result = write.take().map(|write| write(frame));
                 fate = out.dispose(frame);
@@ -287,6 +294,10 @@ impl TxToken for Sender<'_> {
             fate = out.dispose(&mut scratch[..len]);
         }
         match (&fate, card) {
+            // This host has lost the address.
+            (&Fate::Card(orders), Some(card)) if out.sending.local => {
+                out.unkicked |= put(card, &[], &scratch[..len], |_| orders);
+            }
             (Fate::Pieces(packet, header, size), Some(card)) => {
                 out.transmit_pieces(&scratch[..len], packet, *header, *size, card);
             }

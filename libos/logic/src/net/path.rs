@@ -45,7 +45,8 @@ impl Paths {
         if self.known.is_empty() { None } else { self.known.get(&to).copied() }
     }
 
-    fn learn(&mut self, to: IpAddress, path: Path) {
+    /// Knows that from now on.
+    pub(super) fn learn(&mut self, to: IpAddress, path: Path) {
         if self.known.len() >= MOST && !self.known.contains_key(&to) {
             let oldest = self.known.iter().min_by_key(|(_, path)| path.until).map(|(to, _)| *to);
             oldest.map(|oldest| self.known.remove(&oldest));
@@ -117,6 +118,7 @@ impl<P: Platform> Inner<P> {
         let link = conn.link;
         self.on(link, |inner| {
             inner.link.wire.paths().learn(complaint.flow.remote.addr, path);
+            inner.share_path(complaint.flow.remote.addr, path);
             inner.send_again(id, smol(now));
         });
     }

@@ -1,5 +1,6 @@
 //! A lock whose holder also does the work of those who did not get it.
 
+use crate::mutant::mutant;
 use crate::platform::Platform;
 use crate::sync::{AtomicBool, Lock, Ordering, fence};
 use core::sync::atomic::AtomicU64;
@@ -7,7 +8,8 @@ use core::sync::atomic::AtomicU64;
 /// A value behind a lock, and a wish to have work done on it.
 ///
 /// INV-NET-2: who wants work done says so before trying the lock; who had the lock looks for wishes after freeing it. With a
-/// sequentially consistent fence on both sides one of the two does the work.
+/// sequentially consistent fence on both sides one of the two does the work. Wishes are made and taken by
+/// exchanges, each of which sees what those before it saw: so who takes several at once sees what was changed before each of them.
 pub struct Relay<P: Platform, T> {
     value: Lock<P, T>,
     wanted: AtomicBool,
@@ -53,7 +55,7 @@ impl<P: Platform, T> Relay<P, T> {
             }
             return;
         }
-        self.wanted.store(true, Ordering::SeqCst);
+        self.wanted.swap(true, Ordering::SeqCst);
         self.fulfil(work);
     }
 
@@ -95,7 +97,11 @@ impl<P: Platform, T> Relay<P, T> {
                 return;
             };
             // Cleared before the work: a wish that comes during it may be about something it has passed by.
-            self.wanted.store(false, Ordering::SeqCst);
+            if mutant("relay_clears_blindly") {
+                self.wanted.store(false, Ordering::SeqCst);
+            } else {
+                self.wanted.swap(false, Ordering::SeqCst);
+            }
             work(&mut value);
             self.touch();
             drop(value);

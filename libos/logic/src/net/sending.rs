@@ -28,8 +28,8 @@ pub(super) struct Sending {
     pub(super) service_class: u8,
     /// Its last segment, until somebody takes it.
     pub(super) last: Option<Span>,
-    /// The card's pair of queues that its packets come by and leave by.
-    pub(super) queue: u16,
+    /// The peer is this host: no card need have a buffer for what is sent.
+    pub(super) local: bool,
     /// How long its segments may be.
     pub(super) limits: Limits,
     window: Window,

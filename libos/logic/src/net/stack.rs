@@ -1,28 +1,24 @@
-//! The TCP/IP stack: smoltcp's interface and sockets behind one lock, and the loop that moves frames.
+//! A shard of the TCP/IP stack: smoltcp's interfaces and sockets, and the loop that moves frames.
 
-use super::admission::{ListenKey, Listener, Verdict, reset_error};
+use super::admission::{HalfOpen, Verdict, reset_error};
 use super::conn::Conn;
-use super::device::{Counters, NetDevice};
 use super::flow::{Content, Flow, Kind, Segment, classify};
-use super::lease::{Addressing, Addressing6, LeaseHook};
-use super::link::{Card, Link, LinkId, MOST};
+use super::link::{Link, LinkId};
 use super::mss;
 use super::ports::Ports;
 use super::reassembly::Piece;
-use super::relay::Relay;
 use super::sack;
+use super::shared::{Parcel, Shards, Shared};
+use super::steering::{FIRST, ShardId};
 use super::table::{ConnId, Entry, Table};
 use super::udp::{Receivers, UdpDying};
-use super::wire::{MTU, Staged};
+use super::wire::{MTU, Origin, Staged};
 use crate::platform::{Platform, Supply, TimerId};
-use crate::sync::Lock;
 use crate::time;
-use crate::wait::{Observer, Ready};
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
-use alloc::sync::{Arc, Weak};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::marker::PhantomData;
 use core::time::Duration;
 use smoltcp::iface::{PollResult, SocketSet};
 use smoltcp::socket::tcp;
@@ -36,25 +32,32 @@ const ANNOUNCE: Duration = Duration::from_secs(30);
 /// How long smoltcp waits for an answer before it asks for an Ethernet address again.
 const NEIGHBOR_SILENCE: Duration = Duration::from_secs(1);
 /// What is due at once but could not be sent waits for room in the ring, which the softirq announces; this is the net below.
-const RETRY: Duration = Duration::from_millis(1);
+pub(super) const RETRY: Duration = Duration::from_millis(1);
 
-/// Everything behind the stack's lock.
+/// Everything behind a shard's lock.
 pub(super) struct Inner<P: Platform> {
-    platform: PhantomData<fn() -> P>,
+    /// Which shard this is, and what it has in common with the others.
+    pub(super) number: ShardId,
+    pub(super) shared: Arc<Shared<P>>,
+    /// How often what all shards know had changed when it looked, and what others have left for it that it has not looked at.
+    pub(super) version: u64,
+    pub(super) parcels: VecDeque<Parcel>,
+    /// Shards for which it has left something, and which nobody has asked to look yet.
+    pub(super) asked: Shards,
     /// The current link, and the others in no order.
     pub(super) link: Box<Link>,
     pub(super) others: Vec<Box<Link>>,
     /// TCP connections.
     pub(super) table: Table,
-    /// What comes for UDP sockets.
+    /// What comes for UDP sockets: the first shard's.
     pub(super) receivers: Receivers,
     /// What smoltcp is shown for a segment of no connection.
     nobody: SocketSet<'static>,
-    pub(super) listeners: BTreeMap<ListenKey, Listener>,
+    /// Connections that listeners wait for.
+    pub(super) half_open: BTreeSet<HalfOpen>,
     /// Connections in TIME-WAIT that the program has closed, oldest first.
     pub(super) time_waits: VecDeque<ConnId>,
     pub(super) udp_dying: Vec<UdpDying>,
-    pub(super) tcp_ports: Ports,
     pub(super) udp_ports: Ports,
     /// Multicast groups of each link, and how many sockets are in each.
     pub(super) groups: BTreeMap<(LinkId, IpAddress), usize>,
@@ -68,14 +71,7 @@ pub(super) struct Inner<P: Platform> {
     pub(super) hurried: bool,
     /// See [`Inner::economise`].
     pub(super) next_search: time::Instant,
-    timer: Option<TimerId>,
-}
-
-/// The network stack.
-pub struct NetStack<P: Platform> {
-    inner: Relay<P, Inner<P>>,
-    pub(super) hook: Lock<P, Option<LeaseHook>>,
-    this: Weak<Self>,
+    pub(super) timer: Option<TimerId>,
 }
 
 /// UDP sockets and the DHCP client: smoltcp walks all of them.
@@ -102,37 +98,23 @@ pub(super) fn instant(at: Instant) -> time::Instant {
     time::Instant::from_nanos(at.total_micros().max(0) as u64 * 1000)
 }
 
-impl<P: Platform> NetStack<P> {
-    /// A stack on `nic`, or with loopback only. The card's interrupts are turned on by the first [`NetStack::poll`].
-    pub fn new(nic: Option<Box<dyn NetDevice>>, addressing: Addressing, addressing6: Addressing6) -> Arc<Self> {
-        Self::on(Link::new::<P>(0, nic, addressing6), addressing, Vec::new())
-    }
-
-    /// As [`NetStack::new`], on several cards. Of more than there are [names](super::NAMES) for the rest is not used.
-    pub fn on_cards(cards: Vec<Card>) -> Arc<Self> {
-        let mut cards = cards.into_iter().take(MOST);
-        let Some(Card { nic, addressing, addressing6 }) = cards.next() else {
-            return Self::new(None, Addressing::None, Addressing6::None);
-        };
-        let others = cards.enumerate().map(|(before, Card { nic, addressing, addressing6 })| {
-            (Link::new::<P>(before as LinkId + 1, Some(nic), addressing6), addressing)
-        });
-        Self::on(Link::new::<P>(0, Some(nic), addressing6), addressing, others.collect())
-    }
-
-    fn on(link: Box<Link>, addressing: Addressing, others: Vec<(Box<Link>, Addressing)>) -> Arc<Self> {
-        let (others, of_others): (Vec<_>, Vec<_>) = others.into_iter().unzip();
-        let mut inner = Inner {
-            platform: PhantomData,
+impl<P: Platform> Inner<P> {
+    /// A shard with its links, the first card's first, without addresses.
+    pub(super) fn new(number: ShardId, shared: Arc<Shared<P>>, link: Box<Link>, others: Vec<Box<Link>>) -> Self {
+        Self {
+            number,
+            shared,
+            version: 0,
+            parcels: VecDeque::new(),
+            asked: 0,
             link,
             others,
             table: Table::new::<P>(),
             nobody: SocketSet::new(Vec::new()),
             receivers: Receivers::new(),
-            listeners: BTreeMap::new(),
+            half_open: BTreeSet::new(),
             time_waits: VecDeque::new(),
             udp_dying: Vec::new(),
-            tcp_ports: Ports::new::<P>(),
             udp_ports: Ports::new::<P>(),
             groups: BTreeMap::new(),
             hooked: false,
@@ -141,129 +123,11 @@ impl<P: Platform> NetStack<P> {
             hurried: false,
             next_search: time::Instant::ZERO,
             timer: None,
-        };
-        inner.configure(addressing);
-        for (number, addressing) in (1..).zip(of_others) {
-            inner.on(number, |inner| inner.configure(addressing));
-        }
-        Arc::new_cyclic(|this| Self { inner: Relay::new(inner), hook: Lock::new(None), this: this.clone() })
-    }
-
-    /// Moves frames until there is nothing to do. Returns true when it stopped because others must have their turn: call again soon.
-    /// Called, without any lock held, from the network softirq, and once at start; may be called at any time.
-    pub fn poll(&self) -> bool {
-        let mut more = false;
-        self.inner.request(|inner| more = self.work(inner));
-        self.announce_lease();
-        more
-    }
-
-    /// What the card's interrupt and the timer ask for; true if there is more to do.
-    fn work(&self, inner: &mut Inner<P>) -> bool {
-        let mut more = inner.run(true);
-        if more {
-            inner.kick();
-        } else {
-            // Each is to be asked.
-            more = inner.links_mut().map(|link| link.wire.rearm()).filter(|&more| more).count() > 0;
-        }
-        self.rearm_timer(inner);
-        more
-    }
-
-    /// Runs `f` on the stack and then, if its second result says so, moves the frames it caused. What comes from the card waits for
-    /// the softirq, so that a call is not charged with everybody's frames.
-    pub(super) fn enter<R>(&self, f: impl FnOnce(&mut Inner<P>) -> (R, bool)) -> R {
-        let mut more = false;
-        let (result, later) = self.inner.with(
-            |inner| {
-                inner.links_mut().for_each(|link| link.wire.speak_for(P::cpu));
-                let (result, run) = f(inner);
-                let later = run && inner.run(false);
-                if run {
-                    inner.kick();
-                }
-                if core::mem::take(&mut inner.hurried) || run {
-                    self.rearm_timer(inner);
-                }
-                (result, later || inner.news)
-            },
-            |inner| more = self.work(inner),
-        );
-        if more || later {
-            self.poll_later();
-        }
-        result
-    }
-
-    /// Runs `f` on the stack, then moves the frames it caused.
-    pub(super) fn with<R>(&self, f: impl FnOnce(&mut Inner<P>) -> R) -> R {
-        self.enter(|inner| (f(inner), true))
-    }
-
-    /// Runs `f` on the stack when it causes no frames.
-    pub(super) fn look<R>(&self, f: impl FnOnce(&mut Inner<P>) -> R) -> R {
-        self.enter(|inner| (f(inner), false))
-    }
-
-    /// Has [`NetStack::poll`] called from softirq context.
-    fn poll_later(&self) {
-        if let Some(this) = self.this.upgrade() {
-            P::timer_arm(P::now(), this);
         }
     }
 
-    fn rearm_timer(&self, inner: &mut Inner<P>) {
-        let now = P::now();
-        let blocked = inner.table.has_touched().then_some(now);
-        let links = inner.links_mut().filter_map(|link| link.due()).min();
-        let all = [inner.table.next_timer(), blocked, inner.next_death(), links];
-        let Some(at) = all.into_iter().flatten().min() else { return };
-        let at = at.max(now + RETRY);
-        match inner.timer {
-            // It fires early and is armed again then.
-            Some(armed) if armed.at <= at && armed.at > now => {}
-            armed => {
-                if let Some(armed) = armed {
-                    P::timer_cancel(armed);
-                }
-                inner.timer = self.this.upgrade().map(|this| P::timer_arm(at, this));
-            }
-        }
-    }
-
-    /// The first card's Ethernet address.
-    pub fn mac(&self) -> [u8; 6] {
-        self.look(|inner| inner.numbered(0).wire.mac.0)
-    }
-
-    /// What each card has done, by its pairs of queues, and how many of its frames the stack has refused before it looked at them.
-    pub fn counters(&self) -> Vec<(Vec<Counters>, u64)> {
-        self.look(|inner| inner.links().map(|link| link.wire.counters()).collect())
-    }
-
-    /// How often a call had to wait for the stack's lock, and how often an interrupt's work was left to who had it.
-    pub fn contention(&self) -> (u64, u64) {
-        self.inner.contention()
-    }
-
-    /// Sockets that exist, closed ones that are not finished included.
-    pub fn sockets(&self) -> usize {
-        self.look(|inner| inner.table.len() + inner.udp_sockets())
-    }
-}
-
-impl<P: Platform> Observer for NetStack<P> {
-    fn notify(&self, _: Ready) {
-        if self.poll() {
-            self.poll_later();
-        }
-    }
-}
-
-impl<P: Platform> Inner<P> {
     /// Takes and sends frames. True when the budget ran out.
-    fn run(&mut self, from_nic: bool) -> bool {
+    pub(super) fn run(&mut self, from_nic: bool) -> bool {
         let time = P::now();
         let now = smol(time);
         for number in 0..self.count() {
@@ -277,6 +141,9 @@ impl<P: Platform> Inner<P> {
             // Each card has its turn, whatever comes by the others.
             let share = left.div_ceil(self.count().into());
             let (mut looped, mut more) = (false, false);
+            if from_nic {
+                more |= self.ingress_left(now, &mut left);
+            }
             for number in 0..self.count() {
                 self.turn(number);
                 let mut part = share.min(left);
@@ -315,8 +182,21 @@ impl<P: Platform> Inner<P> {
     }
 
     /// Tells the cards about what was sent.
-    fn kick(&mut self) {
+    pub(super) fn kick(&mut self) {
         self.links_mut().for_each(|link| link.wire.kick());
+    }
+
+    /// Takes what other shards have left; true if there may be more.
+    fn ingress_left(&mut self, now: Instant, left: &mut usize) -> bool {
+        if self.shared.shards == 1 {
+            return false;
+        }
+        while *left > 0 && self.stage_left() {
+            self.take_staged(now);
+            self.link.wire.drop_staged();
+            *left -= 1;
+        }
+        *left == 0
     }
 
     fn ingress(&mut self, now: Instant, from_nic: bool, left: &mut usize) {
@@ -335,9 +215,15 @@ impl<P: Platform> Inner<P> {
 
     /// Hands the staged frame to smoltcp, with the sockets that it may be for.
     fn take_staged(&mut self, now: Instant) {
+        // What another shard has left is for this one, but for what fragments turn out to be.
+        let mut movable = self.link.wire.origin() == Origin::Card;
         let (frame, packet) = self.link.wire.staged();
         let mut content = classify(frame, packet);
         if let Some(packet) = packet.filter(|packet| packet.part.is_some()) {
+            if movable && self.number != FIRST {
+                return self.hand_over(FIRST);
+            }
+            movable = true;
             match self.link.reassembly.take(frame, packet, P::now()) {
                 Piece::Whole => {}
                 Piece::Taken => return,
@@ -348,6 +234,12 @@ impl<P: Platform> Inner<P> {
                     let (frame, packet) = self.link.wire.staged();
                     content = classify(frame, packet);
                 }
+            }
+        }
+        if movable {
+            let home = self.home(&content);
+            if home != self.number {
+                return self.hand_over(home);
             }
         }
         match content {
@@ -372,6 +264,7 @@ impl<P: Platform> Inner<P> {
                     self.hear_too_big(complaint, P::now());
                 }
                 if content == Content::Neighbor {
+                    self.share_neighbor();
                     self.hear_claim();
                 }
                 self.hear_router(&content, P::now());
@@ -396,13 +289,11 @@ impl<P: Platform> Inner<P> {
         if kind != Kind::Reset && self.table.get(id).is_some_and(held) {
             return;
         }
-        let queue = self.link.wire.queue();
         let Some(entry) = self.table.get_mut(id) else { return };
         let (socket, conn) = entry.both();
         if kind == Kind::Data && conn.buffers.is_excessive(socket, span) {
             return;
         }
-        conn.sending.queue = queue;
         if let Some(ack) = ack {
             conn.sending.hear(ack);
         }
@@ -455,14 +346,13 @@ impl<P: Platform> Inner<P> {
             self.turn(number);
             self.send_datagrams(now);
         }
-        // Connections in a row that wait for room in their queue; others may find some.
+        // Connections in a row that wait for room on their link; others may find some.
         let mut stuck = 0;
         while stuck < self.table.touched() && self.links_mut().any(|link| link.wire.has_room()) {
             let Some(id) = self.table.next_touched() else { break };
-            let (link, queue) = self.table.get(id).map_or((0, 0), |entry| (entry.conn.link, entry.conn.sending.queue));
+            let link = self.table.get(id).map_or(0, |entry| entry.conn.link);
             self.turn(link);
-            let room = self.others.is_empty() || self.link.wire.has_room();
-            if room && self.link.wire.has_room_in(queue) {
+            if self.others.is_empty() || self.link.wire.has_room() {
                 self.serve(now, id);
                 stuck = 0;
             } else {

@@ -1,4 +1,4 @@
-//! All TCP connections: found by their ends, served when they have something to do.
+//! All TCP connections of a shard: found by their ends, served when they have something to do.
 //!
 //! smoltcp walks its whole set of sockets for each frame and each poll. So each connection is a set of its own, and smoltcp is shown
 //! the one that a frame is for, those that somebody has touched, and those whose time has come. What a frame costs does not depend on

@@ -7,8 +7,9 @@
 //! smoltcp neither computes nor verifies the checksums of TCP: that is done behind its back (decision 16), by the card where it can,
 //! else here, and not at all on the loopback.
 
-use super::device::{Arrival, Counters, Integrity, NetDevice, Offloads};
+use super::device::{Counters, Integrity, Offloads, Receiver, Transmitter};
 use super::inspector;
+use super::lane::Lane;
 use super::martian::martian;
 use super::mss::{self, Said};
 use super::neighbor;
@@ -22,7 +23,7 @@ use alloc::vec::Vec;
 use core::num::NonZeroUsize;
 use smoltcp::phy::{Checksum, Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::time::Instant;
-use smoltcp::wire::{EthernetAddress, IpAddress, Ipv4Address, Ipv6Address};
+use smoltcp::wire::{EthernetAddress, IPV6_HEADER_LEN, IpAddress, Ipv4Address, Ipv6Address};
 
 /// Bytes of an IP packet on the wire.
 pub(super) const MTU: usize = 1500;
@@ -30,6 +31,8 @@ pub(super) const MTU: usize = 1500;
 pub(super) const MAX_FRAME: usize = ETHERNET + MTU;
 /// Ethernet header and the longest packet of IPv4: what is to be cut, or never leaves this host.
 pub(super) const LONGEST_FRAME: usize = ETHERNET + 65535;
+/// Bytes for a frame that no card has a buffer for: one of IPv6 does not count its header.
+pub(super) const SCRATCH: usize = LONGEST_FRAME + IPV6_HEADER_LEN;
 
 /// What [`Wire::stage`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,19 +45,31 @@ pub(super) enum Staged {
     Nothing,
 }
 
+/// Where a frame comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// From this host.
+    Loopback,
+    /// From the card, by another shard.
+    Shard,
+    /// From the card.
+    Card,
+}
+
 /// Where the staged frame is.
 enum Place {
     Nowhere,
     /// Here.
-    Looped(Vec<u8>),
+    Memory(Vec<u8>),
     /// In the card's own buffers.
     Card,
 }
 
 pub(super) struct Wire {
-    nic: Option<Box<dyn NetDevice>>,
-    /// Its pairs of queues; one without a card.
-    queues: usize,
+    /// None without a card, or where another shard receives for this one.
+    receiver: Option<Box<dyn Receiver>>,
+    /// None without a card.
+    transmitter: Option<Box<dyn Transmitter>>,
     offloads: Offloads,
     pub(super) mac: EthernetAddress,
     /// This host's addresses, those of the card first: so many.
@@ -63,6 +78,7 @@ pub(super) struct Wire {
     /// The frame that the next `receive` hands over, and the packet in it.
     staged: Place,
     packet: Option<Packet>,
+    origin: Origin,
     /// smoltcp has not had it yet.
     fresh: bool,
     out: Outgoing,
@@ -71,36 +87,44 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    /// The wire of `nic`. Fragments are numbered from `ident` on.
-    pub(super) fn new(nic: Option<Box<dyn NetDevice>>, ident: u32) -> Self {
+    /// The wire of a card, or without one. Fragments are numbered from `ident` on; there are [`SCRATCH`] bytes to write frames to. Who does
+    /// not speak for the host sends nothing but TCP, and questions for Ethernet addresses.
+    pub(super) fn new(lane: Option<Lane>, ident: u32, scratch: Vec<u8>, speaks: bool) -> Self {
         // Without a card any locally administered address does.
-        let mac = EthernetAddress(nic.as_ref().map_or([2, 0, 0, 0, 0, 1], |nic| nic.mac()));
+        let mac = EthernetAddress(lane.as_ref().map_or([2, 0, 0, 0, 0, 1], |lane| lane.mac));
         // The loopback alone takes what a packet can hold.
         let long = Some(LONGEST_FRAME);
         let alone = Offloads { checksum: true, segmentation: long, segmentation6: long };
-        let mut offloads = nic.as_ref().map_or(alone, |nic| nic.offloads());
+        let mut offloads = lane.as_ref().map_or(alone, |lane| lane.offloads);
         let sums = offloads.checksum;
         for longest in [&mut offloads.segmentation, &mut offloads.segmentation6] {
             *longest =
                 longest.filter(|&longest| sums && longest >= MAX_FRAME).map(|longest| longest.min(LONGEST_FRAME));
         }
+        let (receiver, transmitter) = lane.map(|lane| (lane.receiver, lane.transmitter)).unzip();
         Self {
-            queues: nic.as_ref().map_or(1, |nic| nic.queues()),
-            nic,
+            receiver: receiver.flatten(),
+            transmitter,
             offloads,
             mac,
             addresses: Vec::new(),
             own: 0,
             staged: Place::Nowhere,
             packet: None,
+            origin: Origin::Loopback,
             fresh: false,
-            out: Outgoing::new(mac, offloads, ident),
+            out: Outgoing::new(mac, offloads, ident, scratch, speaks),
             refused: 0,
         }
     }
 
     pub(super) fn has_nic(&self) -> bool {
-        self.nic.is_some()
+        self.transmitter.is_some()
+    }
+
+    /// Whether another shard hears what the card says, also about room.
+    pub(super) fn is_deaf(&self) -> bool {
+        self.has_nic() && self.receiver.is_none()
     }
 
     /// The card's addresses, and those of this host's that other cards have.
@@ -126,22 +150,10 @@ impl Wire {
         core::mem::swap(&mut self.out.sending, sending);
     }
 
-    /// Lets what belongs to no connection leave by the queue of this CPU, and new connections begin there.
-    pub(super) fn speak_for(&mut self, cpu: impl FnOnce() -> usize) {
-        if self.queues > 1 {
-            self.out.sending.queue = (cpu() % self.queues) as u16;
-        }
-    }
-
-    /// The queue by which answers leave: that of the staged frame, or of the CPU that calls, or that of the connection.
-    pub(super) fn queue(&self) -> u16 {
-        self.out.sending.queue
-    }
-
-    /// What the card has done, by its pairs of queues, and how many of its frames were refused.
-    pub(super) fn counters(&self) -> (Vec<Counters>, u64) {
-        let queues = self.nic.iter().flat_map(|nic| (0..nic.queues()).map(|queue| nic.counters(queue)));
-        (queues.collect(), self.refused)
+    /// What the card has done by this pair of queues, if it is heard here, and how many of its frames were refused.
+    pub(super) fn counters(&self) -> (Option<Counters>, u64) {
+        let heard = self.receiver.as_ref().zip(self.transmitter.as_ref());
+        (heard.map(|(receiver, transmitter)| receiver.counters() + transmitter.counters()), self.refused)
     }
 
     /// Frames wait in the loopback.
@@ -153,30 +165,44 @@ impl Wire {
     pub(super) fn stage(&mut self, from_nic: bool) -> Staged {
         self.drop_staged();
         if let Some(frame) = self.out.take_looped() {
-            self.packet = Packet::of(&frame);
-            (self.staged, self.fresh) = (Place::Looped(frame), true);
+            self.put_on_stage(frame, Origin::Loopback);
             return Staged::Frame;
         }
-        let Some(nic) = self.nic.as_mut().filter(|_| from_nic) else { return Staged::Nothing };
-        let Some(Arrival { integrity, queue }) = nic.receive() else { return Staged::Nothing };
-        self.out.sending.queue = queue as u16;
-        let frame = nic.parts(queue).0;
+        let Some(receiver) = self.receiver.as_mut().filter(|_| from_nic) else { return Staged::Nothing };
+        let Some(integrity) = receiver.receive() else { return Staged::Nothing };
+        let frame = receiver.held();
         self.packet = Packet::of(frame);
         let packet = self.packet.as_ref();
         if martian(frame, packet, &self.addresses) || !inspector::admits(frame, packet, integrity) {
             self.refused += 1;
-            nic.release();
+            receiver.release();
             return Staged::Dropped;
         }
-        (self.staged, self.fresh) = (Place::Card, true);
+        (self.staged, self.origin, self.fresh) = (Place::Card, Origin::Card, true);
         Staged::Frame
+    }
+
+    /// Takes a frame that another shard has had from the card.
+    pub(super) fn stage_left(&mut self, frame: Vec<u8>) {
+        self.drop_staged();
+        self.put_on_stage(frame, Origin::Shard);
+    }
+
+    fn put_on_stage(&mut self, frame: Vec<u8>, origin: Origin) {
+        self.packet = Packet::of(&frame);
+        (self.staged, self.origin, self.fresh) = (Place::Memory(frame), origin, true);
+    }
+
+    /// Where the staged frame comes from.
+    pub(super) const fn origin(&self) -> Origin {
+        self.origin
     }
 
     /// The staged frame, and the packet in it.
     pub(super) fn staged(&mut self) -> (&[u8], Option<&Packet>) {
-        let frame: &[u8] = match (&self.staged, &mut self.nic) {
-            (Place::Looped(frame), _) => frame,
-            (Place::Card, Some(nic)) => nic.parts(0).0,
+        let frame: &[u8] = match (&self.staged, &mut self.receiver) {
+            (Place::Memory(frame), _) => frame,
+            (Place::Card, Some(receiver)) => receiver.held(),
             _ => &[],
         };
         (frame, self.packet.as_ref())
@@ -184,22 +210,22 @@ impl Wire {
 
     /// Has the SYN in the staged frame say no more than `most` of its sender's segments: what it says then.
     pub(super) fn clamp_mss(&mut self, most: u16) -> Said {
-        let frame: &mut [u8] = match (&mut self.staged, &mut self.nic) {
-            (Place::Looped(frame), _) => frame,
-            (Place::Card, Some(nic)) => nic.parts(0).0,
+        let frame: &mut [u8] = match (&mut self.staged, &mut self.receiver) {
+            (Place::Memory(frame), _) => frame,
+            (Place::Card, Some(receiver)) => receiver.held(),
             _ => &mut [],
         };
         let segment = self.packet.as_ref().and_then(|packet| frame.get_mut(packet.payload.clone()));
         segment.map_or(Said::default(), |segment| mss::clamp(segment, most))
     }
 
-    /// Puts another frame in the place of the staged one, unless there is something wrong with it.
+    /// Puts another frame in the place of the staged one, as if it came from where that one did, unless there is something wrong with it.
     pub(super) fn restage(&mut self, mut frame: Vec<u8>) -> bool {
         self.drop_staged();
         self.packet = Packet::of(&frame);
         let good = inspector::admits(&mut frame, self.packet.as_ref(), Integrity::Unknown);
         if good {
-            (self.staged, self.fresh) = (Place::Looped(frame), true);
+            (self.staged, self.fresh) = (Place::Memory(frame), true);
         } else {
             self.refused += 1;
         }
@@ -209,9 +235,9 @@ impl Wire {
     /// Ends the use of the staged frame.
     pub(super) fn drop_staged(&mut self) {
         self.fresh = false;
-        match (core::mem::replace(&mut self.staged, Place::Nowhere), &mut self.nic) {
-            (Place::Looped(frame), _) => self.out.recycle(frame),
-            (Place::Card, Some(nic)) => nic.release(),
+        match (core::mem::replace(&mut self.staged, Place::Nowhere), &mut self.receiver) {
+            (Place::Memory(frame), _) => self.out.recycle(frame),
+            (Place::Card, Some(receiver)) => receiver.release(),
             _ => {}
         }
     }
@@ -226,29 +252,25 @@ impl Wire {
         &mut self.out.outbox
     }
 
-    /// Tells the card about what was sent.
+    /// Tells the card about what was sent, and about buffers that it got back.
     pub(super) fn kick(&mut self) {
-        if core::mem::take(&mut self.out.unkicked)
-            && let Some(nic) = &mut self.nic
-        {
-            nic.kick();
+        if core::mem::take(&mut self.out.unkicked) {
+            self.transmitter.iter_mut().for_each(|transmitter| transmitter.kick());
+            self.receiver.iter_mut().for_each(|receiver| receiver.kick());
         }
     }
 
-    /// See [`NetDevice::rearm`].
+    /// Turns the interrupts of the pair on; true if there is more to do. See [`Receiver::rearm`] and [`Transmitter::rearm`].
     pub(super) fn rearm(&mut self) -> bool {
         self.out.unkicked = false;
-        self.nic.as_mut().is_some_and(|nic| nic.rearm())
+        let room = self.transmitter.as_mut().is_some_and(|transmitter| transmitter.rearm());
+        let frames = self.receiver.as_mut().is_some_and(|receiver| receiver.rearm());
+        room || frames
     }
 
-    /// Whether a frame can be sent, wherever it goes, by one queue or another.
+    /// Whether a frame can be sent, wherever it goes.
     pub(super) fn has_room(&mut self) -> bool {
-        self.out.has_room() && self.nic.as_mut().is_none_or(|nic| nic.can_transmit())
-    }
-
-    /// Whether one can by this queue, when there is room at all.
-    pub(super) fn has_room_in(&mut self, queue: u16) -> bool {
-        self.queues == 1 || self.nic.as_mut().is_none_or(|nic| nic.parts(queue.into()).1.can_transmit())
+        self.out.has_room() && self.transmitter.as_mut().is_none_or(|transmitter| transmitter.can_transmit())
     }
 
     /// Lets smoltcp find this host at its own addresses: queues advertisements that say so.
@@ -284,22 +306,20 @@ impl Device for Wire {
         // An answer needs no room: the loopback may overflow by it, because a frame just left it, and a full card loses it. If
         // receiving waited for room, a card that cannot send would keep the stack busy with frames that it cannot take.
         let fresh = core::mem::take(&mut self.fresh);
-        let queue = self.out.sending.queue.into();
-        let (held, card) = self.nic.as_mut().map(|nic| nic.parts(queue)).unzip();
-        let frame: &[u8] = match &self.staged {
-            Place::Looped(frame) => frame,
-            Place::Card => held?,
-            Place::Nowhere => return None,
+        let frame: &[u8] = match (&self.staged, &mut self.receiver) {
+            (Place::Memory(frame), _) => frame,
+            (Place::Card, Some(receiver)) => receiver.held(),
+            _ => return None,
         };
+        let card = self.transmitter.as_mut().map(|card| &mut **card as &mut dyn Transmitter);
         fresh.then_some((Received(frame), Sender { out: &mut self.out, card }))
     }
 
     fn transmit(&mut self, _: Instant) -> Option<Sender<'_>> {
-        let queue = self.out.sending.queue;
-        if !self.has_room() || !self.has_room_in(queue) {
+        if !self.has_room() {
             return None;
         }
-        let card = self.nic.as_mut().map(|nic| nic.parts(queue.into()).1);
+        let card = self.transmitter.as_mut().map(|card| &mut **card as &mut dyn Transmitter);
         Some(Sender { out: &mut self.out, card })
     }
 

@@ -1,5 +1,6 @@
 //! Commands to a network card (virtio 1.2, 5.1.6.5): how many pairs of queues are used, and which of them a packet comes to.
 
+use crate::net::steering::{KEY, TABLE};
 use alloc::vec::Vec;
 
 /// What a device answers when it has done as told.
@@ -12,17 +13,8 @@ const MQ: u8 = 4;
 const PAIRS_SET: u8 = 0;
 const RSS_CONFIG: u8 = 1;
 
-/// Kinds of hashes (5.1.6.4.3.1): of addresses, and with ports where there are some.
-const WANTED: u32 = 0b11_1111;
-/// Entries of the table from hashes to queues: enough for differences between the queues to be small. A power of two.
-const TABLE: usize = 128;
-/// The key that Microsoft's documentation of receive-side scaling has, by which hashes are spread well. A peer who chooses its ports by
-/// it comes to a queue of its choice, which others use as well.
-const KEY: [u8; 40] = [
-    0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67, 0x25, 0x3d, 0x43, 0xa3, 0x8f, 0xb0, 0xd0, 0xca, 0x2b,
-    0xcb, 0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb, 0x2d, 0xa3, 0x80, 0x30, 0xf2, 0x0c, 0x6a, 0x42, 0xb7, 0x3b, 0xbe, 0xac,
-    0x01, 0xfa,
-];
+/// Kinds of hashes (5.1.6.4.3.1): of addresses and ports of TCP, over IPv4 and IPv6. All else comes to the first pair, as the stack wants it.
+const WANTED: u32 = 1 << 1 | 1 << 4;
 
 /// Uses so many pairs; the device chooses among them.
 pub fn use_pairs(pairs: u16) -> Vec<u8> {
@@ -70,7 +62,7 @@ mod tests {
         assert_eq!(use_pairs(0x102), [4, 0, 2, 1]);
         let bytes = Rss { key: 40, table: 5, types: 0x1ff }.spread(3).unwrap();
         let table = [0, 0, 1, 0, 2, 0, 0, 0];
-        let expected = [&[4, 1, 0x3f, 0, 0, 0, 3, 0, 0, 0][..], &table, &[3, 0, 40], &KEY].concat();
+        let expected = [&[4, 1, 0x12, 0, 0, 0, 3, 0, 0, 0][..], &table, &[3, 0, 40], &KEY].concat();
         assert_eq!(bytes, expected);
         let longest = Rss { key: 255, table: u16::MAX, types: u32::MAX }.spread(128).unwrap();
         assert!(longest.len() <= LONGEST);
@@ -82,7 +74,7 @@ mod tests {
         let good = Rss { key: 40, table: 128, types: 2 };
         assert!(good.spread(4).is_some());
         for bad in
-            [Rss { key: 39, ..good }, Rss { table: 3, ..good }, Rss { table: 0, ..good }, Rss { types: 1 << 6, ..good }]
+            [Rss { key: 39, ..good }, Rss { table: 3, ..good }, Rss { table: 0, ..good }, Rss { types: 1 << 2, ..good }]
         {
             assert_eq!(bad.spread(4), None, "{bad:?}");
         }

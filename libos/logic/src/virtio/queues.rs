@@ -72,6 +72,13 @@ impl Vectors {
         if self.is_one_each() { queue } else { queue / 2 % self.entries }
     }
 
+    /// All pairs that an entry is for, a bit each.
+    pub fn all_served(&self, entry: u16) -> u64 {
+        let serves =
+            |pair: &u16| [receive(*pair), transmit(*pair)].into_iter().any(|queue| self.of_queue(queue) == entry);
+        (0..self.pairs).filter(serves).fold(0, |all, pair| all | 1 << pair)
+    }
+
     /// The first pair that an entry is for, and what of it: both queues without a word.
     pub const fn serves(&self, entry: u16) -> (u16, &'static str) {
         match (self.is_one_each(), entry % 2) {
@@ -85,6 +92,7 @@ impl Vectors {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use alloc::vec::Vec;
 
     #[test]
     fn there_is_a_pair_for_each_cpu_as_far_as_the_device_goes() {
@@ -119,5 +127,8 @@ mod tests {
         assert_eq!((paired.entries(), paired.of_queue(receive(3)), paired.of_queue(transmit(3))), (4, 3, 3));
         let shared = Vectors::new(3, 4);
         assert_eq!((shared.entries(), shared.of_queue(receive(3)), shared.serves(2)), (3, 0, (2, "")));
+        let all = |vectors: Vectors| (0..vectors.entries()).map(|entry| vectors.all_served(entry)).collect::<Vec<_>>();
+        assert_eq!(all(own), [1, 1, 2, 2, 4, 4, 8, 8]);
+        assert_eq!((all(paired), all(shared)), (vec![1, 2, 4, 8], vec![0b1001, 2, 4]));
     }
 }

@@ -4,7 +4,6 @@
 //! [`Device::transport`], [`Device::assign_vector`] and [`Device::doorbell`], then `finish_init`.
 
 use super::{mmio, pci};
-use crate::irq::Softirq;
 use bitflags::Flags;
 use core::fmt;
 use virtio_drivers::PAGE_SIZE;
@@ -78,15 +77,15 @@ impl Device {
         }
     }
 
-    /// Makes the interrupts of `pairs` pairs of queues raise `softirq`: by MSI-X where it has that, those of pair `i` on CPU `i`; else by
-    /// its line, on CPU 0.
+    /// Makes the interrupts of `pairs` pairs of queues raise the network softirq: by MSI-X where it has that, those of pair `i` on CPU `i`;
+    /// else by its line, on CPU 0.
     ///
     /// # Errors
     /// [`Error::NoInterrupt`].
-    pub fn attach_interrupts(&mut self, softirq: Softirq, name: &str, pairs: u16) -> Result<(), Error> {
+    pub fn attach_interrupts(&mut self, name: &str, pairs: u16) -> Result<(), Error> {
         match &mut self.wiring {
-            Wiring::Pci(wiring) => wiring.attach(softirq, name, pairs),
-            Wiring::Mmio(wiring) => wiring.attach(softirq, name),
+            Wiring::Pci(wiring) => wiring.attach(name, pairs),
+            Wiring::Mmio(wiring) => wiring.attach(name),
         }
     }
 

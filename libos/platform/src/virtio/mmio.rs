@@ -2,7 +2,7 @@
 
 use super::device::{Device, Doorbell, Error, Register, Wiring as DeviceWiring};
 use super::interrupt::{self, Acknowledge};
-use crate::irq::{self, Softirq};
+use crate::irq;
 use core::ptr::NonNull;
 use trapless_logic::firmware::virtio_mmio::Device as Place;
 use virtio_drivers::transport::SomeTransport;
@@ -44,12 +44,12 @@ impl Wiring {
         self.window.wrapping_add(offset).cast()
     }
 
-    pub(super) fn attach(&mut self, softirq: Softirq, name: &str) -> Result<(), Error> {
+    pub(super) fn attach(&mut self, name: &str) -> Result<(), Error> {
         let acknowledge = Acknowledge::Mmio {
             status: self.register(INTERRUPT_STATUS),
             acknowledge: self.register(INTERRUPT_ACKNOWLEDGE),
         };
-        let vector = interrupt::vector(name, acknowledge, softirq)?;
+        let vector = interrupt::vector(name, acknowledge, 1)?;
         let Place { gsi, polarity, trigger, .. } = self.place;
         crate::ioapic::route(gsi, vector, irq::lapic_id_of(0), polarity, trigger).map_err(|_| Error::NoInterrupt)
     }

@@ -4,7 +4,7 @@
 mod control;
 pub mod device;
 pub mod hal;
-mod interrupt;
+pub mod interrupt;
 mod mmio;
 pub mod net;
 mod pci;
@@ -15,14 +15,12 @@ mod transmitter;
 
 use crate::acpi;
 use crate::pci::DeviceFunction;
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 use device::{Device, Error};
-use net::VirtioNet;
 use rng::VirtioRng;
 use trapless_logic::firmware::virtio_mmio;
-use trapless_logic::net::{NAMES, NetDevice};
+use trapless_logic::net::{NAMES, Nic};
 use virtio_drivers::transport::DeviceType;
 use virtio_drivers::transport::pci::virtio_device_type;
 
@@ -30,7 +28,7 @@ use virtio_drivers::transport::pci::virtio_device_type;
 #[derive(Default)]
 pub struct Devices {
     /// The network cards, as many as have [names](NAMES), in the order in which they were found.
-    pub net: Vec<Box<dyn NetDevice>>,
+    pub net: Vec<Nic>,
     /// The first entropy device.
     pub rng: Option<VirtioRng>,
     /// What was found and could not be used.
@@ -94,7 +92,7 @@ impl Devices {
         let started = device.and_then(|device| match device {
             Some(device) if device.kind() == DeviceType::Network => {
                 let name = NAMES.get(self.net.len()).ok_or(Error::Surplus)?;
-                self.net.push(VirtioNet::new(device, name, self.net.len() as u8)?);
+                self.net.push(net::start(device, name, self.net.len() as u8)?);
                 Ok(())
             }
             Some(device) if device.kind() == DeviceType::EntropySource && self.rng.is_none() => {

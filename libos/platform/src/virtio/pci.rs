@@ -3,7 +3,7 @@
 use super::device::{Device, Doorbell, Error, Register, Wiring as DeviceWiring};
 use super::hal::DmaHal;
 use super::interrupt::{self, Acknowledge};
-use crate::irq::{self, Softirq};
+use crate::irq;
 use crate::pci::config::Config;
 use crate::pci::msix::Msix;
 use crate::pci::{self, ConfigurationAccess, DeviceFunction};
@@ -100,7 +100,7 @@ impl Wiring {
         self.found.is_some() && Msix::reaches(irq::lapic_id_of(0))
     }
 
-    pub(super) fn attach(&mut self, softirq: Softirq, name: &str, pairs: u16) -> Result<(), Error> {
+    pub(super) fn attach(&mut self, name: &str, pairs: u16) -> Result<(), Error> {
         let boot = irq::lapic_id_of(0);
         if let Some(mut msix) = self.found.take().filter(|_| Msix::reaches(boot)) {
             let vectors = Vectors::new(msix.entries(), pairs);
@@ -108,7 +108,7 @@ impl Wiring {
             for entry in 0..vectors.entries() {
                 let (pair, of_pair) = vectors.serves(entry);
                 let own = format!("{name}-{pair}{of_pair}");
-                let vector = interrupt::vector(&own, Acknowledge::Message, softirq)?;
+                let vector = interrupt::vector(&own, Acknowledge::Message, vectors.all_served(entry))?;
                 let cpu = Some(irq::lapic_id_of(pair.into())).filter(|&cpu| Msix::reaches(cpu)).unwrap_or(boot);
                 msix.set(entry, vector, cpu);
             }
@@ -118,7 +118,7 @@ impl Wiring {
             return Ok(());
         }
         let line = pci::interrupt_line(self.at).ok_or(Error::NoInterrupt)?;
-        let vector = interrupt::vector(name, Acknowledge::PciIsr(self.isr), softirq)?;
+        let vector = interrupt::vector(name, Acknowledge::PciIsr(self.isr), 1)?;
         pci::route_intx(line, vector, boot).map_err(|_| Error::NoInterrupt)
     }
 

@@ -9,7 +9,8 @@ use super::hal::Buffers;
 use super::ring::{Direction, LEN, Ring};
 use alloc::vec::Vec;
 use core::ops::Range;
-use trapless_logic::net::device::Integrity;
+use core::sync::atomic::{Ordering, fence};
+use trapless_logic::net::device::{Counters, Integrity, Receiver as Door};
 use trapless_logic::virtio::features::{Features, header_len};
 use trapless_logic::virtio::header::Header;
 use trapless_logic::virtio::merge::side_by_side;
@@ -31,7 +32,9 @@ enum Held {
 }
 
 pub(super) struct Receiver {
-    pub(super) ring: Ring,
+    ring: Ring,
+    /// Interrupts are on.
+    armed: bool,
     buffers: Buffers,
     agreed: Features,
     /// Which buffers the device has: it can only give back those.
@@ -41,14 +44,14 @@ pub(super) struct Receiver {
     count: usize,
     held: Held,
     gathered: Vec<u8>,
-    pub(super) received: u64,
-    pub(super) malformed: u64,
+    received: u64,
+    malformed: u64,
     /// The device has given back what it did not have: it is not listened to any more.
     broken: bool,
 }
 
 impl Receiver {
-    /// Queue `index`, all its buffers with the device.
+    /// Queue `index`, all its buffers with the device, which does not interrupt.
     pub(super) fn new(device: &mut Device, index: u16, agreed: Features) -> Result<Receiver, Error> {
         let mut gathered = Vec::new();
         if agreed.contains(Features::MRG_RXBUF) {
@@ -56,6 +59,7 @@ impl Receiver {
         }
         let mut receiver = Receiver {
             ring: Ring::new(device, index, agreed.contains(Features::EVENT_IDX))?,
+            armed: false,
             buffers: Buffers::new(LEN, BUFFER_LEN).ok_or(Error::NoMemory)?,
             agreed,
             lent: [false; LEN],
@@ -73,6 +77,7 @@ impl Receiver {
             receiver.ring.describe(number, memory, Direction::ToDriver);
             receiver.lend(number);
         }
+        receiver.ring.interrupt_after(0);
         Ok(receiver)
     }
 
@@ -81,25 +86,9 @@ impl Receiver {
         self.ring.hand_over(number);
     }
 
-    /// Whether a frame waits.
-    pub(super) fn pending(&self) -> bool {
-        !self.broken && self.ring.pending()
-    }
-
-    /// Holds the next frame that makes sense, in place of the last.
-    pub(super) fn receive(&mut self) -> Option<Integrity> {
-        loop {
-            self.release();
-            if !self.take_buffer() {
-                return None;
-            }
-            match self.assemble() {
-                Some(integrity) => {
-                    self.received += 1;
-                    return Some(integrity);
-                }
-                None => self.malformed += 1,
-            }
+    fn disarm(&mut self) {
+        if core::mem::take(&mut self.armed) {
+            self.ring.interrupt_after(0);
         }
     }
 
@@ -155,9 +144,28 @@ impl Receiver {
         };
         Some(integrity)
     }
+}
 
-    /// The frame that is held, empty without one.
-    pub(super) fn held(&mut self) -> &mut [u8] {
+impl Door for Receiver {
+    fn receive(&mut self) -> Option<Integrity> {
+        self.disarm();
+        loop {
+            self.release();
+            if !self.take_buffer() {
+                return None;
+            }
+            match self.assemble() {
+                Some(integrity) => {
+                    self.received += 1;
+                    return Some(integrity);
+                }
+                // It makes no sense.
+                None => self.malformed += 1,
+            }
+        }
+    }
+
+    fn held(&mut self) -> &mut [u8] {
         match &self.held {
             Held::Nothing => &mut [],
             // SAFETY: the device has given these buffers back, and they are not lent again before `release`.
@@ -166,11 +174,31 @@ impl Receiver {
         }
     }
 
-    /// Lends the device the buffers of the frame that is held.
-    pub(super) fn release(&mut self) {
+    fn release(&mut self) {
         self.held = Held::Nothing;
         for place in 0..core::mem::take(&mut self.count) {
             self.lend((self.taken[place].start / BUFFER_LEN) as u16);
         }
+    }
+
+    fn kick(&mut self) {
+        self.ring.kick();
+    }
+
+    fn rearm(&mut self) -> bool {
+        self.ring.kick();
+        self.armed = true;
+        self.ring.interrupt_after(1);
+        // What came before the device could see that makes no interrupt: look once more, after it is out for sure.
+        fence(Ordering::SeqCst);
+        let more = !self.broken && self.ring.pending();
+        if more {
+            self.disarm();
+        }
+        more
+    }
+
+    fn counters(&self) -> Counters {
+        Counters { received: self.received, malformed: self.malformed, kicks: self.ring.kicks, ..Counters::default() }
     }
 }

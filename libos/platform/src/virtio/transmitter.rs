@@ -6,7 +6,8 @@
 use super::device::{Device, Error};
 use super::hal::Buffers;
 use super::ring::{Direction, LEN, Ring};
-use trapless_logic::net::device::{Orders, Transmitter as Door};
+use core::sync::atomic::{Ordering, fence};
+use trapless_logic::net::device::{Counters, Orders, Transmitter as Door};
 use trapless_logic::virtio::features::{Features, header_len};
 use trapless_logic::virtio::header::emit;
 use trapless_logic::virtio::runs::Runs;
@@ -21,31 +22,37 @@ const LONG: usize = 32;
 const MAX_FRAME: usize = 1518;
 
 pub(super) struct Transmitter {
-    pub(super) ring: Ring,
+    ring: Ring,
     slots: Buffers,
     runs: Runs<LEN>,
     header_len: usize,
     longest: usize,
     /// A frame found the ring full, so room is to be announced by an interrupt.
     starved: bool,
-    pub(super) transmitted: u64,
-    pub(super) too_long: u64,
-    pub(super) ring_full: u64,
+    /// Interrupts are on.
+    armed: bool,
+    transmitted: u64,
+    too_long: u64,
+    ring_full: u64,
     /// The device has given back what it did not have: it is not listened to any more.
     broken: bool,
 }
 
 impl Transmitter {
+    /// Queue `index`, empty, which does not interrupt.
     pub(super) fn new(device: &mut Device, index: u16, agreed: Features) -> Result<Transmitter, Error> {
         let header_len = header_len(agreed);
         let long = agreed.intersects(Features::HOST_TSO4 | Features::HOST_TSO6);
+        let mut ring = Ring::new(device, index, agreed.contains(Features::EVENT_IDX))?;
+        ring.interrupt_after(0);
         Ok(Transmitter {
-            ring: Ring::new(device, index, agreed.contains(Features::EVENT_IDX))?,
+            ring,
             slots: Buffers::new(LEN, SLOT_LEN).ok_or(Error::NoMemory)?,
             runs: Runs::default(),
             header_len,
             longest: if long { LONG * SLOT_LEN - header_len } else { MAX_FRAME },
             starved: false,
+            armed: false,
             transmitted: 0,
             too_long: 0,
             ring_full: 0,
@@ -69,29 +76,6 @@ impl Transmitter {
         {
             self.broken = usize::try_from(first).map_or(true, |first| !self.runs.give(first));
         }
-    }
-
-    /// Asks for no interrupts.
-    pub(super) fn disarm(&mut self) {
-        self.ring.interrupt_after(0);
-    }
-
-    /// Asks for an interrupt when a ring that was full has room again; true if it has already.
-    pub(super) fn arm(&mut self) -> bool {
-        // The stack asks for room before it sends, so a full ring means that it may wait for some.
-        self.reclaim();
-        let longest = self.slots_for(self.longest);
-        let full = !self.runs.has_room(longest);
-        let waited = core::mem::replace(&mut self.starved, full);
-        if !full {
-            return waited;
-        }
-        // Half of them at once are worth an interrupt.
-        self.ring.interrupt_after(self.ring.outstanding().div_ceil(2).max(1));
-        core::sync::atomic::fence(core::sync::atomic::Ordering::SeqCst);
-        self.reclaim();
-        self.starved = !self.runs.has_room(longest);
-        !self.starved
     }
 }
 
@@ -131,5 +115,36 @@ impl Door for Transmitter {
             self.reclaim();
         }
         self.runs.has_room(longest)
+    }
+
+    fn kick(&mut self) {
+        self.ring.kick();
+    }
+
+    fn rearm(&mut self) -> bool {
+        self.ring.kick();
+        // The stack asks for room before it sends, so a full ring means that it may wait for some.
+        self.reclaim();
+        let longest = self.slots_for(self.longest);
+        let full = !self.runs.has_room(longest);
+        let waited = core::mem::replace(&mut self.starved, full);
+        if !full {
+            if core::mem::take(&mut self.armed) {
+                self.ring.interrupt_after(0);
+            }
+            return waited;
+        }
+        self.armed = true;
+        // Half of them at once are worth an interrupt.
+        self.ring.interrupt_after(self.ring.outstanding().div_ceil(2).max(1));
+        fence(Ordering::SeqCst);
+        self.reclaim();
+        self.starved = !self.runs.has_room(longest);
+        !self.starved
+    }
+
+    fn counters(&self) -> Counters {
+        let Self { transmitted, too_long, ring_full, ref ring, .. } = *self;
+        Counters { transmitted, too_long, ring_full, kicks: ring.kicks, ..Counters::default() }
     }
 }

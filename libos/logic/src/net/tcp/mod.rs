@@ -14,7 +14,8 @@ use super::events::Events;
 use super::link::LinkId;
 use super::options::{IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, Options, SOL_SOCKET, ip, ipv6, so, tcp_opt};
 use super::ports::Binding;
-use super::stack::NetStack;
+use super::shards::{Entrance, NetStack};
+use super::steering::{FIRST, ShardId};
 use super::table::ConnId;
 use crate::data::{Sink, Source};
 use crate::eventfd::anonymous_stat;
@@ -40,6 +41,7 @@ const UNKNOWN_MSS: i32 = 536;
 
 /// A connection, from connect(2) or accept(2) to close(2).
 struct Open {
+    shard: ShardId,
     id: ConnId,
     link: LinkId,
     local: IpEndpoint,
@@ -61,7 +63,7 @@ enum Phase {
     Open(Open),
 }
 
-/// A socket's state. Locked before the stack.
+/// A socket's state. Locked before a shard.
 struct Core {
     phase: Phase,
     /// The port while there is no connection, which takes it over.
@@ -100,6 +102,11 @@ impl<P: Platform> TcpSocket<P> {
         let (events, waker) = Events::new();
         let core = Core { phase, binding: None, options, error: None, shut_read: false, shut_write: false };
         Arc::new(Self { stack, core: Lock::new(core), events, waker })
+    }
+
+    /// The shard of the connection, if there is one.
+    fn shard(&self, core: &Core) -> Entrance<'_, P> {
+        self.stack.on(core.open().map_or(FIRST, |open| open.shard))
     }
 }
 
@@ -190,7 +197,7 @@ impl<P: Platform> Socket<P> for TcpSocket<P> {
         }
         core.options.set(level, name, value)?;
         if let Phase::Open(open) = &core.phase {
-            self.stack.with(|inner| inner.apply(open.id, &core.options));
+            self.stack.on(open.shard).with(|inner| inner.apply(open.id, &core.options));
         }
         Ok(())
     }

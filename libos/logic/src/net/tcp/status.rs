@@ -18,6 +18,8 @@ use trapless_abi::{Errno, SysResult};
 const FIONREAD: u32 = 0x541b;
 /// ioctl: bytes that the peer has not acknowledged (tcp(7), SIOCOUTQ).
 const SIOCOUTQ: u32 = 0x5411;
+/// What a connection that is over is ready for.
+const DEAD: Ready = Ready::READABLE.union(Ready::WRITABLE).union(Ready::RDHUP).union(Ready::HUP);
 /// Seconds that a retransmission waits at most (TCP_RTO_MAX of Linux).
 const LONGEST_WAIT: u64 = 120;
 
@@ -77,7 +79,7 @@ impl<P: Platform> TcpSocket<P> {
     /// Runs `f` on the socket's state, brought up to date.
     pub(super) fn settled<R>(&self, f: impl FnOnce(&mut Core, &mut Inner<P>) -> R) -> R {
         let mut core = self.core.lock();
-        self.stack.look(|inner| {
+        self.shard(&core).look(|inner| {
             self.settle_in(&mut core, inner);
             f(&mut core, inner)
         })
@@ -85,7 +87,7 @@ impl<P: Platform> TcpSocket<P> {
 
     /// Brings the socket's state up to date with its connection.
     pub(super) fn settle(&self, core: &mut Core) {
-        self.stack.look(|inner| self.settle_in(core, inner));
+        self.shard(core).look(|inner| self.settle_in(core, inner));
     }
 
     /// As [`TcpSocket::settle`]; also sees to it that the next change is announced (INV-NET-1).
@@ -115,39 +117,56 @@ impl<P: Platform> TcpSocket<P> {
         }
     }
 
-    /// poll(2). A socket without a connection hangs up but takes writes, as in Linux.
+    /// poll(2).
     pub(super) fn readiness(&self) -> Ready {
-        self.settled(|core, inner| {
+        let mut core = self.core.lock();
+        if core.open().is_none() {
+            return self.readiness_alone(&core);
+        }
+        self.shard(&core).look(|inner| {
+            self.settle_in(&mut core, inner);
+            let Some(open) = core.open() else { return self.readiness_alone(&core) };
             let mut ready = Ready::empty();
             ready.set(Ready::ERR, core.error.is_some());
-            let dead = Ready::READABLE | Ready::WRITABLE | Ready::RDHUP | Ready::HUP;
-            match &core.phase {
-                Phase::Idle => ready |= Ready::WRITABLE | Ready::HUP,
-                Phase::Failed => ready |= dead,
-                Phase::Listening(key) => ready.set(Ready::READABLE, inner.acceptable(*key)),
-                Phase::Open(open) if open.connecting => {}
-                Phase::Open(open) if open.over => ready |= dead,
-                Phase::Open(open) => {
-                    let Some((socket, conn)) = inner.both(open.id) else { return ready };
-                    let ended = core.shut_read || peer_finished(socket, conn);
-                    let room = has_room(socket) || !socket.may_send();
-                    if !room {
-                        socket.register_send_waker(&self.waker);
-                    }
-                    let waiting = socket.recv_queue() + conn.leftover.len();
-                    // A program that waits for more than the buffer holds would wait for ever.
-                    let enough = (core.options.number(&RECEIVE_LOW_WATER) as usize).min(socket.recv_capacity() / 2);
-                    ready.set(Ready::READABLE, ended || waiting >= enough);
-                    ready.set(Ready::RDHUP, ended);
-                    ready.set(Ready::WRITABLE, room || core.shut_write);
-                    ready.set(Ready::HUP, ended && core.shut_write);
-                    if waiting == 0 {
-                        inner.acknowledge_soon(open.id);
-                    }
-                }
+            if open.connecting {
+                return ready;
+            }
+            if open.over {
+                return ready | DEAD;
+            }
+            let Some((socket, conn)) = inner.both(open.id) else { return ready };
+            let ended = core.shut_read || peer_finished(socket, conn);
+            let room = has_room(socket) || !socket.may_send();
+            if !room {
+                socket.register_send_waker(&self.waker);
+            }
+            let waiting = socket.recv_queue() + conn.leftover.len();
+            // A program that waits for more than the buffer holds would wait for ever.
+            let enough = (core.options.number(&RECEIVE_LOW_WATER) as usize).min(socket.recv_capacity() / 2);
+            ready.set(Ready::READABLE, ended || waiting >= enough);
+            ready.set(Ready::RDHUP, ended);
+            ready.set(Ready::WRITABLE, room || core.shut_write);
+            ready.set(Ready::HUP, ended && core.shut_write);
+            if waiting == 0 {
+                inner.acknowledge_soon(open.id);
             }
             ready
         })
+    }
+
+    /// That of a socket without a connection. It hangs up but takes writes, as in Linux.
+    fn readiness_alone(&self, core: &Core) -> Ready {
+        let mut ready = Ready::empty();
+        ready.set(Ready::ERR, core.error.is_some());
+        match &core.phase {
+            Phase::Idle => ready |= Ready::WRITABLE | Ready::HUP,
+            Phase::Failed => ready |= DEAD,
+            Phase::Listening(key) => {
+                ready.set(Ready::READABLE, self.stack.shared.names.lock().acceptable(*key));
+            }
+            Phase::Open(_) => {}
+        }
+        ready
     }
 
     /// The number an ioctl(2) asks for. EINVAL for a listening socket, ENOTTY for other requests.

@@ -15,7 +15,7 @@ impl<P: Platform> TcpSocket<P> {
     /// EAGAIN, EPIPE, ENOBUFS, and once what ended the connection.
     pub(super) fn do_send(&self, from: &mut dyn Source) -> SysResult<usize> {
         let mut core = self.core.lock();
-        self.stack.enter(|inner| {
+        self.shard(&core).enter(|inner| {
             self.settle_in(&mut core, inner);
             let result = (|| {
                 if let Some(error) = core.error.take() {
@@ -51,7 +51,7 @@ impl<P: Platform> TcpSocket<P> {
     /// EAGAIN, ENOTCONN, and once what ended the connection; 0 at its end.
     pub(super) fn do_recv(&self, to: &mut dyn Sink, peek: bool) -> SysResult<usize> {
         let mut core = self.core.lock();
-        self.stack.enter(|inner| {
+        self.shard(&core).enter(|inner| {
             self.settle_in(&mut core, inner);
             let core = &mut *core;
             let open = match &core.phase {
@@ -97,11 +97,11 @@ impl<P: Platform> TcpSocket<P> {
             Phase::Listening(_) => {}
             Phase::Open(open) if open.connecting => self.leave(&mut core, true),
             Phase::Open(open) if !open.over => {
-                let id = open.id;
+                let (shard, id) = (open.shard, open.id);
                 core.shut_read |= read;
                 if write && !core.shut_write {
                     core.shut_write = true;
-                    self.stack.with(|inner| inner.finish(id));
+                    self.stack.on(shard).with(|inner| inner.finish(id));
                 }
             }
             _ => return Err(Errno::ENOTCONN),
@@ -121,8 +121,8 @@ impl<P: Platform> TcpSocket<P> {
         let reset = core.options.linger == Some(0);
         match core::mem::replace(&mut core.phase, Phase::Idle) {
             Phase::Idle | Phase::Failed => {}
-            Phase::Listening(key) => self.stack.with(|inner| inner.unlisten(key)),
-            Phase::Open(open) => self.stack.with(|inner| {
+            Phase::Listening(key) => self.stack.unlisten(key),
+            Phase::Open(open) => self.stack.on(open.shard).with(|inner| {
                 let Some((socket, conn)) = inner.both(open.id) else { return };
                 let unread = socket.recv_queue() + conn.leftover.len() > 0;
                 if (reset || unread) && socket.state() != State::TimeWait {
@@ -134,7 +134,7 @@ impl<P: Platform> TcpSocket<P> {
             }),
         }
         if unbind && let Some(binding) = core.binding.take() {
-            self.stack.look(|inner| inner.tcp_ports.give(binding));
+            self.stack.shared.names.lock().ports.give(binding);
         }
         (core.error, core.shut_read, core.shut_write) = (None, false, false);
     }

@@ -1,6 +1,6 @@
 //! Two hosts that want the same address (RFC 4862, 5.4).
 
-use super::sim::{Cable, Nic, pass};
+use super::sim::{Cable, pass};
 use super::*;
 use crate::net::device::Offloads;
 use crate::net::{Addressing, Ipv6Address, Ipv6Cidr, NetStack};
@@ -9,16 +9,14 @@ use std::sync::Mutex;
 /// A host at one end of a cable with the fixed address fd00::1.
 fn host(cable: &Arc<Mutex<Cable>>, end: usize) -> Stack {
     let address = Ipv6Cidr::new("fd00::1".parse().unwrap(), 64);
-    let nic = Box::new(Nic::new(cable, end, Offloads::default()));
-    let stack = NetStack::new(Some(nic), Addressing::None, Addressing6::Static { address, router: None });
+    let nic = sim::card(cable, end, Offloads::default());
+    let stack = NetStack::new(Some(nic), Addressing::None, Addressing6::Static { address, router: None }, sim::cpus());
     stack.poll();
     stack
 }
 
 fn cable() -> Arc<Mutex<Cable>> {
-    let mut cable = Cable::default();
-    cable.ring = 1000;
-    Arc::new(Mutex::new(cable))
+    Arc::new(Mutex::new(Cable { ring: 1000, ..Cable::default() }))
 }
 
 fn addresses(stack: &Stack) -> Vec<Ipv6Address> {

@@ -75,10 +75,19 @@ fn a_writer_is_told_once_there_is_room() {
     assert_eq!(seen, [Ready::OUT]);
 }
 
-/// Real threads that sleep in blocking calls, real time, one host without a card.
 #[test]
 fn sleeping_threads_are_woken() {
-    let stack: Arc<NetStack<Fake>> = NetStack::new(None, Addressing::None, Addressing6::None);
+    blocking_calls(1);
+}
+
+#[test]
+fn sleeping_threads_are_woken_whatever_shard_their_connection_is_on() {
+    blocking_calls(4);
+}
+
+/// Real threads that sleep in blocking calls, real time, one host without a card that has so many CPUs.
+fn blocking_calls(cpus: usize) {
+    let stack: Arc<NetStack<Fake>> = NetStack::new(None, Addressing::None, Addressing6::None, cpus);
     let server = TcpSocket::new(stack.clone(), Family::Inet);
     server.bind(&addr("127.0.0.1:80")).unwrap();
     server.listen(8).unwrap();

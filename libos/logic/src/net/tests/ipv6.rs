@@ -1,6 +1,6 @@
 //! IPv6, alone and beside IPv4.
 
-use super::sim::{Cable, Faults, Net, Nic};
+use super::sim::{Cable, Faults, Net};
 use super::udp::{bound, recv_from, send_to};
 use super::*;
 use crate::net::device::Offloads;
@@ -142,7 +142,7 @@ fn who_is_not_there_refuses_or_cannot_be_reached() {
 
 #[test]
 fn the_loopback_has_both() {
-    let stack: Stack = NetStack::new(None, Addressing::None, Addressing6::None);
+    let stack: Stack = NetStack::new(None, Addressing::None, Addressing6::None, sim::cpus());
     let server = listening(&stack, "[::]:80", false).unwrap();
     for (family, to) in [
         (Family::Inet6, "[::1]:80"),
@@ -187,8 +187,8 @@ fn a_router_gives_an_address_and_a_way_out() {
     let mut cable = Cable::default();
     (cable.ring, cable.tap) = (1000, Some(Vec::new()));
     let cable = Arc::new(Mutex::new(cable));
-    let nic = Box::new(Nic::new(&cable, 0, Offloads::default()));
-    let stack: Stack = NetStack::new(Some(nic), Addressing::None, Addressing6::Auto);
+    let nic = sim::card(&cable, 0, Offloads::default());
+    let stack: Stack = NetStack::new(Some(nic), Addressing::None, Addressing6::Auto, sim::cpus());
     let news = Arc::new(Mutex::new(Vec::new()));
     let seen = news.clone();
     stack.on_lease(move |addresses| seen.lock().unwrap().push((addresses[0].ipv6.clone(), addresses[0].dns.clone())));

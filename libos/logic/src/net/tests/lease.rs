@@ -1,6 +1,6 @@
 //! DHCP, with a server that the test plays.
 
-use super::sim::{Cable, Nic};
+use super::sim::Cable;
 use super::*;
 use crate::net::device::Offloads;
 use crate::net::{Addresses, Addressing, NetStack};
@@ -68,8 +68,8 @@ fn a_lease_is_taken_used_and_lost() {
     let mut cable = Cable::default();
     (cable.ring, cable.tap) = (1000, Some(Vec::new()));
     let cable = Arc::new(Mutex::new(cable));
-    let nic = Box::new(Nic::new(&cable, 0, Offloads::default()));
-    let stack: Stack = NetStack::new(Some(nic), Addressing::Dhcp, Addressing6::None);
+    let nic = sim::card(&cable, 0, Offloads::default());
+    let stack: Stack = NetStack::new(Some(nic), Addressing::Dhcp, Addressing6::None, sim::cpus());
     let news = Arc::new(Mutex::new(Vec::new()));
     stack.on_lease({
         let news = news.clone();

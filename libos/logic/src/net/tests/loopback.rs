@@ -27,7 +27,7 @@ fn talk(stack: &Stack, listen_on: &str, to: &str) {
 
 #[test]
 fn a_host_without_a_card_reaches_itself() {
-    let stack: Stack = NetStack::new(None, Addressing::None, Addressing6::None);
+    let stack: Stack = NetStack::new(None, Addressing::None, Addressing6::None, sim::cpus());
     talk(&stack, "127.0.0.1:80", "127.0.0.1:80");
     talk(&stack, "0.0.0.0:81", "127.0.0.1:81");
     talk(&stack, "0.0.0.0:82", "0.0.0.0:82");

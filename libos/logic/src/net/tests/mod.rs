@@ -2,6 +2,7 @@
 
 mod acknowledgement;
 mod backlog;
+mod cable;
 mod cards;
 mod duplicates;
 mod epoll;

@@ -47,7 +47,7 @@ fn members_hear_what_is_sent_to_the_group() {
     other.close();
     assert_eq!((heard(&one), change(&one, LEAVE, [0; 4])), (None, Err(Errno::EADDRNOTAVAIL)));
     assert_eq!(change(&one, JOIN, [10, 0, 0, 9]), Err(Errno::ENODEV));
-    let lonely: Stack = NetStack::new(None, Addressing::None, Addressing6::None);
+    let lonely: Stack = NetStack::new(None, Addressing::None, Addressing6::None, sim::cpus());
     assert_eq!(change(&bound(&lonely, "0.0.0.0:7"), JOIN, [0; 4]), Err(Errno::ENODEV));
 }
 

@@ -3,8 +3,8 @@
 use super::{Netlink, NetlinkSocket};
 use crate::fake::Fake;
 use crate::file::File;
-use crate::net::device::{Arrival, Counters, Offloads, Orders, Transmitter};
-use crate::net::{Addressing, Addressing6, Ipv4Address, Ipv4Cidr, NetDevice, NetStack};
+use crate::net::device::{Counters, Integrity, Offloads, Orders, Pair, Receiver, Transmitter};
+use crate::net::{Addressing, Addressing6, Ipv4Address, Ipv4Cidr, NetStack, Nic};
 use crate::socket::{MsgFlags, SockAddr, Socket};
 use crate::wait::Ready;
 use std::sync::Arc;
@@ -13,32 +13,16 @@ use trapless_abi::Errno;
 /// A card that nothing is sent to.
 struct Card;
 
-impl NetDevice for Card {
-    fn mac(&self) -> [u8; 6] {
-        [2, 0, 0, 0, 0, 7]
-    }
-
-    fn offloads(&self) -> Offloads {
-        Offloads::default()
-    }
-
-    fn queues(&self) -> usize {
-        1
-    }
-
-    fn receive(&mut self) -> Option<Arrival> {
+impl Receiver for Card {
+    fn receive(&mut self) -> Option<Integrity> {
         None
     }
 
-    fn parts(&mut self, _: usize) -> (&mut [u8], &mut dyn Transmitter) {
-        (&mut [], self)
+    fn held(&mut self) -> &mut [u8] {
+        &mut []
     }
 
     fn release(&mut self) {}
-
-    fn can_transmit(&mut self) -> bool {
-        true
-    }
 
     fn kick(&mut self) {}
 
@@ -46,7 +30,7 @@ impl NetDevice for Card {
         false
     }
 
-    fn counters(&self, _: usize) -> Counters {
+    fn counters(&self) -> Counters {
         Counters::default()
     }
 }
@@ -59,6 +43,21 @@ impl Transmitter for Card {
     fn can_transmit(&mut self) -> bool {
         true
     }
+
+    fn kick(&mut self) {}
+
+    fn rearm(&mut self) -> bool {
+        false
+    }
+
+    fn counters(&self) -> Counters {
+        Counters::default()
+    }
+}
+
+fn card() -> Nic {
+    let pair = Pair { receiver: Box::new(Card), transmitter: Box::new(Card) };
+    Nic { mac: [2, 0, 0, 0, 0, 7], offloads: Offloads::default(), pairs: vec![pair] }
 }
 
 /// Netlink of process 42, with a card of this address.
@@ -71,7 +70,7 @@ fn stack(address: Option<[u8; 4]>) -> Arc<NetStack<Fake>> {
         address: Ipv4Cidr::new(Ipv4Address::from(address), 20),
         router: None,
     });
-    NetStack::new(Some(Box::new(Card)), addressing, Addressing6::Auto)
+    NetStack::new(Some(card()), addressing, Addressing6::Auto, 2)
 }
 
 fn socket() -> Arc<NetlinkSocket<Fake>> {
