@@ -26,13 +26,8 @@ fn erts() -> Result<Erts> {
 
 /// Compiles the libraries of a folder for the image, and returns the folder with them, `name`.
 fn compiled(erts: &Erts, given: &str, name: &str) -> Result<PathBuf> {
-    let toolchain = Toolchain {
-        sysroot: &erts.sysroot.root,
-        erts_include: &erts.include(),
-        tools: &erts.tools,
-        cxx: &repository().join("rootfs/native/cxx"),
-        no_syscalls: variant::entry() == "direct",
-    };
+    let cxx = repository().join("rootfs/native/cxx");
+    let toolchain = Toolchain { erts, cxx: &cxx, no_syscalls: variant::entry() == "direct" };
     let (out, work) = (scratch().join(format!("made-{name}")), scratch().join("work"));
     compile(&Project::read(given)?, &toolchain, &Names::of(&[&erts.beam], &erts.libc())?, &out, &work)?;
     Ok(out)

@@ -42,8 +42,8 @@ fn library(folder: &Path, spec: &Term, flags: &[String]) -> Option<Result<Librar
     let made = expand(folder, &patterns).map(|sources| Library {
         file: format!("{stem}.so"),
         sources,
-        include: Vec::new(),
         flags: flags.to_vec(),
+        ..Library::default()
     });
     Some(made)
 }

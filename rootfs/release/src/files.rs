@@ -14,7 +14,8 @@ use rootfs_native::Names;
 use rootfs_recipe::{
     Archive, Inputs, build_beside,
     erlang::Erlang,
-    tree::{Tree, name_of, read},
+    shared,
+    tree::{Tree, list, name_of, read},
 };
 
 use crate::{
@@ -43,7 +44,7 @@ pub struct Wish<'a> {
     pub app: Option<&'a Path>,
     /// Whether modules lose what running them does not need.
     pub strip: bool,
-    /// Libraries that were made for the image, for applications of `app`, see [`rootfs_recipe::shared::add`].
+    /// Libraries that were made for the image, see [`shared::add`].
     pub nifs: Option<&'a Path>,
     /// Whether the image has no way to take a system call instruction, so that no library may hold one.
     pub no_syscalls: bool,
@@ -65,7 +66,7 @@ pub fn pack(wish: &Wish<'_>, otp: &Otp<'_>, rootfs: &Path, work: &Path) -> Resul
         replaced: BTreeSet::new(),
         no_syscalls: wish.no_syscalls,
     };
-    let mut laid = Laid::new(wish.strip, judge);
+    let mut laid = Laid::new(wish.strip, judge, wish.nifs);
     let mut report = Report::default();
     for (number, source) in wish.files.iter().enumerate() {
         let root = folder_of(source, &work.join(format!("files-{number}")))?;
@@ -117,17 +118,19 @@ fn folder_of(source: &Path, work: &Path) -> Result<PathBuf> {
 }
 
 /// What is laid into the image.
-struct Laid {
+struct Laid<'a> {
     tree: Tree,
     strip: bool,
     judge: Judge,
+    /// Libraries that will take the place of others.
+    nifs: Option<&'a Path>,
     machine_code: Findings,
     notes: Vec<String>,
 }
 
-impl Laid {
-    fn new(strip: bool, judge: Judge) -> Self {
-        Self { tree: Tree::default(), strip, judge, machine_code: Findings::default(), notes: Vec::new() }
+impl<'a> Laid<'a> {
+    fn new(strip: bool, judge: Judge, nifs: Option<&'a Path>) -> Self {
+        Self { tree: Tree::default(), strip, judge, nifs, machine_code: Findings::default(), notes: Vec::new() }
     }
 
     /// What the user should know. What is wrong in a release is not wrong here: nobody says that the program needs it.
@@ -136,7 +139,7 @@ impl Laid {
         notes.append(&mut self.machine_code.notes);
         let libraries = self.machine_code.problems.drain(..).map(|problem| {
             let (what, _) = problem.split_once(": ").unwrap_or((&problem, ""));
-            format!("{what}: it is left out")
+            format!("{what}: it is left out, unless --nif DIR has its sources compiled for the image")
         });
         notes.extend(libraries);
         notes
@@ -151,6 +154,7 @@ impl Laid {
     /// `above` are the folders that this one is in, links followed.
     fn folder(&mut self, root: &Path, folder: &Path, at: &str, above: &mut Vec<PathBuf>) -> Result<()> {
         self.tree.add_directory(at)?;
+        self.note_replaced(folder, at)?;
         let entries = fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
         let mut entries = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
         entries.sort();
@@ -168,6 +172,18 @@ impl Laid {
                 above.push(found.clone());
                 self.folder(root, &found, &at, above)?;
                 above.pop();
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes which files others take the place of, if an application of theirs lies in this folder.
+    fn note_replaced(&mut self, folder: &Path, at: &str) -> Result<()> {
+        let Some(nifs) = self.nifs else { return Ok(()) };
+        for application in list(nifs)? {
+            let name = name_of(&application)?;
+            if folder.join(format!("ebin/{name}.app")).is_file() {
+                self.judge.replaced.extend(shared::of(nifs, name, at)?);
             }
         }
         Ok(())
@@ -234,7 +250,7 @@ mod tests {
     use std::os::unix::fs::symlink;
     use trapless_scratch::Folder;
 
-    fn laid(folder: &Folder) -> Laid {
+    fn laid<'a>(folder: &Folder, nifs: Option<&'a Path>) -> Laid<'a> {
         let judge = Judge {
             linked: BTreeSet::new(),
             names: Names::of(&[], &Folder::new().write("libc.a", "!<arch>\n")).unwrap(),
@@ -242,7 +258,7 @@ mod tests {
             replaced: BTreeSet::new(),
             no_syscalls: true,
         };
-        let mut laid = Laid::new(true, judge);
+        let mut laid = Laid::new(true, judge, nifs);
         laid.add(&folder.path().canonicalize().unwrap()).unwrap();
         laid
     }
@@ -260,7 +276,7 @@ mod tests {
         link("/etc/passwd", "opt/passwd");
         link("loop", "opt/loop");
         link("/usr/lib", "usr/lib/demo/lib");
-        let laid = laid(&folder);
+        let laid = laid(&folder, None);
         for path in ["usr/lib/demo/etc/demo.conf", "usr/lib/demo/up.conf", "opt/twice.conf"] {
             assert_eq!(laid.tree.file(path), Some(&b"x"[..]), "{path}");
         }
@@ -275,11 +291,24 @@ mod tests {
         let folder = Folder::new();
         folder.write("usr/lib/demo/priv/demo_nif.so", "\x7fELF");
         folder.write("usr/sbin/demo", "#!/bin/sh\n");
-        let mut laid = laid(&folder);
+        let mut laid = laid(&folder, None);
         assert_eq!(laid.tree.file("usr/lib/demo/priv/demo_nif.so"), None);
         assert!(laid.tree.file("usr/sbin/demo").is_some());
-        let expected = "/usr/lib/demo/priv/demo_nif.so is a shared library that the image cannot load: it is left out";
+        let expected = "/usr/lib/demo/priv/demo_nif.so is a shared library that the image cannot load: it is left out, unless --nif DIR \
+                        has its sources compiled for the image";
         assert_eq!(laid.notes(), [expected]);
+    }
+
+    #[test]
+    fn a_library_whose_place_another_takes_is_no_news() {
+        let (folder, nifs) = (Folder::new(), Folder::new());
+        folder.write("usr/lib/p1_demo-1/ebin/demo.app", "");
+        folder.write("usr/lib/p1_demo-1/priv/lib/demo_nif.so", "\x7fELF");
+        folder.write("usr/lib/p1_demo-1/priv/lib/other.so", "\x7fELF");
+        nifs.write("demo/priv/lib/demo_nif.so", "\x7fELF");
+        let mut laid = laid(&folder, Some(nifs.path()));
+        let notes = laid.notes();
+        assert!(notes.len() == 1 && notes[0].starts_with("/usr/lib/p1_demo-1/priv/lib/other.so"), "{notes:?}");
     }
 
     #[test]
