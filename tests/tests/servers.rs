@@ -70,6 +70,11 @@ fn image_of(name: &str, contents: &Contents<'_>) -> Result<PathBuf> {
     })
 }
 
+/// Code as a command line takes it.
+fn one_line(code: &str) -> String {
+    code.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 fn forward(guest: u16) -> Result<Forward> {
     Ok(Forward { host: free_port()?, guest, udp: false })
 }
@@ -98,8 +103,8 @@ fn client(vm: &Vm, command: &mut Command) -> Result<String> {
 #[test]
 fn rabbitmq_serves_pika() -> Result<()> {
     const MESSAGES: &str = "2000";
-    // As its start script does, in a node with a name: the script would have the server start `epmd` and give itself one.
-    let args = "-name rabbit@127.0.0.1 -s rabbit boot +W w -kernel prevent_overlapping_partitions false";
+    // As its start script does, in a node with a name: the script would have the server give itself one.
+    let args = "-name rabbit@127.0.0.1 -start_epmd true -s rabbit boot +W w -kernel prevent_overlapping_partitions false";
     let env = [
         "ERL_LIBS=/usr/lib/rabbitmq/lib/rabbitmq_server-4.0.5/plugins:/usr/lib/erlang/lib",
         "RABBITMQ_USE_LONGNAME=true",
@@ -111,14 +116,17 @@ fn rabbitmq_serves_pika() -> Result<()> {
     let config = "loopback_users = none\nlog.console = true\nlog.file = false\n";
     let initrd =
         initrd::write(&scratch("rabbitmq").join("initrd"), &[("etc/rabbitmq/rabbitmq.conf", config.as_bytes())])?;
-    // `recon`, which comes with it, looks into the node when the server has started.
-    let watch =
-        "[{_, _, _}, _, _] = recon:proc_count(memory, 3), io:format(\"=recon ~p~n\", [recon_alloc:memory(used) > 0])";
-    let append = erl(watch).replace("-noshell ", "");
+    // When the server has started, `recon`, which comes with it, looks into the node, and its monitor of `epmd` does what it does each minute.
+    let watch = r#"
+        [{_, _, _}, _, _] = recon:proc_count(memory, 3), io:format("=recon ~p~n", [recon_alloc:memory(used) > 0]),
+        Monitor = whereis(rabbit_epmd_monitor), Monitor ! check, _ = sys:get_state(Monitor),
+        io:format("=epmd ~p~n", [whereis(rabbit_epmd_monitor) =:= Monitor])
+    "#;
+    let append = erl(&one_line(watch)).replace("-noshell ", "");
     let forwards = vec![forward(5672)?];
     let machine = Machine { cpus: 2, memory: 1024, append, forwards, extra: initrd, ..Machine::new(image) };
     let mut vm = Vm::boot("servers-rabbitmq", &machine)?;
-    for line in ["Enabling free disk space monitoring", "Server startup complete", "=recon true"] {
+    for line in ["Enabling free disk space monitoring", "Server startup complete", "=recon true", "=epmd true"] {
         vm.wait_for(line)?;
     }
     let port = vm.address(5672)?.port().to_string();
@@ -248,6 +256,7 @@ const EJABBERD: &str = "\
 loglevel: info
 hosts: [localhost]
 certfiles: [/etc/ejabberd/ejabberd.pem]
+acme: {auto: false}
 registration_timeout: infinity
 listen:
   - {port: 5222, ip: \"::\", module: ejabberd_c2s, starttls_required: true}
@@ -298,7 +307,7 @@ fn ejabberd_serves_slixmpp() -> Result<()> {
         Tree = mqtree:new(), ok = mqtree:insert(Tree, <<"a/+">>), {ok, Small} = ezlib:compress(ezlib:new(), <<"text">>),
         io:format("=nifs ~p~n", [{mqtree:match(Tree, <<"a/b">>), ezlib:decompress(ezlib:new(), Small), jiffy:encode([1])}])
     "#;
-    let append = erl(&asked.split_whitespace().collect::<Vec<_>>().join(" "));
+    let append = erl(&one_line(asked));
     let forwards = vec![forward(5222)?];
     let machine = Machine { cpus: 2, memory: 1024, append, forwards, extra: initrd, ..Machine::new(image) };
     let mut vm = Vm::boot("servers-ejabberd", &machine)?;
