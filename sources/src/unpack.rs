@@ -173,8 +173,10 @@ mod tests {
         let scratch = Folder::new();
         scratch.write("x-1/greeting", b"hello\n");
         scratch.write("debian/rules", b"");
-        let sources =
-            Sources { orig: pack(&scratch, "x_1.orig.tar", "x-1"), debian: pack(&scratch, "x_1-1.debian.tar", "debian") };
+        let sources = Sources {
+            orig: pack(&scratch, "x_1.orig.tar", "x-1"),
+            debian: pack(&scratch, "x_1-1.debian.tar", "debian"),
+        };
         let tree = scratch.path().join("tree");
         unpack(&sources, &tree, Patches::All, &Quiet).unwrap();
         assert_eq!(fs::read_to_string(tree.join("greeting")).unwrap(), "hello\n");

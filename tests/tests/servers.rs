@@ -104,7 +104,8 @@ fn client(vm: &Vm, command: &mut Command) -> Result<String> {
 fn rabbitmq_serves_pika() -> Result<()> {
     const MESSAGES: &str = "2000";
     // As its start script does, in a node with a name: the script would have the server give itself one.
-    let args = "-name rabbit@127.0.0.1 -start_epmd true -s rabbit boot +W w -kernel prevent_overlapping_partitions false";
+    let args =
+        "-name rabbit@127.0.0.1 -start_epmd true -s rabbit boot +W w -kernel prevent_overlapping_partitions false";
     let env = [
         "ERL_LIBS=/usr/lib/rabbitmq/lib/rabbitmq_server-4.0.5/plugins:/usr/lib/erlang/lib",
         "RABBITMQ_USE_LONGNAME=true",
@@ -224,7 +225,8 @@ fn sources_of_nifs() -> Result<Vec<PathBuf>> {
     let folder = scratch("ejabberd").join("sources");
     let place = |lock: &Path| Ok::<_, anyhow::Error>(folder.join(lock.file_stem().context("a lock has a name")?));
     let mut trees = Vec::new();
-    for lock in ["jiffy", "erlang-p1-tls"].map(|name| repository().join("tests/nifs").join(name).with_extension("lock")) {
+    for lock in ["jiffy", "erlang-p1-tls"].map(|name| repository().join("tests/nifs").join(name).with_extension("lock"))
+    {
         let files = sources::fetch(&Lock::read(&lock)?, &Console)?;
         sources::unpack(&files, &place(&lock)?, Patches::All, &Console)?;
         trees.push(place(&lock)?);
@@ -233,7 +235,9 @@ fn sources_of_nifs() -> Result<Vec<PathBuf>> {
         let (tarball, tree) = (sources::fetch_source(&lock, &Console)?, place(&lock)?);
         fs::create_dir_all(&tree)?;
         let mut tar = Command::new("tar");
-        run_quietly(tar.args(["--extract", "--strip-components=1", "--file"]).arg(tarball).arg("--directory").arg(&tree))?;
+        run_quietly(
+            tar.args(["--extract", "--strip-components=1", "--file"]).arg(tarball).arg("--directory").arg(&tree),
+        )?;
         trees.push(tree);
     }
     Ok(trees)

@@ -35,14 +35,14 @@ pub struct Library {
 #[derive(Debug, PartialEq, Eq)]
 enum Made {
     /// Its sources are compiled.
-    Compiled(Sources),
+    Compiled(Recipe),
     /// By OpenSSL's own makefile.
     Openssl,
 }
 
 /// What a library is compiled of. Paths begin at the root of its package.
 #[derive(Debug, PartialEq, Eq)]
-struct Sources {
+struct Recipe {
     /// The folder of its headers.
     include: &'static str,
     /// The folder of its sources.
@@ -56,12 +56,12 @@ struct Sources {
 }
 
 /// All of them.
-pub const LIBRARIES: [Library; 4] = [
+pub static LIBRARIES: [Library; 4] = [
     Library {
         name: "expat",
         lock: "erts-build/libraries/expat.lock",
         headers: &["expat.h", "expat_external.h"],
-        made: Made::Compiled(Sources {
+        made: Made::Compiled(Recipe {
             include: "expat/lib",
             folder: "expat/lib",
             names: &["random_getrandom", "xmlparse", "xmlrole", "xmltok"],
@@ -80,7 +80,7 @@ pub const LIBRARIES: [Library; 4] = [
         name: "libyaml",
         lock: "erts-build/libraries/libyaml.lock",
         headers: &["yaml.h"],
-        made: Made::Compiled(Sources {
+        made: Made::Compiled(Recipe {
             include: "include",
             folder: "src",
             names: &["api", "dumper", "emitter", "loader", "parser", "reader", "scanner", "writer"],
@@ -98,12 +98,12 @@ pub const LIBRARIES: [Library; 4] = [
         name: "zlib",
         lock: "erts-build/libraries/zlib.lock",
         headers: &["zlib.h", "zconf.h"],
-        made: Made::Compiled(Sources {
+        made: Made::Compiled(Recipe {
             include: "",
             folder: "",
             names: &[
-                "adler32", "compress", "crc32", "deflate", "gzclose", "gzlib", "gzread", "gzwrite", "infback", "inffast",
-                "inflate", "inftrees", "trees", "uncompr", "zutil",
+                "adler32", "compress", "crc32", "deflate", "gzclose", "gzlib", "gzread", "gzwrite", "infback",
+                "inffast", "inflate", "inftrees", "trees", "uncompr", "zutil",
             ],
             flags: &["-DHAVE_UNISTD_H", "-DHAVE_STDARG_H"],
             config: None,
@@ -134,7 +134,7 @@ impl Library {
     /// [`crate::Error`]: no sources, no tools, no room, or a failing build.
     pub fn build(&self, sysroot: &Sysroot, progress: &dyn Progress) -> Result<Built> {
         match &self.made {
-            Made::Compiled(sources) => self.compiled(sources, sysroot, progress),
+            Made::Compiled(recipe) => self.compiled(recipe, sysroot, progress),
             Made::Openssl => {
                 let root = openssl(Purpose::Nifs, sysroot, progress)?.root;
                 let archives = Purpose::Nifs.archives().iter().map(|name| root.join("lib").join(name)).collect();
@@ -143,12 +143,12 @@ impl Library {
         }
     }
 
-    fn compiled(&self, sources: &Sources, sysroot: &Sysroot, progress: &dyn Progress) -> Result<Built> {
+    fn compiled(&self, recipe: &Recipe, sysroot: &Sysroot, progress: &dyn Progress) -> Result<Built> {
         host::require(Task::Musl)?;
         let lock = Lock::read(&repository().join(self.lock))?;
         let mut inputs = Inputs::common()?;
         inputs.add("library", &lock.to_text()).add("sysroot", &sysroot.hash).add("cflags", CFLAGS);
-        inputs.add("sources", &sources.names.join(" ")).add("flags", &sources.flags.join(" "));
+        inputs.add("sources", &recipe.names.join(" ")).add("flags", &recipe.flags.join(" "));
         let hash = inputs.hash();
         let root = cache::root()?.join(format!("{}-{}", self.name, short(&hash)));
         let built = Built { include: root.join("include"), archives: vec![root.join("lib.a")] };
@@ -160,7 +160,7 @@ impl Library {
             }
             let tree = root.join("src");
             sources::unpack(&sources::fetch(&lock, progress)?, &tree, Patches::All, progress)?;
-            self.install(sources, &tree, sysroot, &built, progress)?;
+            self.install(recipe, &tree, sysroot, &built, progress)?;
             fs::remove_dir_all(&tree).map_err(io(&tree))?;
             cache::write_atomically(&complete, format!("{hash}\n").as_bytes())?;
         }
@@ -170,33 +170,33 @@ impl Library {
     /// Compiles what `tree` holds, there, and puts what is to stay where `built` says.
     fn install(
         &self,
-        sources: &Sources,
+        recipe: &Recipe,
         tree: &Path,
         sysroot: &Sysroot,
         built: &Built,
         progress: &dyn Progress,
     ) -> Result<()> {
-        let folder = tree.join(sources.folder);
-        if let Some(header) = sources.config {
+        let folder = tree.join(recipe.folder);
+        if let Some(header) = recipe.config {
             let path = folder.join(header);
             fs::write(&path, "").map_err(io(&path))?;
         }
         let mut compiler = hermetic(&sysroot.musl_gcc, tree);
-        compiler.current_dir(&folder).args(CFLAGS.split(' ')).args(sources.flags);
-        compiler.arg("-I").arg(tree.join(sources.include)).arg("-c");
-        compiler.args(sources.names.iter().map(|name| format!("{name}.c")));
+        compiler.current_dir(&folder).args(CFLAGS.split(' ')).args(recipe.flags);
+        compiler.arg("-I").arg(tree.join(recipe.include)).arg("-c");
+        compiler.args(recipe.names.iter().map(|name| format!("{name}.c")));
         let what = format!("compiling {}", self.name);
         Step { what: &what, log: &built.include.with_file_name("compile.log"), log_size: 1 }
             .run(&mut compiler, progress)?;
         let mut ar = hermetic("ar", tree);
         ar.current_dir(&folder).arg("rcs").args(&built.archives);
-        ar.args(sources.names.iter().map(|name| format!("{name}.o")));
+        ar.args(recipe.names.iter().map(|name| format!("{name}.o")));
         let what = format!("archiving {}", self.name);
         Step { what: &what, log: &built.include.with_file_name("archive.log"), log_size: 1 }.run(&mut ar, progress)?;
 
         fs::create_dir_all(&built.include).map_err(io(&built.include))?;
         for header in self.headers {
-            let from = tree.join(sources.include).join(header);
+            let from = tree.join(recipe.include).join(header);
             fs::copy(&from, built.include.join(header)).map_err(io(&from))?;
         }
         Ok(())

@@ -162,8 +162,7 @@ fn install(lock: &Lock, purpose: Purpose, sysroot: &Sysroot, root: &Path, progre
     )?;
     let make = |what, name: &str, log_size, targets: &[&str]| {
         let mut command = hermetic("make", root);
-        Step { what, log: &log(name), log_size }
-            .run(command.current_dir(&source).arg(jobs()).args(targets), progress)
+        Step { what, log: &log(name), log_size }.run(command.current_dir(&source).arg(jobs()).args(targets), progress)
     };
     make("making OpenSSL's generated files", "generate", 9_000, &["build_generated"])?;
     let archives = purpose.archives();
