@@ -10,6 +10,8 @@ import sys
 import slixmpp
 
 CLIENTS = 4
+# When something that is certain to come is given up, in seconds.
+PATIENCE = 600
 ROOM = slixmpp.JID("room@conference.localhost")
 
 
@@ -44,9 +46,9 @@ class Client(slixmpp.ClientXMPP):
         await iq.send()
 
     def keep(self, message: slixmpp.Message) -> None:
-        if message["type"] == "chat":
+        if message["type"] != "groupchat":
             self.told.put_nowait(message)
-        elif message["type"] == "groupchat" and message["body"]:
+        elif message["body"]:
             self.heard.put_nowait(message)
 
     async def come(self, port: int) -> bool:
@@ -73,7 +75,7 @@ async def talk(clients: list[Client], count: int) -> None:
     async def one(number: int) -> None:
         client, to = clients[number], names[(number + 1) % len(names)]
         for message in range(count):
-            client.send_message(f"{to}@localhost", body(names[number], message))
+            client.send_message(f"{to}@localhost", body(names[number], message), mtype="chat")
         await client.expect(names[number - 1], range(count))
 
     await asyncio.gather(*map(one, range(len(clients))))
@@ -117,7 +119,7 @@ async def main(port: int, certificate: str, count: int) -> None:
     # What is said to one who is away is kept, and told with the time that it was said.
     await second.disconnect()
     for number in range(10):
-        first.send_message("user1@localhost", body("user0", number))
+        first.send_message("user1@localhost", body("user0", number), mtype="chat")
     await first["xep_0199"].ping("localhost")
     again = Client("user1", "secret 1", certificate)
     assert await again.come(port), "one who was away is not let in"
@@ -128,4 +130,4 @@ async def main(port: int, certificate: str, count: int) -> None:
     print("all is well", flush=True)
 
 
-asyncio.run(main(int(sys.argv[1]), sys.argv[2], int(sys.argv[3])))
+asyncio.run(asyncio.wait_for(main(int(sys.argv[1]), sys.argv[2], int(sys.argv[3])), PATIENCE))
