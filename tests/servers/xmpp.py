@@ -60,6 +60,13 @@ class Client(slixmpp.ClientXMPP):
             self.send_presence()
         return let_in
 
+    async def enter(self, room: slixmpp.JID) -> None:
+        """Returns when the room has told that it is in."""
+        entered: asyncio.Future[slixmpp.Presence] = asyncio.get_running_loop().create_future()
+        with self.event_handler(f"muc::{room}::self-presence", entered.set_result):
+            self["xep_0045"].join_muc(room, self.boundjid.user)
+            await entered
+
     async def expect(self, sender: str, numbers: range) -> None:
         """Waits for these messages of somebody, in this order."""
         for number in numbers:
@@ -85,7 +92,7 @@ async def talk(clients: list[Client], count: int) -> None:
 async def meet(clients: list[Client], count: int) -> None:
     """All speak at once in a room, and all hear the same."""
     for client in clients:
-        await client["xep_0045"].join_muc_wait(ROOM, client.boundjid.user, maxstanzas=0)
+        await client.enter(ROOM)
     for number in range(count):
         for client in clients:
             client.send_message(ROOM, body(client.boundjid.user, number), mtype="groupchat")

@@ -16,8 +16,8 @@ fn observer_cli_shows_the_node_on_its_console() -> Result<()> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("observer");
     let (files, applications) = (folder.join("files"), folder.join("applications"));
     let package = sources::fetch_binary(&repository().join("tests/servers/rabbitmq.lock"), &Console)?;
-    run_quietly(Command::new("dpkg-deb").arg("-x").args([&package, &files]))?;
     fs::create_dir_all(&applications)?;
+    run_quietly(Command::new("dpkg-deb").arg("-x").args([&package, &files]))?;
     for name in APPLICATIONS {
         if !applications.join(name).is_dir() {
             symlink(files.join(PLUGINS).join(name), applications.join(name))?;

@@ -82,6 +82,7 @@ fn forward(guest: u16) -> Result<Forward> {
 /// A client of these packages, which is in `tests/servers`.
 fn python(script: &str, packages: &[&str]) -> Result<Command> {
     let folder = scratch("python").join(script);
+    fs::create_dir_all(&folder)?;
     for name in packages {
         run_quietly(Command::new("dpkg-deb").arg("-x").args([&package(name)?, &folder]))?;
     }
