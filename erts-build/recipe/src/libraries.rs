@@ -125,7 +125,7 @@ impl Library {
     #[must_use]
     pub fn of_header(header: &str) -> Option<&'static Self> {
         let has = |own: &&str| if own.ends_with('/') { header.starts_with(*own) } else { header == *own };
-        LIBRARIES.iter().find(|library| library.headers.iter().any(|own| has(&own)))
+        LIBRARIES.iter().find(|library| library.headers.iter().any(has))
     }
 
     /// Returns the library, building it unless the cache has it.
