@@ -6,6 +6,7 @@
 use super::flow::Span;
 use super::stack::Inner;
 use super::table::Entry;
+use super::window::WORTH_TELLING;
 use crate::platform::{Platform, SPARSE_MAX, SparseName, Supply};
 use crate::time::Instant;
 use core::time::Duration;
@@ -13,7 +14,7 @@ use smoltcp::socket::tcp;
 use trapless_abi::{Errno, SysResult};
 
 /// Bytes of a TCP socket's receive buffer: two segments as long as a card can put them together.
-const RECEIVE: usize = SPARSE_MAX;
+pub(super) const RECEIVE: usize = SPARSE_MAX;
 /// Bytes of its send buffer.
 pub(super) const SEND: usize = 64 * 1024;
 /// The longest window without scale (RFC 7323, 2).
@@ -28,8 +29,8 @@ pub(super) struct Buffers {
     start: Option<u32>,
     /// Bytes that were taken out, modulo 2^32.
     taken: u32,
-    /// The peer was told a window with its scale.
-    scaled: bool,
+    /// The end of the window of the last segment that was no SYN, as smoltcp told it.
+    told: Option<u32>,
     /// The end of all data that came. What smoltcp did not take counts as well: then too much is kept, never too little.
     edge: Option<u32>,
 }
@@ -40,7 +41,7 @@ impl Buffers {
         let buffer = |len| P::sparse_bytes(len).ok_or(Errno::ENOBUFS);
         let (receive, send) = (buffer(RECEIVE)?, buffer(SEND)?);
         let names = [SparseName::of(&receive), SparseName::of(&send)];
-        let known = Self { names, start: None, taken: 0, scaled: false, edge: None };
+        let known = Self { names, start: None, taken: 0, told: None, edge: None };
         Ok((tcp::SocketBuffer::new(receive), tcp::SocketBuffer::new(send), known))
     }
 
@@ -72,15 +73,25 @@ impl Buffers {
     }
 
     /// A segment was sent that was no SYN.
-    pub(super) fn told_window(&mut self) {
-        self.scaled = true;
+    pub(super) fn told_window(&mut self, socket: &tcp::Socket) {
+        self.told = self.next(socket).map(|next| next.wrapping_add(room(socket) as u32));
+    }
+
+    /// Whether the peer should hear how much room there is: much, and twice of what smoltcp believes that it knows. What the SYN said is
+    /// enough until something else was said.
+    pub(super) fn is_news(&self, socket: &tcp::Socket) -> bool {
+        let Some((told, next)) = self.told.zip(self.next(socket)) else { return false };
+        // smoltcp may have told more, in an answer to a segment.
+        let known = if is_behind(told, next) { told.wrapping_sub(next) as usize } else { 0 };
+        let room = room(socket);
+        room >= WORTH_TELLING as usize && room / 2 >= known
     }
 
     /// Whether data lies beyond the window that the peer was told in the SYN. smoltcp 0.14 takes that one for scaled, and so would take
     /// data behind the buffer's end, and believe to have it.
     pub(super) fn is_excessive(&self, socket: &tcp::Socket, span: Span) -> bool {
         let beyond = |next| is_behind(span.end, next) && span.end.wrapping_sub(next) > UNSCALED;
-        !self.scaled && self.next(socket).is_some_and(beyond)
+        self.told.is_none() && self.next(socket).is_some_and(beyond)
     }
 
     /// Whether there is nothing in either that anybody needs.
@@ -89,6 +100,11 @@ impl Buffers {
         let complete = |edge| self.next(socket).is_some_and(|next| !is_behind(edge, next));
         queues && self.edge.is_none_or(complete)
     }
+}
+
+/// Bytes that the receive buffer can still take.
+fn room(socket: &tcp::Socket) -> usize {
+    socket.recv_capacity() - socket.recv_queue()
 }
 
 /// Whether a sequence number comes after another (RFC 9293, 3.4).

@@ -18,7 +18,13 @@ use trapless_abi::{Errno, SysResult};
 
 /// How long a received segment may wait for data to carry its acknowledgement. A peer with Nagle's algorithm may wait for it: Linux
 /// delays for 40 ms at least, smoltcp for 10; 1 ms still lets a quick answer carry the acknowledgement of its request.
-const ACK_DELAY: smoltcp::time::Duration = smoltcp::time::Duration::from_millis(1);
+const ACK_DELAY: Duration = Duration::from_millis(1);
+/// Payload of a full segment. Of more than one the acknowledgement does not wait (RFC 9293, 3.8.6.3).
+const SEGMENT: usize = 1460;
+/// How long it may wait when the program has not read it yet, and so cannot have answered: Linux's shortest delay. Of less than a full
+/// segment in the shortest packets of IPv6 only: who sends more may have been told by his congestion window to stop there.
+const UNREAD_DELAY: Duration = Duration::from_millis(40);
+const SHORT: usize = 1220;
 /// How long a closed connection may go without progress: tcp(7), tcp_fin_timeout.
 pub(super) const ORPHAN: Duration = Duration::from_secs(60);
 /// How long a reset may wait for room in the ring or for the peer's Ethernet address.
@@ -77,6 +83,8 @@ pub(super) struct Conn {
     pub(super) narrow_until: Option<time::Instant>,
     /// When the peer was heard last.
     pub(super) heard: time::Instant,
+    /// Until when the acknowledgement of what the program has not read waits for its answer.
+    answer_due: Option<time::Instant>,
     /// How long it was silent before this side ended the connection.
     idle_before_end: Duration,
     /// The peer reset the connection: what that means.
@@ -100,6 +108,7 @@ impl Conn {
             recovery: Recovery::default(),
             narrow_until: None,
             heard: now,
+            answer_due: None,
             idle_before_end: Duration::ZERO,
             reset: None,
             finished: false,
@@ -113,6 +122,38 @@ impl Conn {
             Owner::Nobody(dying) => Some(dying.deadline),
             _ => None,
         }
+    }
+
+    /// A segment was sent, or must be at once.
+    pub(super) fn answered(&mut self) {
+        self.answer_due = None;
+    }
+
+    /// Tells smoltcp how long the acknowledgement of so much data may wait. Several segments may come in one piece, which smoltcp takes for
+    /// one.
+    pub(super) fn set_ack_delay(socket: &mut tcp::Socket, bytes: u32) {
+        let delay = if bytes as usize > SEGMENT { Duration::ZERO } else { ACK_DELAY };
+        socket.set_ack_delay(Some(delay.into()));
+    }
+
+    /// Until when nothing is to be sent, since there is only the acknowledgement of what the program has not read; smoltcp would send it
+    /// at `due`.
+    pub(super) fn awaits_answer(
+        &mut self,
+        socket: &tcp::Socket,
+        due: time::Instant,
+        now: time::Instant,
+    ) -> Option<time::Instant> {
+        let unread = (1..SHORT).contains(&socket.recv_queue()) && socket.state() == tcp::State::Established;
+        if !unread || socket.send_queue() > 0 || due > now + ACK_DELAY {
+            return None;
+        }
+        Some(*self.answer_due.get_or_insert(now + UNREAD_DELAY)).filter(|&until| until > now)
+    }
+
+    /// As [`Conn::awaits_answer`], when that was found out before.
+    pub(super) fn still_awaits_answer(&mut self, socket: &tcp::Socket, now: time::Instant) -> Option<time::Instant> {
+        self.answer_due.and_then(|_| self.awaits_answer(socket, now, now))
     }
 
     /// The time limit for the state a connection is in. smoltcp counts from the peer's last word, so what ends the connection after it
@@ -145,7 +186,7 @@ pub(super) fn new_tcp_socket<P: Platform>() -> SysResult<(tcp::Socket<'static>, 
     let (receive, send, buffers) = Buffers::new::<P>()?;
     let mut socket = tcp::Socket::new(receive, send);
     socket.set_congestion_control(tcp::CongestionControl::Reno);
-    socket.set_ack_delay(Some(ACK_DELAY));
+    socket.set_ack_delay(Some(ACK_DELAY.into()));
     Ok((socket, buffers))
 }
 
@@ -194,6 +235,15 @@ impl<P: Platform> Inner<P> {
             conn.idle_before_end = P::now().saturating_since(conn.heard);
             socket.close();
             self.table.touch(id);
+        }
+    }
+
+    /// The program has read all, and waits for more: what waited for its answer is acknowledged soon.
+    pub(super) fn acknowledge_soon(&mut self, id: ConnId) {
+        let waits = |entry: &mut Entry| entry.socket().recv_queue() == 0 && entry.conn.answer_due.take().is_some();
+        if self.table.get_mut(id).is_some_and(waits) {
+            self.table.arm(id, P::now() + ACK_DELAY);
+            self.hurried = true;
         }
     }
 

@@ -50,6 +50,7 @@ pub mod tcp;
 mod tests;
 pub mod udp;
 mod way;
+mod window;
 mod wire;
 
 pub use address::Family;

@@ -1,4 +1,4 @@
-//! How long a segment may be: what both ends say in their SYNs, the wire, and the path (RFC 9293, 3.7.1).
+//! What the options of a SYN say, and how long a segment may be: what both ends say, the wire, and the path (RFC 9293, 3.7.1).
 //!
 //! smoltcp is told of a wire that carries the longest packets there are, so that it may hand over segments that are cut later. So what it
 //! says and hears of its own limits is corrected here.
@@ -12,6 +12,8 @@ const UNSAID: u16 = 536;
 const LEAST: u16 = 48;
 /// The option, its length, and those of no length (RFC 9293, 3.1).
 const MAXIMUM_SEGMENT_SIZE: u8 = 2;
+/// RFC 7323, 2.2.
+const WINDOW_SCALE: u8 = 3;
 const END: u8 = 0;
 const NOTHING: u8 = 1;
 
@@ -57,26 +59,41 @@ pub(super) fn of_packet(end: IpAddress, len: usize) -> u16 {
     len.saturating_sub(ip + TCP_HEADER_LEN).min(u16::MAX.into()) as u16
 }
 
-/// Makes a SYN say no more than `most`: what it says then, if it says anything. `segment` begins with the TCP header. Its checksum is wrong
-/// then.
-pub(super) fn clamp(segment: &mut [u8], most: u16) -> Option<u16> {
-    let len = usize::from(segment.get(12)? >> 4) * 4;
-    let mut options = segment.get_mut(TCP_HEADER_LEN..len)?;
-    loop {
+/// What a SYN says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Said {
+    /// The most payload of a segment.
+    pub(super) mss: Option<u16>,
+    /// Windows may be scaled.
+    pub(super) scales: bool,
+}
+
+/// Makes a SYN say no more than `most`: what it says then. `segment` begins with the TCP header. Its checksum is wrong then.
+pub(super) fn clamp(segment: &mut [u8], most: u16) -> Said {
+    let mut all = Said::default();
+    let len = segment.get(12).map_or(0, |offset| usize::from(offset >> 4) * 4);
+    let mut rest = segment.get_mut(TCP_HEADER_LEN..len);
+    while let Some(options) = rest {
         let step = match *options {
-            [] | [END, ..] => return None,
+            [] | [END, ..] => break,
             [NOTHING, ..] => 1,
             [MAXIMUM_SEGMENT_SIZE, 4, ref mut high, ref mut low, ..] => {
                 let said = u16::from_be_bytes([*high, *low]).min(most);
                 [*high, *low] = said.to_be_bytes();
-                return Some(said);
+                all.mss.get_or_insert(said);
+                4
+            }
+            [WINDOW_SCALE, 3, ..] => {
+                all.scales = true;
+                3
             }
             // The length counts both bytes before it.
             [_, len, ..] if len >= 2 => len.into(),
-            _ => return None,
+            _ => break,
         };
-        options = options.get_mut(step..)?;
+        rest = options.get_mut(step..);
     }
+    all
 }
 
 #[cfg(all(test, not(loom)))]
@@ -93,7 +110,7 @@ mod tests {
 
     fn said(options: &[u8], most: u16) -> (Option<u16>, Vec<u8>) {
         let mut bytes = syn(options);
-        (clamp(&mut bytes, most), bytes[20..].to_vec())
+        (clamp(&mut bytes, most).mss, bytes[20..].to_vec())
     }
 
     #[test]
@@ -115,9 +132,16 @@ mod tests {
         }
         let mut long = syn(&[2, 4, 9, 9]);
         long[12] = 0xf0;
-        assert_eq!(clamp(&mut long, 1), None);
-        (0..13).for_each(|len| assert_eq!(clamp(&mut [0x60; 30][..len], 1), None));
-        assert_eq!(clamp(&mut [0x10; 40], 1), None, "a header of four bytes");
+        assert_eq!(clamp(&mut long, 1), Said::default());
+        (0..13).for_each(|len| assert_eq!(clamp(&mut [0x60; 30][..len], 1), Said::default()));
+        assert_eq!(clamp(&mut [0x10; 40], 1), Said::default(), "a header of four bytes");
+    }
+
+    #[test]
+    fn windows_are_scaled_if_the_option_is_there() {
+        let scales = |options: &[u8]| clamp(&mut syn(options), 1400).scales;
+        assert!(scales(&[2, 4, 5, 180, 1, 3, 3, 7]) && scales(&[3, 3, 0, 0]));
+        assert!(!scales(&[]) && !scales(&[2, 4, 3, 3]) && !scales(&[0, 3, 3, 7]) && !scales(&[1, 1, 3, 4]));
     }
 
     #[test]

@@ -7,8 +7,9 @@
 //! whatever the peer's window is.
 
 use super::flow::Span;
-use super::mss::Limits;
+use super::mss::{Limits, Said};
 use super::recovery::Acknowledgement;
+use super::window::Window;
 use smoltcp::wire::{TcpPacket, TcpSeqNumber};
 
 /// What a connection has sent and heard.
@@ -31,10 +32,17 @@ pub(super) struct Sending {
     pub(super) queue: u16,
     /// How long its segments may be.
     pub(super) limits: Limits,
+    window: Window,
     mark: Option<Mark>,
 }
 
 impl Sending {
+    /// The peer has said this in its SYN.
+    pub(super) fn hear_syn(&mut self, said: Said) {
+        self.limits.hear(said.mss);
+        self.window.open(said.scales);
+    }
+
     /// The peer has acknowledged something.
     pub(super) fn hear(&mut self, ack: Acknowledgement) {
         let Some(mark) = self.mark.as_mut().filter(|_| ack.alone) else { return };
@@ -44,8 +52,8 @@ impl Sending {
         }
     }
 
-    /// Looks at a segment that is about to be sent, and corrects it if it is an acknowledgement with an old number. Its checksum must
-    /// come later.
+    /// Looks at a segment that is about to be sent, and corrects it if it is an acknowledgement with an old number, or tells of little room.
+    /// Its checksum must come later.
     pub(super) fn correct(&mut self, tcp: &mut TcpPacket<&mut [u8]>) {
         let seq = tcp.seq_number();
         let end = seq + tcp.segment_len();
@@ -61,6 +69,9 @@ impl Sending {
             }
             mark if end != seq => *mark = Some(Mark { sent: end, heard: seq }),
             _ => {}
+        }
+        if tcp.ack() && !tcp.syn() && !tcp.rst() {
+            tcp.set_window_len(self.window.tell(tcp.ack_number().0 as u32, tcp.window_len()));
         }
         self.last = Some(Span { start: seq.0 as u32, end: end.0 as u32 });
     }

@@ -1,6 +1,7 @@
 //! The TCP/IP stack: smoltcp's interface and sockets behind one lock, and the loop that moves frames.
 
 use super::admission::{ListenKey, Listener, Verdict, reset_error};
+use super::conn::Conn;
 use super::device::{Counters, NetDevice};
 use super::flow::{Content, Flow, Kind, Segment, classify};
 use super::lease::{Addressing, Addressing6, LeaseHook};
@@ -63,6 +64,8 @@ pub(super) struct Inner<P: Platform> {
     pub(super) news: bool,
     /// Somebody is calling the hook.
     pub(super) announcing: bool,
+    /// A connection is to be served earlier than the timer knows.
+    pub(super) hurried: bool,
     /// See [`Inner::economise`].
     pub(super) next_search: time::Instant,
     timer: Option<TimerId>,
@@ -135,6 +138,7 @@ impl<P: Platform> NetStack<P> {
             hooked: false,
             news: false,
             announcing: false,
+            hurried: false,
             next_search: time::Instant::ZERO,
             timer: None,
         };
@@ -178,6 +182,8 @@ impl<P: Platform> NetStack<P> {
                 let later = run && inner.run(false);
                 if run {
                     inner.kick();
+                }
+                if core::mem::take(&mut inner.hurried) || run {
                     self.rearm_timer(inner);
                 }
                 (result, later || inner.news)
@@ -404,13 +410,16 @@ impl<P: Platform> Inner<P> {
         let Flow { local, remote } = segment.flow;
         let path = if opens { self.link.wire.paths().known(remote.addr) } else { None };
         let most = mss::of_packet(local.addr, path.map_or(MTU, |path| path.mtu.into()));
-        let said = if opens { self.link.wire.clamp_mss(most) } else { None };
+        let said = opens.then(|| self.link.wire.clamp_mss(most));
         // smoltcp listens to no other, and what is shown to it later must not say more than what it heard.
         let ack = ack.filter(|_| conn.buffers.expects(socket, span.start));
         if ack.is_some() && segment.options {
             let (frame, packet) = self.link.wire.staged();
             let bytes = packet.and_then(|packet| frame.get(packet.payload.clone())).unwrap_or_default();
             conn.recovery.selected(sack::blocks(bytes));
+        }
+        if kind == Kind::Data {
+            Conn::set_ack_delay(socket, span.end.wrapping_sub(span.start));
         }
         self.link.wire.exchange(&mut conn.sending);
         self.link.iface.poll_ingress_single(now, &mut self.link.wire, &mut entry.set);
@@ -422,7 +431,7 @@ impl<P: Platform> Inner<P> {
             // Its SYN was taken. It may carry data.
             tcp::State::Listen | tcp::State::SynSent if socket.state() != before => {
                 conn.buffers.begin(span.start);
-                conn.sending.limits.hear(said);
+                conn.sending.hear_syn(said.unwrap_or_default());
                 conn.follow(path);
                 conn.recovery.opened(time);
             }
@@ -469,7 +478,12 @@ impl<P: Platform> Inner<P> {
         self.settle(id, time);
         self.check_timeout(id, now);
         let Some(entry) = self.table.get_mut(id) else { return };
-        entry.conn.widen(time);
+        let (socket, conn) = entry.both();
+        if let Some(until) = conn.still_awaits_answer(socket, time) {
+            self.table.arm(id, until);
+            return;
+        }
+        conn.widen(time);
         let sent = self.link.wire.sent();
         // It may have answered a segment meanwhile.
         entry.conn.sending.last = None;
@@ -479,9 +493,10 @@ impl<P: Platform> Inner<P> {
         let (socket, conn) = entry.both();
         if let Some(span) = conn.sending.last.take() {
             if !matches!(socket.state(), tcp::State::SynSent | tcp::State::SynReceived) {
-                conn.buffers.told_window();
+                conn.buffers.told_window(socket);
             }
             conn.recovery.sent(span, time);
+            conn.answered();
         }
         self.attend(id, now, Some(sent));
         self.settle(id, time);
@@ -492,10 +507,20 @@ impl<P: Platform> Inner<P> {
     fn attend(&mut self, id: ConnId, now: Instant, served: Option<u64>) {
         let Some(entry) = self.table.get_mut(id) else { return };
         let due = self.link.iface.poll_at(now, &entry.set);
+        let (socket, conn) = entry.both();
         // What smoltcp does not know of.
-        let others = [entry.conn.recovery.due(), entry.conn.deadline()];
+        let others = [conn.recovery.due(), conn.deadline()];
         let soonest = instant(now) + RETRY;
-        match due {
+        let waits = match due {
+            // It says so of what cannot wait.
+            Some(Instant::ZERO) => {
+                conn.answered();
+                None
+            }
+            Some(at) => conn.awaits_answer(socket, instant(at), instant(now)),
+            None => None,
+        };
+        match waits.map(smol).or(due) {
             Some(at) if at <= now && served != Some(self.link.wire.sent()) => self.table.touch(id),
             Some(at) => self.table.arm(id, instant(at).max(soonest)),
             None => self.table.disarm(id),

@@ -10,12 +10,13 @@
 use super::device::{Arrival, Counters, Integrity, NetDevice, Offloads};
 use super::inspector;
 use super::martian::martian;
+use super::mss::{self, Said};
+use super::neighbor;
 use super::outgoing::{Outgoing, Sender};
 use super::packet::{ETHERNET, Packet};
 use super::path::Paths;
 use super::sending::Sending;
 use super::udp::Outbox;
-use super::{mss, neighbor};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::num::NonZeroUsize;
@@ -181,15 +182,15 @@ impl Wire {
         (frame, self.packet.as_ref())
     }
 
-    /// Has the SYN in the staged frame say no more than `most` of its sender's segments: what it says then, if it says anything.
-    pub(super) fn clamp_mss(&mut self, most: u16) -> Option<u16> {
-        let payload = self.packet.as_ref()?.payload.clone();
+    /// Has the SYN in the staged frame say no more than `most` of its sender's segments: what it says then.
+    pub(super) fn clamp_mss(&mut self, most: u16) -> Said {
         let frame: &mut [u8] = match (&mut self.staged, &mut self.nic) {
             (Place::Looped(frame), _) => frame,
             (Place::Card, Some(nic)) => nic.parts(0).0,
-            _ => return None,
+            _ => &mut [],
         };
-        mss::clamp(frame.get_mut(payload)?, most)
+        let segment = self.packet.as_ref().and_then(|packet| frame.get_mut(packet.payload.clone()));
+        segment.map_or(Said::default(), |segment| mss::clamp(segment, most))
     }
 
     /// Puts another frame in the place of the staged one, unless there is something wrong with it.

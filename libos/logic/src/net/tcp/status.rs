@@ -141,6 +141,9 @@ impl<P: Platform> TcpSocket<P> {
                     ready.set(Ready::RDHUP, ended);
                     ready.set(Ready::WRITABLE, room || core.shut_write);
                     ready.set(Ready::HUP, ended && core.shut_write);
+                    if waiting == 0 {
+                        inner.acknowledge_soon(open.id);
+                    }
                 }
             }
             ready

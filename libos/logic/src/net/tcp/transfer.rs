@@ -65,9 +65,6 @@ impl<P: Platform> TcpSocket<P> {
             if to.remaining() == 0 {
                 return (Ok(0), false);
             }
-            // The peer is told about room once there is much of it. When less than half of the buffer was full, it still knew of a
-            // quarter at least.
-            let news = socket.recv_queue() >= socket.recv_capacity() / 2;
             let taken = if peek { look_at(socket, conn, to) } else { drain(socket, conn, to) };
             let result = match taken {
                 Ok(0) => match core.error.take() {
@@ -77,10 +74,15 @@ impl<P: Platform> TcpSocket<P> {
                 },
                 taken => taken,
             };
-            if news && !peek {
+            let news = conn.buffers.is_news(socket);
+            if news {
+                conn.answered();
                 inner.table.touch(id);
             }
-            (result, news && !peek)
+            if result == Err(Errno::EAGAIN) {
+                inner.acknowledge_soon(id);
+            }
+            (result, news)
         })
     }
 

@@ -1,5 +1,6 @@
 //! The network on a simulated wire.
 
+mod acknowledgement;
 mod backlog;
 mod cards;
 mod duplicates;

@@ -346,6 +346,26 @@ fn queued_bytes_can_be_counted_and_looked_at() {
 }
 
 #[test]
+fn a_peer_is_told_of_room_in_large_pieces_when_the_program_reads_small_ones() {
+    let net = Net::new();
+    let (client, server) = pair(&net);
+    let data = pattern(1 << 20);
+    let mut sent = fill(&*client).len();
+    net.sleep(Duration::from_secs(1));
+    let before = net.cable.lock().unwrap().frames;
+    let mut got = Vec::new();
+    while got.len() < data.len() {
+        got.extend(recv(&*server, 500).unwrap_or_default());
+        sent += send(&*client, &data[sent..]).unwrap_or(0);
+        net.sleep(Duration::from_millis(1));
+    }
+    assert!(got == data);
+    // The data alone is 718 segments.
+    let frames = net.cable.lock().unwrap().frames - before;
+    assert!(frames < 900, "{frames} frames");
+}
+
+#[test]
 fn calls_that_need_a_connection_say_so() {
     let net = Net::new();
     let s = TcpSocket::new(net.a.clone(), Family::Inet);
