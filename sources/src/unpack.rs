@@ -1,6 +1,7 @@
 //! From verified tarballs to a patched source tree.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -45,7 +46,11 @@ fn fill(sources: &Sources, folder: &Path, patches: Patches) -> Result<()> {
     tar(&sources.debian, folder, &[])?;
     let directory = folder.join("debian/patches");
     let series = directory.join("series");
-    let text = fs::read_to_string(&series).map_err(|error| Error::io(&series, error))?;
+    let text = match fs::read_to_string(&series) {
+        // A package that changes nothing has no series, dpkg-source(1).
+        Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+        text => text.map_err(|error| Error::io(&series, error))?,
+    };
     for (name, level) in series_of(&text, patches) {
         apply(folder, &directory.join(&name), &level)?;
     }
@@ -113,7 +118,7 @@ fn run(command: &mut Command) -> Result<std::result::Result<(), String>> {
 
 fn remove(folder: &Path) -> Result<()> {
     match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io(folder, error)),
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::io(folder, error)),
         _ => Ok(()),
     }
 }
@@ -140,14 +145,16 @@ mod tests {
         scratch.write("x-1/greeting", b"hello\n");
         scratch.write("debian/patches/series", b"CVE-1.patch\n");
         scratch.write("debian/patches/CVE-1.patch", patch);
-        let pack = |name: &str, member: &str| {
-            let archive = scratch.path().join(name);
-            let mut tar = Command::new("tar");
-            tar.arg("-C").arg(scratch.path()).arg("-cf").arg(&archive).arg(member);
-            assert!(tar.status().unwrap().success());
-            archive
-        };
-        Sources { orig: pack("x_1.orig.tar", "x-1"), debian: pack("x_1-1.debian.tar", "debian") }
+        Sources { orig: pack(scratch, "x_1.orig.tar", "x-1"), debian: pack(scratch, "x_1-1.debian.tar", "debian") }
+    }
+
+    /// A tarball of a folder.
+    fn pack(scratch: &Folder, name: &str, member: &str) -> PathBuf {
+        let archive = scratch.path().join(name);
+        let mut tar = Command::new("tar");
+        tar.arg("-C").arg(scratch.path()).arg("-cf").arg(&archive).arg(member);
+        assert!(tar.status().unwrap().success());
+        archive
     }
 
     #[test]
@@ -159,6 +166,20 @@ mod tests {
             unpack(&sources, &tree, patches, &Quiet).unwrap();
             assert_eq!(fs::read_to_string(tree.join("greeting")).unwrap(), content);
         }
+    }
+
+    #[test]
+    fn a_package_without_patches_is_unpacked() {
+        let scratch = Folder::new();
+        scratch.write("x-1/greeting", b"hello\n");
+        scratch.write("debian/rules", b"");
+        let sources = Sources {
+            orig: pack(&scratch, "x_1.orig.tar", "x-1"),
+            debian: pack(&scratch, "x_1-1.debian.tar", "debian"),
+        };
+        let tree = scratch.path().join("tree");
+        unpack(&sources, &tree, Patches::All, &Quiet).unwrap();
+        assert_eq!(fs::read_to_string(tree.join("greeting")).unwrap(), "hello\n");
     }
 
     #[test]

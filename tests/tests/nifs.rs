@@ -26,13 +26,8 @@ fn erts() -> Result<Erts> {
 
 /// Compiles the libraries of a folder for the image, and returns the folder with them, `name`.
 fn compiled(erts: &Erts, given: &str, name: &str) -> Result<PathBuf> {
-    let toolchain = Toolchain {
-        sysroot: &erts.sysroot.root,
-        erts_include: &erts.include(),
-        tools: &erts.tools,
-        cxx: &repository().join("rootfs/native/cxx"),
-        no_syscalls: variant::entry() == "direct",
-    };
+    let cxx = repository().join("rootfs/native/cxx");
+    let toolchain = Toolchain { erts, cxx: &cxx, no_syscalls: variant::entry() == "direct" };
     let (out, work) = (scratch().join(format!("made-{name}")), scratch().join("work"));
     compile(&Project::read(given)?, &toolchain, &Names::of(&[&erts.beam], &erts.libc())?, &out, &work)?;
     Ok(out)
@@ -136,6 +131,28 @@ fn jiffy_encodes_and_decodes() -> Result<()> {
     Ok(())
 }
 
+/// A library that was built elsewhere for musl is linked if it is named.
+#[test]
+fn an_archive_is_linked() -> Result<()> {
+    const SOURCE: &str = "int answer(void); int f(void) { return answer(); } // ERL_NIF_INIT";
+    const DESCRIPTION: &str = "application = 'archive'\n[[library]]\nfile = 'priv/a.so'\nsources = ['a.c']\n";
+    let erts = erts()?;
+    let folder = scratch().join("archive");
+    fs::create_dir_all(&folder)?;
+    let write = |name: &str, text: &str| fs::write(folder.join(name), text);
+    write("a.c", SOURCE)?;
+    write("answer.c", "int answer(void) { return 42; }")?;
+    let mut compiler = Command::new(&erts.sysroot.musl_gcc);
+    run_quietly(compiler.current_dir(&folder).args(["-fPIC", "-c", "answer.c"]))?;
+    run_quietly(Command::new("ar").current_dir(&folder).args(["rcs", "libanswer.a", "answer.o"]))?;
+    write("nif.toml", DESCRIPTION)?;
+    let given = folder.display().to_string();
+    let error = format!("{:#}", compiled(&erts, &given, "archive").err().context("it needs nothing")?);
+    ensure!(error.contains("needs answer"), "{error}");
+    write("nif.toml", &format!("{DESCRIPTION}archives = ['libanswer.a']\n"))?;
+    compiled(&erts, &given, "archive").map(drop)
+}
+
 /// What does not compile, or asks for what nobody has, is named when the image is made.
 #[test]
 fn mistakes_are_named_before() -> Result<()> {
@@ -154,6 +171,7 @@ fn mistakes_are_named_before() -> Result<()> {
             "extern int __printf_chk(int, const char *, ...); int f(void) { return __printf_chk(1, \"x\"); } // ERL_NIF_INIT",
             "needs __printf_chk",
         ),
+        ("header", "a.c", "#include <sodium.h> // ERL_NIF_INIT", "sodium.h is not among its headers"),
         ("throws", "a.cc", "int f() { throw 1; } // ERL_NIF_INIT", "no exceptions"),
         (
             "streams",

@@ -24,13 +24,8 @@ pub fn make(options: &BuildOptions) -> Result<Option<PathBuf>> {
     setup::prepare(Task::Image)?;
     let erts = build::erts(options.flavor)?;
     let names = Names::of(&[&erts.beam], &erts.libc())?;
-    let toolchain = Toolchain {
-        sysroot: &erts.sysroot.root,
-        erts_include: &erts.include(),
-        tools: &erts.tools,
-        cxx: &repository().join("rootfs/native/cxx"),
-        no_syscalls: no_syscalls(options),
-    };
+    let cxx = repository().join("rootfs/native/cxx");
+    let toolchain = Toolchain { erts: &erts, cxx: &cxx, no_syscalls: no_syscalls(options) };
     let all = repository().join("target/nifs");
     let (out, work) = (all.join("image"), all.join("work"));
     // Nothing of another call stays.

@@ -23,13 +23,8 @@ pub fn sources(options: &SourcesOptions) -> Result<()> {
     Ok(())
 }
 
-fn locks() -> [PathBuf; 5] {
-    [
-        "musl-shim/musl.lock",
-        "erts-build/otp.lock",
-        "erts-build/ncurses.lock",
-        "erts-build/openssl.lock",
-        "tests/nifs/jiffy.lock",
-    ]
-    .map(|path| trapless_tests::repository().join(path))
+fn locks() -> Vec<PathBuf> {
+    let tests = ["tests/nifs/jiffy.lock", "tests/nifs/erlang-p1-tls.lock"];
+    let tests = tests.map(|path| trapless_tests::repository().join(path));
+    erts_recipe::lock_paths().into_iter().chain(tests).chain(erts_recipe::library_locks()).collect()
 }

@@ -7,7 +7,7 @@ use sources::host::{self, Task};
 use sources::{Progress, cache, sha256_file};
 
 use crate::inputs::{Inputs, Locks, short};
-use crate::openssl::openssl;
+use crate::openssl::{Purpose, openssl};
 use crate::otp::{self, Emulator, Otp};
 use crate::run::{Error, Result, Step, hermetic, io};
 use crate::sysroot::{Sysroot, musl_sysroot};
@@ -106,7 +106,7 @@ pub fn build(flavor: Flavor, progress: &dyn Progress) -> Result<Erts> {
     host::require(Task::Otp)?;
     let sysroot = musl_sysroot(progress)?;
     let tinfo = tinfo(&sysroot, progress)?;
-    let openssl = openssl(&sysroot, progress)?;
+    let openssl = openssl(Purpose::Crypto, &sysroot, progress)?;
     let lock = Locks::read()?.otp;
     let mut inputs = Inputs::common()?;
     inputs.add("otp", &lock.to_text()).add("recipe", &otp::inputs());

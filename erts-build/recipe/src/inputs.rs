@@ -25,11 +25,15 @@ pub const OPENSSL_LOCK: &str = "erts-build/openssl.lock";
 /// Folder of the Linux UAPI headers that are put beside musl's.
 pub(crate) const KERNEL_HEADERS: &str = "/usr/include/linux";
 
+/// The root of the repository.
+pub(crate) fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or(Path::new("/"))
+}
+
 /// Full paths of the lock files of OTP, musl, ncurses and OpenSSL.
 #[must_use]
 pub fn lock_paths() -> [PathBuf; 4] {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or(Path::new("/"));
-    [OTP_LOCK, MUSL_LOCK, NCURSES_LOCK, OPENSSL_LOCK].map(|path| root.join(path))
+    [OTP_LOCK, MUSL_LOCK, NCURSES_LOCK, OPENSSL_LOCK].map(|path| repository().join(path))
 }
 
 /// What the locks say.

@@ -6,6 +6,7 @@
 
 mod erts;
 mod inputs;
+pub mod libraries;
 mod openssl;
 mod otp;
 mod run;
@@ -16,6 +17,7 @@ mod toolchain;
 
 pub use erts::{Erts, Flavor, build};
 pub use inputs::{MUSL_LOCK, NCURSES_LOCK, OPENSSL_LOCK, OTP_LOCK, lock_paths};
+pub use libraries::library_locks;
 pub use run::{Error, Result};
 pub use suites::release_tests;
 pub use sysroot::{Sysroot, musl_sysroot};

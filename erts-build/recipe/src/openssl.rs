@@ -1,7 +1,8 @@
-//! OpenSSL's libcrypto, which OTP's `crypto` stands on: static, position dependent, over the stock musl.
+//! OpenSSL, static and over the stock musl: its libcrypto, which OTP's `crypto` stands on, and another time all of it, for NIFs.
 //!
-//! Position dependent, because the image is: code compiled with -fPIC reads addresses from a table (`.got`) that the linker puts among the
-//! library OS's pages, where a program in ring 3 (`--entry trap`) cannot read. Only libcrypto is built: TLS and SSH are Erlang code.
+//! OTP's is position dependent, because the image is: code compiled with -fPIC reads addresses from a table (`.got`) that the linker puts
+//! among the library OS's pages, where a program in ring 3 (`--entry trap`) cannot read. What a NIF is linked with becomes a part of a shared
+//! library, and has to be position independent. OTP needs no more than libcrypto: its TLS and SSH are Erlang code.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,10 +11,11 @@ use sources::host::{self, Task};
 use sources::{Lock, Patches, Progress, cache};
 
 use crate::inputs::{Inputs, Locks, short};
+use crate::libraries;
 use crate::run::{Result, Step, hermetic, io, jobs};
 use crate::sysroot::Sysroot;
 
-/// How the library is made: one archive without plug-ins, threads or files of its own, with the kernel's random numbers only.
+/// How OTP's is made: one archive without plug-ins, threads or files of its own, with the kernel's random numbers only.
 const SHAPE: &[&str] = &[
     "linux-x86_64",
     "--prefix=/nowhere",
@@ -71,37 +73,75 @@ const WITHOUT: &[&str] = &[
     "no-whirlpool",
 ];
 
+/// Of that, what NIFs are not made to do without.
+const NIFS_WANT: &[&str] = &["no-pic", "no-sock", "no-dgram", "no-err"];
+
 /// As the emulator is compiled, but without debug information.
 const CFLAGS: &str =
     "-O2 -g0 -fno-pie -fno-pic -fno-stack-protector -fcf-protection=none -ffunction-sections -fdata-sections";
 
+/// What it is built for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// OTP's `crypto`.
+    Crypto,
+    /// NIFs that bring TLS or cryptography of their own.
+    Nifs,
+}
+
+impl Purpose {
+    /// The archives, each before those that it needs.
+    pub fn archives(self) -> &'static [&'static str] {
+        match self {
+            Self::Crypto => &["libcrypto.a"],
+            Self::Nifs => &["libssl.a", "libcrypto.a"],
+        }
+    }
+
+    /// Arguments for its configure script: the shape, and what is left out.
+    fn options(self) -> (Vec<&'static str>, &'static [&'static str]) {
+        match self {
+            Self::Crypto => (SHAPE.to_vec(), WITHOUT),
+            Self::Nifs => (SHAPE.iter().copied().filter(|option| !NIFS_WANT.contains(option)).collect(), &["no-quic"]),
+        }
+    }
+
+    fn cflags(self) -> &'static str {
+        match self {
+            Self::Crypto => CFLAGS,
+            Self::Nifs => libraries::CFLAGS,
+        }
+    }
+}
+
 /// The installed library.
 pub(crate) struct Openssl {
-    /// Its root, with `include/openssl` and `lib/libcrypto.a`.
+    /// Its root, with `include/openssl` and the archives in `lib`.
     pub root: PathBuf,
     /// Hash of everything it was made from.
     pub hash: String,
 }
 
 /// Returns the library for programs of `sysroot`, building it unless the cache has it.
-pub(crate) fn openssl(sysroot: &Sysroot, progress: &dyn Progress) -> Result<Openssl> {
+pub(crate) fn openssl(purpose: Purpose, sysroot: &Sysroot, progress: &dyn Progress) -> Result<Openssl> {
     host::require(Task::Otp)?;
     let lock = Locks::read()?.openssl;
     let mut inputs = Inputs::common()?;
-    inputs.add("openssl", &lock.to_text()).add("sysroot", &sysroot.hash).add("cflags", CFLAGS);
-    inputs.add("shape", &SHAPE.join(" ")).add("without", &WITHOUT.join(" "));
+    inputs.add("openssl", &lock.to_text()).add("sysroot", &sysroot.hash).add("cflags", purpose.cflags());
+    let (shape, without) = purpose.options();
+    inputs.add("shape", &shape.join(" ")).add("without", &without.join(" "));
     let hash = inputs.hash();
     let root = cache::root()?.join(format!("openssl-{}", short(&hash)));
     let complete = root.join("complete");
     let _guard = cache::guard("openssl", progress)?;
     if !complete.is_file() {
-        install(&lock, sysroot, &root, progress)?;
+        install(&lock, purpose, sysroot, &root, progress)?;
         cache::write_atomically(&complete, format!("{hash}\n").as_bytes())?;
     }
     Ok(Openssl { root, hash })
 }
 
-fn install(lock: &Lock, sysroot: &Sysroot, root: &Path, progress: &dyn Progress) -> Result<()> {
+fn install(lock: &Lock, purpose: Purpose, sysroot: &Sysroot, root: &Path, progress: &dyn Progress) -> Result<()> {
     if root.exists() {
         fs::remove_dir_all(root).map_err(io(root))?;
     }
@@ -109,24 +149,28 @@ fn install(lock: &Lock, sysroot: &Sysroot, root: &Path, progress: &dyn Progress)
     let source = root.join("src");
     sources::unpack(&sources::fetch(lock, progress)?, &source, Patches::All, progress)?;
 
+    let (shape, without) = purpose.options();
     let log = |name: &str| root.join(format!("{name}.log"));
     Step { what: "configuring OpenSSL", log: &log("configure"), log_size: 1_900 }.run(
         hermetic("./Configure", root)
             .current_dir(&source)
-            .args(SHAPE)
-            .args(WITHOUT)
+            .args(shape)
+            .args(without)
             .arg(format!("CC={}", sysroot.musl_gcc.display()))
-            .args(CFLAGS.split_whitespace()),
+            .args(purpose.cflags().split_whitespace()),
         progress,
     )?;
-    let make = |what, name: &str, log_size, target: &str| {
+    let make = |what, name: &str, log_size, targets: &[&str]| {
         let mut command = hermetic("make", root);
-        Step { what, log: &log(name), log_size }.run(command.current_dir(&source).args([&jobs(), target]), progress)
+        Step { what, log: &log(name), log_size }.run(command.current_dir(&source).arg(jobs()).args(targets), progress)
     };
-    make("making OpenSSL's generated files", "generate", 9_000, "build_generated")?;
-    make("compiling OpenSSL's libcrypto (1 to 2 minutes on two cores, once)", "make", 810_000, "libcrypto.a")?;
+    make("making OpenSSL's generated files", "generate", 9_000, &["build_generated"])?;
+    let archives = purpose.archives();
+    make("compiling OpenSSL (1 to 2 minutes on two cores, once)", "make", 810_000, archives)?;
 
-    copy(&source, "libcrypto.a", &root.join("lib"))?;
+    for archive in archives {
+        copy(&source, archive, &root.join("lib"))?;
+    }
     let headers = source.join("include/openssl");
     let target = root.join("include/openssl");
     for entry in fs::read_dir(&headers).map_err(io(&headers))? {

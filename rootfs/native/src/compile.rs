@@ -8,10 +8,13 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use erts_recipe::{Erts, libraries::Built};
+use sources::Console;
 use trapless_logic::dl::Problem;
 
 use crate::{
     check::Names,
+    headers::Asked,
     project::{Library, Project, is_cxx},
 };
 
@@ -27,11 +30,14 @@ const FLAGS: [&str; 8] = [
     "-U_FORTIFY_SOURCE",
     "-w",
 ];
-/// How it is linked: its own names are its own, and what is written to only while it is loaded is read-only afterwards.
-const LINK: [&str; 6] = [
+/// How it is linked: its own names are its own, those of libraries in it are nobody else's, and what is written to only while it is loaded is
+/// read-only afterwards.
+const LINK: [&str; 8] = [
     "-shared",
     "-nostdlib",
     "-Wl,-Bsymbolic",
+    "-Wl,--exclude-libs,ALL",
+    "-Wl,--gc-sections",
     "-Wl,-z,relro,-z,now,-z,noexecstack",
     "-Wl,--build-id=none",
     "-Wl,--no-undefined-version",
@@ -46,12 +52,8 @@ const CXX_LIBRARY: [&str; 7] = ["_ZSt", "_ZNSt", "_ZNKSt", "_ZTVN10__cxxabi", "_
 
 /// The compilers and headers.
 pub struct Toolchain<'a> {
-    /// musl with the kernel's headers: `include` in it.
-    pub sysroot: &'a Path,
-    /// The folder of `erl_nif.h`.
-    pub erts_include: &'a Path,
-    /// The C++ compiler of ERTS and its runtime.
-    pub tools: &'a Path,
+    /// OTP as it is built here, with musl and the C++ compiler that it was built with.
+    pub erts: &'a Erts,
     /// `rootfs/native/cxx`: headers that take the place of libstdc++'s, and what else its runtime lacks.
     pub cxx: &'a Path,
     /// Whether the image has no way to take a system call instruction.
@@ -85,25 +87,23 @@ pub fn compile(project: &Project, toolchain: &Toolchain<'_>, names: &Names, out:
 
 fn build(project: &Project, library: &Library, toolchain: &Toolchain<'_>, work: &Path, made: &Path) -> Result<()> {
     let cxx = library.sources.iter().any(|source| is_cxx(source) == Some(true));
-    let mut objects = Vec::new();
+    let (mut objects, mut archives) = (Vec::new(), library.archives.clone());
     for (index, source) in library.sources.iter().enumerate() {
         let object = work.join(format!("{index}.o"));
-        let mut compiler = compiler(source, toolchain)?;
-        compiler.current_dir(&project.folder).args(FLAGS);
-        for folder in includes(project, library) {
-            compiler.arg("-I").arg(folder);
+        let mut compiler = compiler_in(project, library, source, toolchain)?;
+        let asked = Asked::by(source, compiler_in(project, library, source, toolchain)?, &project.folder)?;
+        for other in &asked.libraries {
+            let Built { include, archives: own } = other.build(&toolchain.erts.sysroot, &Console)?;
+            compiler.arg("-isystem").arg(include);
+            archives.extend(own);
         }
-        if is_cxx(source) == Some(true) {
-            compiler.arg("-I").arg(toolchain.cxx.join("include"));
-        }
-        compiler.args(&library.flags).arg("-isystem").arg(toolchain.erts_include);
         compiler.arg("-c").arg(source).arg("-o").arg(&object);
         let hint = if is_cxx(source) == Some(true) {
             "\n(C++ has no exceptions, no RTTI, no iostreams and no locale but \"C\" here)"
         } else {
             ""
         };
-        run(&mut compiler).with_context(|| format!("{} does not compile{hint}", source.display()))?;
+        run(&mut compiler).with_context(|| format!("{} does not compile{hint}{}", source.display(), asked.advice()))?;
         objects.push(object);
     }
     let mut link = Command::new("gcc");
@@ -111,7 +111,26 @@ fn build(project: &Project, library: &Library, toolchain: &Toolchain<'_>, work: 
     if cxx {
         link.args(cxx_runtime(toolchain, work).context("the C++ runtime cannot be had")?);
     }
-    run(link.arg("-lgcc").arg("-o").arg(made)).with_context(|| format!("{} cannot be linked", library.file))
+    run(link.args(archives).arg("-lgcc").arg("-o").arg(made))
+        .with_context(|| format!("{} cannot be linked", library.file))
+}
+
+/// The compiler of a source of a project, with all headers but those of other libraries.
+fn compiler_in(project: &Project, library: &Library, source: &Path, toolchain: &Toolchain<'_>) -> Result<Command> {
+    let mut compiler = compiler(source, toolchain)?;
+    compiler.current_dir(&project.folder).args(FLAGS);
+    for folder in &library.include {
+        compiler.arg("-I").arg(folder);
+    }
+    if is_cxx(source) == Some(true) {
+        compiler.arg("-I").arg(toolchain.cxx.join("include"));
+    }
+    compiler.args(&library.flags).arg("-isystem").arg(toolchain.erts.include());
+    // Where headers are wont to lie. There may be some for other systems among them, with names of musl's own.
+    for folder in ["", "include", "c_src", "c_src/include"].map(|part| project.folder.join(part)) {
+        compiler.arg("-idirafter").arg(folder);
+    }
+    Ok(compiler)
 }
 
 /// Objects that a library in C++ is linked with.
@@ -119,7 +138,7 @@ fn cxx_runtime(toolchain: &Toolchain<'_>, work: &Path) -> Result<Vec<PathBuf>> {
     let shim = work.join("shim.o");
     let mut compiler = compiler(Path::new(CXX_SHIM), toolchain)?;
     compiler.args(FLAGS).args(["-std=c++17", "-D_GLIBCXX_EXTERN_TEMPLATE=0", "-c"]);
-    run(compiler.arg(toolchain.tools.join(CXX_SHIM)).arg("-o").arg(&shim))?;
+    run(compiler.arg(toolchain.erts.tools.join(CXX_SHIM)).arg("-o").arg(&shim))?;
     let guard = work.join("guard.o");
     let source = toolchain.cxx.join("guard.c");
     run(self::compiler(&source, toolchain)?.args(FLAGS).arg("-c").arg(&source).arg("-o").arg(&guard))?;
@@ -128,19 +147,13 @@ fn cxx_runtime(toolchain: &Toolchain<'_>, work: &Path) -> Result<Vec<PathBuf>> {
     Ok([shim, guard].into_iter().chain(CXX_MEMBERS.map(|name| work.join(name))).collect())
 }
 
-/// Folders that every source finds its headers in.
-fn includes(project: &Project, library: &Library) -> Vec<PathBuf> {
-    let usual = ["", "include", "c_src", "c_src/include"].map(|part| project.folder.join(part));
-    library.include.iter().cloned().chain(usual.into_iter().filter(|folder| folder.is_dir())).collect()
-}
-
 /// The compiler of a source, with the headers of musl.
 fn compiler(source: &Path, toolchain: &Toolchain<'_>) -> Result<Command> {
     if is_cxx(source) == Some(true) {
-        return Ok(Command::new(toolchain.tools.join("c++")));
+        return Ok(Command::new(toolchain.erts.tools.join("c++")));
     }
     let mut gcc = Command::new("gcc");
-    gcc.arg("-nostdinc").arg("-isystem").arg(toolchain.sysroot.join("include"));
+    gcc.arg("-nostdinc").arg("-isystem").arg(toolchain.erts.sysroot.root.join("include"));
     // Headers that are the compiler's: vector instructions, atomics.
     gcc.arg("-isystem").arg(gcc_says("-print-file-name=include")?);
     Ok(gcc)
@@ -172,8 +185,8 @@ fn check(made: &Path, shown: &str, toolchain: &Toolchain<'_>, names: &Names) -> 
             )
         }
         Problem::Missing(name) => bail!(
-            "{shown} needs {name}, which is neither in its sources nor in musl nor in ERTS: if it is of another library, add that one's \
-             sources (nif.toml in docs/nifs.md)"
+            "{shown} needs {name}, which is neither in its sources nor in musl nor in ERTS: if it is of another library, give that one's \
+             sources or archive in a nif.toml (docs/nifs.md)"
         ),
         problem => bail!("{shown} cannot be loaded: {problem}"),
     }

@@ -6,6 +6,7 @@
 //! [[library]]
 //! file = "priv/argon2_nif.so"
 //! sources = ["c_src/*.c", "../argon2/src/core.c"]
+//! archives = ["../libsodium/libsodium.a"]
 //! include = ["../argon2/include"]
 //! flags = ["-DARGON2_NO_THREADS"]
 //! ```
@@ -47,6 +48,8 @@ struct One {
     file: String,
     sources: Vec<String>,
     #[serde(default)]
+    archives: Vec<String>,
+    #[serde(default)]
     include: Vec<String>,
     #[serde(default)]
     flags: Vec<String>,
@@ -71,8 +74,12 @@ pub fn read(folder: &Path) -> Result<Option<Described>> {
 fn library(folder: &Path, one: One) -> Result<Library> {
     let plain = one.file.split('/').all(|part| !matches!(part, "" | "." | ".."));
     ensure!(plain && one.file.ends_with(".so"), "{} is no place for a library, as priv/NAME.so is", one.file);
-    let include = one.include.iter().map(|path| folder.join(path)).collect();
-    Ok(Library { sources: expand(folder, &one.sources)?, file: one.file, include, flags: one.flags })
+    let [archives, include]: [Vec<_>; 2] =
+        [one.archives, one.include].map(|paths| paths.iter().map(|path| folder.join(path)).collect());
+    for archive in &archives {
+        ensure!(archive.is_file(), "there is no archive {}", archive.display());
+    }
+    Ok(Library { sources: expand(folder, &one.sources)?, archives, file: one.file, include, flags: one.flags })
 }
 
 /// The files that patterns stand for. `*` is known in the last part of a path, before an ending.
@@ -118,16 +125,18 @@ mod tests {
     #[test]
     fn a_description_is_taken() {
         let folder = Folder::new();
-        folder.write("nif.toml", "application = 'other'\n[[library]]\nfile = 'priv/x.so'\nsources = ['c/*.c', 'y.cc']\ninclude = ['h']\nflags = ['-DA']");
+        folder.write("nif.toml", "application = 'other'\n[[library]]\nfile = 'priv/x.so'\nsources = ['c/*.c', 'y.cc']\narchives = ['y/liby.a']\ninclude = ['h']\nflags = ['-DA']");
         folder.write("c/a.c", "");
         folder.write("c/b.c", "");
         folder.write("c/b.h", "");
         folder.write("y.cc", "");
+        folder.write("y/liby.a", "");
         let project = read(&folder).unwrap();
         assert_eq!(project.application, "other");
         let library = &project.libraries[0];
         assert_eq!((library.file.as_str(), library.sources.len()), ("priv/x.so", 3));
         assert_eq!((library.include.len(), &library.flags[..]), (1, &["-DA".to_owned()][..]));
+        assert_eq!(library.archives, [project.folder.join("y/liby.a")]);
     }
 
     #[test]
@@ -135,6 +144,7 @@ mod tests {
         let folder = Folder::new();
         for (text, message) in [
             ("[[library]]\nfile = 'priv/x.so'\nsources = ['none.c']", "there is no source none.c"),
+            ("[[library]]\nfile = 'priv/x.so'\nsources = []\narchives = ['none.a']", "there is no archive"),
             ("[[library]]\nfile = 'x'\nsources = []", "x is no place for a library"),
             ("[[library]]\nfile = '../x.so'\nsources = []", "is no place for a library"),
             ("[[library]]\nfile = 'priv/x.so'\nsources = []", "no sources for priv/x.so"),

@@ -23,6 +23,8 @@ pub struct Library {
     pub file: String,
     /// Its sources.
     pub sources: Vec<PathBuf>,
+    /// Static libraries that it is linked with.
+    pub archives: Vec<PathBuf>,
     /// Folders with headers, beside the usual ones.
     pub include: Vec<PathBuf>,
     /// Further arguments for the compiler.

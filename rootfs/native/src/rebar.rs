@@ -42,8 +42,8 @@ fn library(folder: &Path, spec: &Term, flags: &[String]) -> Option<Result<Librar
     let made = expand(folder, &patterns).map(|sources| Library {
         file: format!("{stem}.so"),
         sources,
-        include: Vec::new(),
         flags: flags.to_vec(),
+        ..Library::default()
     });
     Some(made)
 }
@@ -53,7 +53,8 @@ fn is_ours(pattern: &str) -> bool {
     pattern.is_empty() || pattern == ".*" || pattern.contains("linux") || pattern.contains("unix")
 }
 
-/// Of the compiler's flags in `port_env`, those that say what the source means: `-I`, `-D`, `-U`, `-std`.
+/// Of the compiler's flags in `port_env`, those that say what the source means: `-I`, `-D`, `-U`, `-std`. A folder that begins at the root has
+/// headers for this host.
 fn flags(terms: &Term) -> Vec<String> {
     const VARIABLES: [&str; 5] = ["CFLAGS", "CXXFLAGS", "DRV_CFLAGS", "DRV_CXXFLAGS", "CPPFLAGS"];
     let entries = terms.get("port_env").and_then(Term::list).unwrap_or_default();
@@ -66,8 +67,11 @@ fn flags(terms: &Term) -> Vec<String> {
         VARIABLES.contains(&name.text()?).then(|| value.text())?
     });
     let words = values.flat_map(str::split_whitespace);
-    let wanted =
-        |word: &&str| ["-I", "-D", "-U", "-std="].iter().any(|start| word.starts_with(start)) && !word.contains('$');
+    let wanted = |word: &&str| {
+        ["-I", "-D", "-U", "-std="].iter().any(|start| word.starts_with(start))
+            && !word.starts_with("-I/")
+            && !word.contains('$')
+    };
     let mut flags: Vec<String> = words.filter(wanted).map(str::to_owned).collect();
     flags.dedup();
     flags
@@ -85,7 +89,7 @@ mod tests {
             "rebar.config",
             r#"{port_specs, [{"priv/a.so", ["c_src/*.c", "c_src/x/*.cc"]},
                 {"win32", "priv/a.dll", ["c_src/win.c"]}, {"(linux|darwin)", "./priv/lib/b", ["c_src/a.c"]}]}.
-               {port_env, [{".*", "FLAG", ""}, {"(linux|solaris)", "CFLAGS", "-Ic_src/ -g -Wall $FLAG -DX"},
+               {port_env, [{".*", "FLAG", ""}, {"(linux|solaris)", "CFLAGS", "-Ic_src/ -I/usr/local/include -g -Wall $FLAG -DX"},
                 {"darwin", "CFLAGS", "-DMAC"}, {"CXXFLAGS", "-std=c++14 -O3"}]}."#,
         );
         folder.write("c_src/a.c", "");
