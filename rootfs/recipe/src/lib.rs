@@ -101,7 +101,7 @@ pub fn build_beside(mut tree: Tree, more: &[String], inputs: &Inputs) -> Result<
     let required = required::by(&tree, inputs, &otp_lib, &applications, &guests)?;
     applications.extend(otp::add(&mut tree, &otp_lib, &required.applications)?);
     if let Some(folder) = inputs.nifs {
-        shared::add(&mut tree, folder, &applications)?;
+        shared::add(&mut tree, folder)?;
     }
     for script in &manifest.boots {
         boot::add(&mut tree, inputs, &applications, script)

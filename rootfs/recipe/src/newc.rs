@@ -9,6 +9,7 @@ use crate::tree::{Node, Tree};
 const DIRECTORY_MODE: u32 = 0o040_755;
 const FILE_MODE: u32 = 0o100_644;
 const PROGRAM_MODE: u32 = 0o100_755;
+const LINK_MODE: u32 = 0o120_777;
 const TRAILER: &str = "TRAILER!!!";
 
 /// The whole archive, its trailer included.
@@ -30,6 +31,7 @@ pub fn write_with_programs(tree: &Tree, programs: &[&str]) -> Result<Vec<u8>> {
             Node::Directory => (DIRECTORY_MODE, 2, &[][..]),
             Node::File(content) if programs.contains(&path) => (PROGRAM_MODE, 1, &content[..]),
             Node::File(content) => (FILE_MODE, 1, &content[..]),
+            Node::Link(text) => (LINK_MODE, 1, text.as_bytes()),
         };
         let inode = u32::try_from(number + 1).context("too many files for a cpio archive")?;
         entry(&mut archive, path, [inode, mode, links], content)?;
@@ -70,6 +72,7 @@ mod tests {
             let name = "x".repeat(usize::from(size) + 1);
             tree.add_file(&format!("dir/{name}"), vec![size; usize::from(size)]).unwrap();
         }
+        tree.add_link("dir/y", "../dir/x").unwrap();
         tree
     }
 

@@ -1,15 +1,15 @@
 //! Shared libraries: those that were made for the image, and what all of them ask for.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use object::{Object, ObjectSymbol};
 
 use crate::{
-    otp::LIB,
+    required,
     tree::{Tree, list, name_of, read},
 };
 
@@ -17,26 +17,29 @@ use crate::{
 pub const NIFS_VARIABLE: &str = "TRAPLESS_NIFS";
 
 /// Adds libraries to the applications they belong to, in the place of those that are there already. `folder` has a folder for each
-/// application, by its name, and in that the files as they are to lie (`priv/NAME.so`). `applications` are the names with versions of those
-/// that there are.
+/// application, by its name, and in that the files as they are to lie (`priv/NAME.so`). An application is where its `.app` file is.
 ///
 /// # Errors
 /// There is no such application; something cannot be read.
-pub fn add(tree: &mut Tree, folder: &Path, applications: &[String]) -> Result<()> {
+pub fn add(tree: &mut Tree, folder: &Path) -> Result<()> {
     tree.note_source(folder);
+    let described = required::descriptions(tree);
+    let known: BTreeMap<_, _> = described.iter().filter_map(|path| path.rsplit_once("/ebin/")).collect();
     for application in list(folder)? {
         let name = name_of(&application)?;
-        let full = applications.iter().find(|full| full.split('-').next() == Some(name));
-        let known = || applications.iter().filter_map(|full| full.split('-').next()).collect::<Vec<_>>().join(", ");
-        let full = full.with_context(|| {
-            format!(
-                "a library is for the application {name} (--nif), which is not put in: give it with --app or --release, or say \
-                 whose library it is by --nif APPLICATION=DIR. There are {}",
-                known()
-            )
-        })?;
+        let is_its = |file: &str| file.strip_suffix(".app") == Some(name);
+        let places: Vec<_> = known.iter().filter(|(_, file)| is_its(file)).map(|(place, _)| *place).collect();
+        let all = || known.values().filter_map(|file| file.strip_suffix(".app")).collect::<Vec<_>>().join(", ");
+        ensure!(
+            !places.is_empty(),
+            "a library is for the application {name} (--nif), which is not put in: give it with --app, --files or --release, or say \
+             whose library it is by --nif APPLICATION=DIR. There are {}",
+            all()
+        );
         for (path, file) in files(&application, "")? {
-            tree.replace_file(&format!("{LIB}/{full}/{path}"), read(&file)?)?;
+            for place in &places {
+                tree.replace_file(&format!("{place}/{path}"), read(&file)?)?;
+            }
             tree.note_source(&file);
         }
     }
@@ -93,10 +96,18 @@ mod tests {
         fs::create_dir_all(folder.join("demo/priv/lib")).unwrap();
         fs::write(folder.join("demo/priv/lib/x.so"), "new").unwrap();
         let mut tree = Tree::default();
-        tree.add_file(&format!("{LIB}/demo-1.0/priv/lib/x.so"), b"old".to_vec()).unwrap();
-        add(&mut tree, &folder, &["demo-1.0".to_owned()]).unwrap();
-        assert_eq!(tree.file(&format!("{LIB}/demo-1.0/priv/lib/x.so")), Some(&b"new"[..]));
-        let error = add(&mut tree, &folder, &["other-2".to_owned()]).unwrap_err().to_string();
+        tree.add_file("otp/lib/demo-1.0/ebin/demo.app", Vec::new()).unwrap();
+        tree.add_file("otp/lib/demo-1.0/priv/lib/x.so", b"old".to_vec()).unwrap();
+        tree.add_file("usr/lib/erlang/lib/p1_demo/ebin/demo.app", Vec::new()).unwrap();
+        tree.add_file("otp/lib/other-2/ebin/other.app", Vec::new()).unwrap();
+        add(&mut tree, &folder).unwrap();
+        for place in ["otp/lib/demo-1.0", "usr/lib/erlang/lib/p1_demo"] {
+            assert_eq!(tree.file(&format!("{place}/priv/lib/x.so")), Some(&b"new"[..]), "{place}");
+        }
+        assert_eq!(tree.file("otp/lib/other-2/priv/lib/x.so"), None);
+        let mut tree = Tree::default();
+        tree.add_file("otp/lib/other-2/ebin/other.app", Vec::new()).unwrap();
+        let error = add(&mut tree, &folder).unwrap_err().to_string();
         assert!(error.contains("application demo") && error.contains("There are other"), "{error}");
         fs::remove_dir_all(&folder).unwrap();
     }

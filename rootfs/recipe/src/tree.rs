@@ -15,7 +15,12 @@ pub enum Node {
     Directory,
     /// A regular file and its content.
     File(Vec<u8>),
+    /// A symbolic link and its text.
+    Link(String),
 }
+
+/// Links that lead to links that lead to links: Linux gives up at this depth (path_resolution(7)).
+const LINKS: usize = 40;
 
 /// Paths without a leading slash, in byte order, so that a directory comes before what is in it.
 #[derive(Debug, Default)]
@@ -44,7 +49,7 @@ impl Tree {
     pub fn file(&self, path: &str) -> Option<&[u8]> {
         match self.nodes.get(path)? {
             Node::File(content) => Some(content),
-            Node::Directory => None,
+            Node::Directory | Node::Link(_) => None,
         }
     }
 
@@ -74,8 +79,12 @@ impl Tree {
         }
         check_name(path)?;
         for (end, _) in path.match_indices('/').chain([(path.len(), "")]) {
-            let node = self.nodes.entry(path[..end].to_owned()).or_insert(Node::Directory);
-            ensure!(*node == Node::Directory, "/{} is a file, and /{path} needs it to be a directory", &path[..end]);
+            let kind = match self.nodes.entry(path[..end].to_owned()).or_insert(Node::Directory) {
+                Node::Directory => continue,
+                Node::File(_) => "file",
+                Node::Link(_) => "link",
+            };
+            bail!("/{} is a {kind}, and /{path} needs it to be a directory", &path[..end]);
         }
         Ok(())
     }
@@ -85,6 +94,18 @@ impl Tree {
     /// # Errors
     /// The path is taken already (nothing is ever replaced silently), or cannot be named in an archive.
     pub fn add_file(&mut self, path: &str, content: Vec<u8>) -> Result<()> {
+        self.add(path, Node::File(content))
+    }
+
+    /// Adds a symbolic link, with the directories above it.
+    ///
+    /// # Errors
+    /// As [`Tree::add_file`].
+    pub fn add_link(&mut self, path: &str, text: &str) -> Result<()> {
+        self.add(path, Node::Link(text.to_owned()))
+    }
+
+    fn add(&mut self, path: &str, node: Node) -> Result<()> {
         let path = path.trim_start_matches('/');
         check_name(path)?;
         if let Some((parent, _)) = path.rsplit_once('/') {
@@ -93,8 +114,46 @@ impl Tree {
         if self.nodes.contains_key(path) {
             bail!("two sources both want to be /{path}");
         }
-        self.nodes.insert(path.to_owned(), Node::File(content));
+        self.nodes.insert(path.to_owned(), node);
         Ok(())
+    }
+
+    /// Takes out the links that lead to nothing, and returns their paths.
+    pub fn remove_dead_links(&mut self) -> Vec<String> {
+        let links = self.nodes.iter().filter(|(_, node)| matches!(node, Node::Link(_))).map(|(path, _)| path);
+        let dead: Vec<_> = links.filter(|path| self.follow(path).is_none()).cloned().collect();
+        self.nodes.retain(|path, _| !dead.contains(path));
+        dead
+    }
+
+    /// What a path leads to, links followed (path_resolution(7)).
+    fn follow(&self, path: &str) -> Option<&Node> {
+        let mut left = LINKS;
+        let mut at: Vec<&str> = Vec::new();
+        let mut rest: Vec<&str> = path.rsplit('/').collect();
+        while let Some(part) = rest.pop() {
+            match part {
+                "" | "." => continue,
+                ".." => {
+                    at.pop();
+                    continue;
+                }
+                part => at.push(part),
+            }
+            match self.nodes.get(&at.join("/"))? {
+                Node::Link(text) => {
+                    left = left.checked_sub(1)?;
+                    at.pop();
+                    if text.starts_with('/') {
+                        at.clear();
+                    }
+                    rest.extend(text.rsplit('/'));
+                }
+                Node::File(_) if !rest.is_empty() => return None,
+                _ => {}
+            }
+        }
+        if at.is_empty() { Some(&Node::Directory) } else { self.nodes.get(&at.join("/")) }
     }
 
     /// Adds a file in the place of one that may be there.
@@ -196,6 +255,28 @@ mod tests {
         assert_eq!(tree.file("a"), Some(&[3][..]));
         tree.add_directory("d").unwrap();
         assert!(tree.replace_file("d", vec![4]).is_err(), "a folder is not replaced by a file");
+    }
+
+    #[test]
+    fn links_that_lead_to_nothing_are_taken_out() {
+        let mut tree = Tree::default();
+        tree.add_file("etc/demo/demo.conf", vec![1]).unwrap();
+        for (path, text) in [
+            ("opt/folder", "/etc/demo"),
+            ("opt/up", "../../../etc/./demo/demo.conf"),
+            ("opt/by", "folder/demo.conf"),
+            ("opt/self", "/opt"),
+            ("opt/root", "/"),
+            ("opt/gone", "/etc/passwd"),
+            ("opt/loop", "loop"),
+            ("opt/through", "up/demo.conf"),
+        ] {
+            tree.add_link(path, text).unwrap();
+        }
+        assert_eq!(tree.remove_dead_links(), ["opt/gone", "opt/loop", "opt/through"]);
+        assert_eq!(tree.follow("opt/folder/../demo/demo.conf"), Some(&Node::File(vec![1])));
+        let error = tree.add_file("opt/folder/x", vec![]).unwrap_err().to_string();
+        assert!(error.contains("/opt/folder is a link"), "{error}");
     }
 
     #[test]

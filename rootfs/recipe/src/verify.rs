@@ -4,8 +4,12 @@
 //! shows here and not on the booted machine.
 
 use anyhow::{Result, bail, ensure};
+use cpio_reader::Mode;
 
 use crate::tree::{Node, Tree};
+
+/// The part of a mode that tells what kind of file it is (inode(7), `S_IFMT`).
+const FILE_TYPE: u32 = 0o170_000;
 
 /// Checks that `archive` is whole and holds exactly `tree`.
 ///
@@ -28,11 +32,12 @@ pub fn check(archive: &[u8], tree: &Tree) -> Result<()> {
             bail!("the archive holds /{}, which nothing put there", entry.name())
         };
         ensure!(entry.name() == path, "the archive holds /{} where /{path} should be", entry.name());
-        let is_directory = entry.mode().contains(cpio_reader::Mode::DIRECTORY);
-        let same = match node {
-            Node::Directory => is_directory && entry.file().is_empty(),
-            Node::File(content) => !is_directory && entry.file() == content,
+        let (kind, content) = match node {
+            Node::Directory => (Mode::DIRECTORY, &[][..]),
+            Node::File(content) => (Mode::REGULAR_FILE, &content[..]),
+            Node::Link(text) => (Mode::SYMBOLIK_LINK, text.as_bytes()),
         };
+        let same = entry.mode().bits() & FILE_TYPE == kind.bits() && entry.file() == content;
         ensure!(same, "the archive's /{path} is not what was put there");
         count += 1;
     }

@@ -1,11 +1,11 @@
 //! Somebody's files, laid into the image at their own paths: for servers that are no release, as distributions package them.
 //!
-//! A Debian package is such files, too. Its links are followed inside the package, as they will be on the system that it is made for.
+//! A Debian package is such files, too. Links stay links if they lead to something among all of the files.
 
 use std::{
     collections::BTreeSet,
     fs,
-    path::{Component, Path, PathBuf},
+    path::{Path, PathBuf},
     process::Command,
 };
 
@@ -14,7 +14,8 @@ use rootfs_native::Names;
 use rootfs_recipe::{
     Archive, Inputs, build_beside,
     erlang::Erlang,
-    tree::{Tree, name_of, read},
+    shared,
+    tree::{Tree, list, name_of, read},
 };
 
 use crate::{
@@ -28,8 +29,6 @@ use crate::{
 
 /// Folders of a package that are for people, not for programs (Debian Policy 12; lintian's User Manual).
 const FOR_PEOPLE: [&str; 4] = ["usr/share/doc", "usr/share/man", "usr/share/lintian", "usr/share/doc-base"];
-/// Links that lead to links that lead to links: Linux gives up at this depth (path_resolution(7)).
-const LINKS: usize = 40;
 
 /// What an archive is made of.
 pub struct Wish<'a> {
@@ -43,7 +42,7 @@ pub struct Wish<'a> {
     pub app: Option<&'a Path>,
     /// Whether modules lose what running them does not need.
     pub strip: bool,
-    /// Libraries that were made for the image, for applications of `app`, see [`rootfs_recipe::shared::add`].
+    /// Libraries that were made for the image, see [`shared::add`].
     pub nifs: Option<&'a Path>,
     /// Whether the image has no way to take a system call instruction, so that no library may hold one.
     pub no_syscalls: bool,
@@ -65,7 +64,7 @@ pub fn pack(wish: &Wish<'_>, otp: &Otp<'_>, rootfs: &Path, work: &Path) -> Resul
         replaced: BTreeSet::new(),
         no_syscalls: wish.no_syscalls,
     };
-    let mut laid = Laid::new(wish.strip, judge);
+    let mut laid = Laid::new(wish.strip, judge, wish.nifs);
     let mut report = Report::default();
     for (number, source) in wish.files.iter().enumerate() {
         let root = folder_of(source, &work.join(format!("files-{number}")))?;
@@ -75,7 +74,7 @@ pub fn pack(wish: &Wish<'_>, otp: &Otp<'_>, rootfs: &Path, work: &Path) -> Resul
         let (files, bytes) = (after.0 - before.0, after.1 - before.1);
         report.parts.push(Part { name: name_of(source)?.to_owned(), origin: "--files", files, bytes });
     }
-    let notes = laid.notes();
+    let notes = laid.finish();
     let mut tree = laid.tree;
     for (path, content) in start.files("") {
         tree.add_file(path, content.into_bytes())?;
@@ -117,26 +116,30 @@ fn folder_of(source: &Path, work: &Path) -> Result<PathBuf> {
 }
 
 /// What is laid into the image.
-struct Laid {
+struct Laid<'a> {
     tree: Tree,
     strip: bool,
     judge: Judge,
+    /// Libraries that will take the place of others.
+    nifs: Option<&'a Path>,
     machine_code: Findings,
-    notes: Vec<String>,
 }
 
-impl Laid {
-    fn new(strip: bool, judge: Judge) -> Self {
-        Self { tree: Tree::default(), strip, judge, machine_code: Findings::default(), notes: Vec::new() }
+impl<'a> Laid<'a> {
+    fn new(strip: bool, judge: Judge, nifs: Option<&'a Path>) -> Self {
+        Self { tree: Tree::default(), strip, judge, nifs, machine_code: Findings::default() }
     }
 
-    /// What the user should know. What is wrong in a release is not wrong here: nobody says that the program needs it.
-    fn notes(&mut self) -> Vec<String> {
-        let mut notes = std::mem::take(&mut self.notes);
+    /// Takes out links to nothing, and says what the user should know. What is wrong in a release is not wrong here: nobody says that the
+    /// program needs it.
+    fn finish(&mut self) -> Vec<String> {
+        let dead = self.tree.remove_dead_links().into_iter();
+        let mut notes: Vec<_> =
+            dead.map(|path| format!("/{path} is a link to nothing among the files: it is left out")).collect();
         notes.append(&mut self.machine_code.notes);
         let libraries = self.machine_code.problems.drain(..).map(|problem| {
             let (what, _) = problem.split_once(": ").unwrap_or((&problem, ""));
-            format!("{what}: it is left out")
+            format!("{what}: it is left out, unless --nif DIR has its sources compiled for the image")
         });
         notes.extend(libraries);
         notes
@@ -145,29 +148,37 @@ impl Laid {
     /// Adds all that is below `root`.
     fn add(&mut self, root: &Path) -> Result<()> {
         root.clone_into(&mut self.judge.root);
-        self.folder(root, root, "", &mut vec![root.to_owned()])
+        self.folder(root, "")
     }
 
-    /// `above` are the folders that this one is in, links followed.
-    fn folder(&mut self, root: &Path, folder: &Path, at: &str, above: &mut Vec<PathBuf>) -> Result<()> {
+    fn folder(&mut self, folder: &Path, at: &str) -> Result<()> {
         self.tree.add_directory(at)?;
+        self.note_replaced(folder, at)?;
         let entries = fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
         let mut entries = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
         entries.sort();
         for entry in entries {
             let at = format!("{at}/{}", name_of(&entry)?);
-            let Some(found) = follow(root, &entry)? else {
-                self.notes.push(format!("{at} is a link to nothing among the files: it is left out"));
-                continue;
-            };
-            if !found.is_dir() {
-                self.file(&found, &at)?;
-            } else if above.contains(&found) {
-                self.notes.push(format!("{at} is a link to a folder that it is in: it is left out"));
+            if entry.is_symlink() {
+                let to = fs::read_link(&entry).with_context(|| format!("cannot read {}", entry.display()))?;
+                let text = to.to_str().with_context(|| format!("where {at} leads to is not UTF-8"))?;
+                self.tree.add_link(&at, text)?;
+            } else if entry.is_dir() {
+                self.folder(&entry, &at)?;
             } else {
-                above.push(found.clone());
-                self.folder(root, &found, &at, above)?;
-                above.pop();
+                self.file(&entry, &at)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes which files others take the place of, if an application of theirs lies in this folder.
+    fn note_replaced(&mut self, folder: &Path, at: &str) -> Result<()> {
+        let Some(nifs) = self.nifs else { return Ok(()) };
+        for application in list(nifs)? {
+            let name = name_of(&application)?;
+            if folder.join(format!("ebin/{name}.app")).is_file() {
+                self.judge.replaced.extend(shared::of(nifs, name, at)?);
             }
         }
         Ok(())
@@ -185,38 +196,6 @@ impl Laid {
     }
 }
 
-/// What a path leads to when `root` is the root of all files. None if that is nothing.
-fn follow(root: &Path, path: &Path) -> Result<Option<PathBuf>> {
-    let mut left = LINKS;
-    let mut rest: Vec<_> =
-        path.strip_prefix(root)?.components().rev().map(|part| part.as_os_str().to_owned()).collect();
-    let mut at = root.to_owned();
-    while let Some(part) = rest.pop() {
-        match Path::new(&part).components().next() {
-            Some(Component::ParentDir) if at != root => {
-                at.pop();
-            }
-            Some(Component::Normal(_)) => {
-                let next = at.join(&part);
-                let Ok(kind) = fs::symlink_metadata(&next) else { return Ok(None) };
-                if !kind.is_symlink() {
-                    at = next;
-                    continue;
-                }
-                let Some(fewer) = left.checked_sub(1) else { return Ok(None) };
-                left = fewer;
-                let to = fs::read_link(&next).with_context(|| format!("cannot read {}", next.display()))?;
-                if to.is_absolute() {
-                    root.clone_into(&mut at);
-                }
-                rest.extend(to.components().rev().map(|part| part.as_os_str().to_owned()));
-            }
-            _ => {}
-        }
-    }
-    Ok(Some(at))
-}
-
 /// Files, and bytes in them.
 fn size(tree: &Tree) -> (usize, usize) {
     let files = tree.nodes().filter_map(|(path, _)| tree.file(path));
@@ -224,17 +203,20 @@ fn size(tree: &Tree) -> (usize, usize) {
 }
 
 fn archive_size(archive: &[u8]) -> (usize, usize) {
-    let files = cpio_reader::iter_files(archive).filter(|entry| !entry.mode().contains(cpio_reader::Mode::DIRECTORY));
+    use cpio_reader::Mode;
+    let is_file = |mode: Mode| !mode.contains(Mode::DIRECTORY) && !mode.contains(Mode::SYMBOLIK_LINK);
+    let files = cpio_reader::iter_files(archive).filter(|entry| is_file(entry.mode()));
     files.fold((0, 0), |sum, entry| (sum.0 + 1, sum.1 + entry.file().len()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rootfs_recipe::tree::Node;
     use std::os::unix::fs::symlink;
     use trapless_scratch::Folder;
 
-    fn laid(folder: &Folder) -> Laid {
+    fn laid<'a>(folder: &Folder, nifs: Option<&'a Path>) -> Laid<'a> {
         let judge = Judge {
             linked: BTreeSet::new(),
             names: Names::of(&[], &Folder::new().write("libc.a", "!<arch>\n")).unwrap(),
@@ -242,32 +224,27 @@ mod tests {
             replaced: BTreeSet::new(),
             no_syscalls: true,
         };
-        let mut laid = Laid::new(true, judge);
+        let mut laid = Laid::new(true, judge, nifs);
         laid.add(&folder.path().canonicalize().unwrap()).unwrap();
         laid
     }
 
     #[test]
-    fn links_are_followed_among_the_files() {
+    fn links_stay_links_to_something_among_the_files() {
         let folder = Folder::new();
         folder.write("etc/demo/demo.conf", "x");
-        folder.write("usr/lib/demo/ebin/demo.app", "y");
-        fs::create_dir_all(folder.path().join("opt")).unwrap();
+        folder.write("usr/lib/demo/priv/demo_nif.so", "\x7fELF");
         let link = |to: &str, at: &str| symlink(to, folder.path().join(at)).unwrap();
         link("/etc/demo", "usr/lib/demo/etc");
-        link("../../../../../../etc/demo/demo.conf", "usr/lib/demo/up.conf");
-        link("/usr/lib/demo/etc/demo.conf", "opt/twice.conf");
-        link("/etc/passwd", "opt/passwd");
-        link("loop", "opt/loop");
-        link("/usr/lib", "usr/lib/demo/lib");
-        let laid = laid(&folder);
-        for path in ["usr/lib/demo/etc/demo.conf", "usr/lib/demo/up.conf", "opt/twice.conf"] {
-            assert_eq!(laid.tree.file(path), Some(&b"x"[..]), "{path}");
+        link("demo/priv/demo_nif.so", "usr/lib/demo_nif.so");
+        link("/etc/passwd", "usr/lib/passwd");
+        let mut laid = laid(&folder, None);
+        let notes = laid.finish().join("\n");
+        for left_out in ["/usr/lib/demo_nif.so is a link to nothing", "/usr/lib/passwd is a link to nothing"] {
+            assert!(notes.contains(left_out), "{notes}");
         }
-        let notes = laid.notes.join("\n");
-        assert!(notes.contains("/opt/passwd is a link to nothing") && notes.contains("/opt/loop is a link to nothing"));
-        assert!(notes.contains("/usr/lib/demo/lib is a link to a folder that it is in"), "{notes}");
-        assert_eq!(laid.notes.len(), 3, "{notes}");
+        let links = laid.tree.nodes().filter_map(|(path, node)| matches!(node, Node::Link(_)).then_some(path));
+        assert_eq!(links.collect::<Vec<_>>(), ["usr/lib/demo/etc"]);
     }
 
     #[test]
@@ -275,11 +252,24 @@ mod tests {
         let folder = Folder::new();
         folder.write("usr/lib/demo/priv/demo_nif.so", "\x7fELF");
         folder.write("usr/sbin/demo", "#!/bin/sh\n");
-        let mut laid = laid(&folder);
+        let mut laid = laid(&folder, None);
         assert_eq!(laid.tree.file("usr/lib/demo/priv/demo_nif.so"), None);
         assert!(laid.tree.file("usr/sbin/demo").is_some());
-        let expected = "/usr/lib/demo/priv/demo_nif.so is a shared library that the image cannot load: it is left out";
-        assert_eq!(laid.notes(), [expected]);
+        let expected = "/usr/lib/demo/priv/demo_nif.so is a shared library that the image cannot load: it is left out, unless --nif DIR \
+                        has its sources compiled for the image";
+        assert_eq!(laid.finish(), [expected]);
+    }
+
+    #[test]
+    fn a_library_whose_place_another_takes_is_no_news() {
+        let (folder, nifs) = (Folder::new(), Folder::new());
+        folder.write("usr/lib/p1_demo-1/ebin/demo.app", "");
+        folder.write("usr/lib/p1_demo-1/priv/lib/demo_nif.so", "\x7fELF");
+        folder.write("usr/lib/p1_demo-1/priv/lib/other.so", "\x7fELF");
+        nifs.write("demo/priv/lib/demo_nif.so", "\x7fELF");
+        let mut laid = laid(&folder, Some(nifs.path()));
+        let notes = laid.finish();
+        assert!(notes.len() == 1 && notes[0].starts_with("/usr/lib/p1_demo-1/priv/lib/other.so"), "{notes:?}");
     }
 
     #[test]

@@ -115,8 +115,7 @@ pub fn pack(wish: &Wish<'_>, otp: &Otp<'_>, rootfs: &Path, work: &Path) -> Resul
         added.extend(app::add(&mut tree, &inputs, folder).context("the folder given with --app cannot be used")?);
     }
     if let Some(nifs) = wish.nifs {
-        let all = found.iter().map(|found| &found.full_name).chain(&added).cloned().collect::<Vec<_>>();
-        shared::add(&mut tree, nifs, &all)?;
+        shared::add(&mut tree, nifs)?;
     }
     add_boot(&mut tree, &layout, &inputs, &added)?;
     for (path, content) in start.files(layout.version_name()?) {
