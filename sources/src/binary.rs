@@ -72,10 +72,14 @@ mod tests {
     fn the_locks_of_the_repository_name_one_file_each() {
         let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests");
         let read = |name: &str| fs::read_to_string(tests.join(name)).unwrap();
-        for entry in fs::read_dir(tests.join("servers")).unwrap() {
-            let path = entry.unwrap().path();
-            if path.extension().is_some_and(|ending| ending == "lock") {
-                parse(&fs::read_to_string(&path).unwrap(), Kind::Binary).unwrap();
+        for (folder, kind) in
+            [("servers", Kind::Binary), ("servers/ejabberd", Kind::Binary), ("servers/ejabberd/nifs", Kind::Source)]
+        {
+            for entry in fs::read_dir(tests.join(folder)).unwrap() {
+                let path = entry.unwrap().path();
+                if path.extension().is_some_and(|ending| ending == "lock") {
+                    parse(&fs::read_to_string(&path).unwrap(), kind).unwrap();
+                }
             }
         }
         assert_eq!(parse(&read("elixir/source.lock"), Kind::Source).unwrap().package, "elixir-lang");
