@@ -1,8 +1,8 @@
 # Runs one file of Elixir's own tests, and prints one line a result: `@@ start SUITE CASE`, then `@@ ok|skipped|failed SUITE CASE REASON`.
 #
-#     elixir runner.exs SUITE HELPER FILE [CASE]
+#     elixir runner.exs SUITE HELPER FILE LEFT_OUT
 #
-# HELPER is the `test_helper.exs` of the tests. With CASE, as in the lines of results, all cases up to that one are left out.
+# HELPER is the `test_helper.exs` of the tests. LEFT_OUT is a file with cases to leave out, one a line, spelled as in the lines of results.
 
 defmodule TraplessLines do
   @moduledoc false
@@ -36,7 +36,7 @@ defmodule TraplessLines do
   defp line(text), do: text |> String.replace(~r/\s+/u, " ") |> String.slice(0, 300)
 end
 
-[suite, helper, file | last] = System.argv()
+[suite, helper, file, left_out] = System.argv()
 {:ok, _} = Application.ensure_all_started(:ex_unit)
 # The helper starts what runs tests at the end of everything; here they are run in its place.
 Application.put_env(:ex_unit, :autorun, false)
@@ -44,11 +44,13 @@ Code.require_file(helper)
 modules = for {module, _} <- Code.require_file(file), function_exported?(module, :__ex_unit__, 0), do: module
 tests = for module <- modules, test <- module.__ex_unit__().tests, do: test
 
-wanted =
-  case last do
-    [] -> tests
-    [case] -> tests |> Enum.drop_while(&(TraplessLines.name(&1) != case)) |> Enum.drop(1)
+left_out =
+  case File.read(left_out) do
+    {:ok, text} -> text |> String.split("\n", trim: true) |> MapSet.new()
+    {:error, :enoent} -> MapSet.new()
   end
+
+wanted = Enum.reject(tests, &MapSet.member?(left_out, TraplessLines.name(&1)))
 
 ExUnit.configure(
   formatters: [TraplessLines],

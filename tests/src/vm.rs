@@ -155,8 +155,12 @@ impl Vm {
         }
     }
 
-    /// Has the machine tell what it is doing, by a non-maskable interrupt, and adds that to the log.
-    fn ask(&mut self) -> Result<()> {
+    /// Has the machine tell what it is doing, by a non-maskable interrupt, which ends it, and adds that to the log with names in place of
+    /// addresses.
+    ///
+    /// # Errors
+    /// It says nothing, or the log cannot be written.
+    pub fn ask(&mut self) -> Result<()> {
         let before = self.console.text().len();
         Qmp::connect(&self.socket, ANSWER)?.command("inject-nmi", json!({}))?;
         self.ended_within(ANSWER)?;

@@ -216,7 +216,9 @@ pub struct FuzzOptions {
     pub seed: Option<u64>,
 }
 
+// Suites run side by side with nothing, and some fill a gigabyte.
 #[derive(Args)]
+#[command(mut_arg("cpus", |arg| arg.default_value("2")), mut_arg("memory", |arg| arg.default_value("2048")))]
 pub struct SuitesOptions {
     #[command(flatten)]
     pub build: BuildOptions,
@@ -225,16 +227,55 @@ pub struct SuitesOptions {
     /// Leave a suite after so long on each side; --resume goes on there
     #[arg(long, value_name = "N", default_value_t = 30)]
     pub minutes: u32,
-    /// Give up on a case that has run for so long, and go on behind it
+    /// Give up on a case that has run for so long, and go on without it
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub case_minutes: u32,
-    /// Go on behind the cases that have results from an earlier run
+    /// Go on with what has no result from an earlier run
     #[arg(long)]
     pub resume: bool,
-    /// The suites to run, such as stdlib:lists_SUITE or elixir:enum_test; a selection of OTP's when none is named, and one of Elixir's
-    /// for the word elixir alone
-    #[arg(value_name = "APPLICATION:SUITE")]
+    /// Run again what passed on Linux only, and go on with what has no result
+    #[arg(long, conflicts_with = "resume")]
+    pub again: bool,
+    /// Run on this side only, and leave the results of the other as they are
+    #[arg(long, value_enum, value_name = "SIDE")]
+    pub on: Option<OneSide>,
+    /// Run only a part of the suites: 1/3 is the first of three such parts
+    #[arg(long, value_name = "N/OF")]
+    pub shard: Option<Shard>,
+    /// Leave the pages as they are, and end with status 1 if a case passes on Linux only and no reason is known
+    #[arg(long, conflicts_with = "again")]
+    pub check: bool,
+    /// What to run: stdlib:lists_SUITE, elixir:enum_test; all suites of an application, such as crypto; all, for those of thirteen applications
+    /// of OTP; elixir, for a selection of Elixir's; a small selection of OTP's when nothing is named
+    #[arg(value_name = "APPLICATION[:SUITE]")]
     pub suites: Vec<String>,
+}
+
+/// One of the sides that suites are run on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum OneSide {
+    /// This host
+    Linux,
+    /// The image in QEMU
+    Image,
+}
+
+/// One part of several.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Shard {
+    /// Counted from 1.
+    pub number: usize,
+    pub of: usize,
+}
+
+impl FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let numbers = text.split_once('/').and_then(|(number, of)| Some((number.parse().ok()?, of.parse().ok()?)));
+        let part = numbers.filter(|(number, of)| (1..=*of).contains(number));
+        part.map(|(number, of)| Self { number, of }).ok_or_else(|| format!("{text:?} is not N/OF, such as 1/3"))
+    }
 }
 
 #[derive(Args)]
@@ -350,6 +391,23 @@ mod tests {
         assert_eq!(entries("trap0"), Ok(vec![Entry::Trap0]));
         assert!(entries("all").is_ok_and(|all| all.len() > 1 && all[0] == Entry::Direct));
         assert!(entries("al").is_err_and(|why| why.contains("direct, trap0")));
+    }
+
+    #[test]
+    fn suites_have_a_machine_of_their_own_size_and_can_be_shared_out() {
+        let suites = |arguments: &[&str]| match Cli::try_parse_from([&["xtask", "suites"], arguments].concat())?.command
+        {
+            Command::Suites(options) => Ok::<_, clap::Error>(options),
+            _ => unreachable!("the sub-command is suites"),
+        };
+        let options = suites(&["--shard", "2/3", "--on", "image", "crypto"]).unwrap();
+        assert_eq!((options.machine.cpus, options.machine.memory), (2, 2048));
+        assert_eq!((options.shard, options.on), (Some(Shard { number: 2, of: 3 }), Some(OneSide::Image)));
+        assert_eq!(suites(&["--memory", "4096"]).unwrap().machine.memory, 4096);
+        assert_eq!(run(&[]).machine.memory, 512);
+        for wrong in ["0/3", "4/3", "1", "a/b"] {
+            assert!(suites(&["--shard", wrong]).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -1,284 +1,223 @@
 //! Runs suites of OTP's own tests, and of Elixir's, in the image and on Linux, with the same BEAM and the same files, and compares.
 
 mod elixir;
+mod outcome;
+mod reasons;
 mod report;
+mod results;
+mod sides;
 mod stage;
 mod transcript;
+mod wanted;
 mod watch;
 
 pub use stage::unpack;
 
 use std::{
-    collections::BTreeMap,
-    env,
-    fs::{self, File},
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    time::Duration,
+    fs,
+    path::Path,
+    time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use erts_recipe::Erts;
-use serde::{Deserialize, Serialize};
 use sources::{Console, host::Task};
-use trapless_tests::{machine::Machine, repository, vm::Vm};
+use trapless_tests::repository;
 
 use self::{
-    transcript::Transcript,
-    watch::{Patience, Run},
+    outcome::{Comparison, Outcomes, Verdict},
+    results::{Results, Suites},
+    sides::{OnLinux, Side},
+    wanted::Wanted,
+    watch::Patience,
 };
 use crate::{
-    build,
-    cli::{BuildOptions, SuitesOptions},
+    cli::{OneSide, SuitesOptions},
     run, setup,
 };
 
-/// What is run when nothing is named: each application of OTP with its suites.
-const DEFAULT: [(&str, &[&str]); 3] = [
-    ("kernel", &["gen_tcp_api_SUITE", "gen_udp_SUITE", "prim_file_SUITE"]),
-    ("stdlib", &["timer_SUITE", "ets_SUITE", "lists_SUITE"]),
-    ("emulator", &["process_SUITE", "time_SUITE"]),
-];
-/// Where the image has the suites, see [`stage`].
-const IN_IMAGE: &str = "lib/trapless_suites-0.1.0/priv";
+const SIDES: [OneSide; 2] = [OneSide::Linux, OneSide::Image];
+/// How often a running suite says how far it is.
+const PROGRESS: Duration = Duration::from_secs(30);
 
-/// What became of one test case.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-struct Outcome {
-    verdict: Verdict,
-    reason: String,
-}
-
-/// In order of badness.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Verdict {
-    Ok,
-    Skipped,
-    Failed,
-    /// It was ended when it had run for long.
-    Unfinished,
-}
-
-/// The outcomes of one suite, by group and case.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Outcomes {
-    cases: BTreeMap<String, Outcome>,
-    /// Whether every case has had its turn.
-    complete: bool,
-    /// The last case that has its outcome, in the suite's own order, which is where a later run goes on.
-    #[serde(default)]
-    reached: Option<String>,
-}
-
-impl Outcomes {
-    /// Of a case that ran several times the worst outcome counts.
-    fn insert(&mut self, case: String, outcome: Outcome) {
-        self.reached = Some(case.clone());
-        let known = self.cases.entry(case).or_insert_with(|| outcome.clone());
-        *known = outcome.max(known.clone());
-    }
-
-    fn add(&mut self, transcript: Transcript) {
-        transcript.results.into_iter().for_each(|(case, outcome)| self.insert(case, outcome));
-    }
-}
-
-/// Both sides of one suite.
-#[derive(Default, Serialize, Deserialize)]
-struct Comparison {
-    linux: Outcomes,
-    image: Outcomes,
-}
-
-/// Where suites are, and how one is started.
-struct Side {
-    image: PathBuf,
-    /// The image's files on this host.
-    disk: PathBuf,
-    /// A folder below the root with applications that are not OTP's.
-    libs: Option<&'static str>,
-    /// Arguments of Erlang for the suite of an application, behind the case that is named; the first is where the image's root is.
-    arguments: fn(root: &str, application: &str, suite: &str, last: Option<&str>) -> Vec<String>,
-}
-
-type Wanted = Vec<(String, Vec<String>)>;
-
-/// Stages, builds, runs, and writes the pages of differences.
+/// Stages, builds, runs, and writes the pages of differences. What cannot be built is told, and the others are run.
 ///
 /// # Errors
-/// Something cannot be built or started. A suite that fails is no error but a line of the page.
+/// OTP cannot be built, a name is wrong, or a page cannot be written. A suite that fails is no error but a line of the page, unless
+/// differences are to be checked.
 pub fn suites(options: &SuitesOptions) -> Result<u8> {
     setup::prepare(Task::Run)?;
     let erts = erts_recipe::build(erts_recipe::Flavor::Jit, &Console).context("OTP could not be built")?;
-    let (of_elixir, of_otp): (Wanted, Wanted) = wanted(&options.suites)?
-        .into_iter()
-        .partition(|(application, _)| elixir::APPLICATIONS.contains(&&**application));
-    if !of_otp.is_empty() {
-        let side = otp(&erts, &options.build, &of_otp)?;
-        compare(&erts, &side, &of_otp, options, &report::OTP)?;
+    let folder = repository().join(if options.check { "target/suites/check" } else { "docs/generated" });
+    if options.check && !options.resume && folder.exists() {
+        fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
     }
-    if !of_elixir.is_empty() {
-        let side = elixir::stage(&erts, &options.build)?;
-        compare(&erts, &side, &of_elixir, options, &report::ELIXIR)?;
+    let is_elixirs = |wanted: &Wanted| elixir::APPLICATIONS.contains(&&*wanted.application);
+    let (of_elixir, of_otp): (Vec<_>, Vec<_>) = wanted::wanted(&options.suites)?.into_iter().partition(is_elixirs);
+    let mut good = true;
+    for (about, wanted) in [(&report::OTP, of_otp), (&report::ELIXIR, of_elixir)] {
+        if !wanted.is_empty() {
+            let results = Results::open(about, &folder)?;
+            good &= Session { erts: &erts, options, results }.run(&wanted)?;
+        }
     }
-    Ok(0)
+    Ok(u8::from(!good))
 }
 
-/// The image with OTP's suites, and its files for Linux.
-fn otp(erts: &Erts, options: &BuildOptions, wanted: &Wanted) -> Result<Side> {
-    let applications: Vec<_> = wanted.iter().map(|(application, _)| application.as_str()).collect();
-    let tests = erts_recipe::release_tests(erts, &applications, &Console).context("the suites could not be built")?;
-    let folder = repository().join("target/suites");
-    let mut build = options.clone();
-    build.app = Some(stage::applications(&folder, erts, &tests, wanted)?);
-    let image = build::build(&build)?;
-    let disk = stage::unpack(&folder, &image)?;
-    Ok(Side { image, disk, libs: None, arguments })
+/// One run of suites that have a page in common.
+struct Session<'a> {
+    erts: &'a Erts,
+    options: &'a SuitesOptions,
+    results: Results,
 }
 
-/// Runs suites on both sides and writes the page.
-fn compare(
-    erts: &Erts,
-    side: &Side,
-    wanted: &Wanted,
-    options: &SuitesOptions,
-    about: &'static report::About,
-) -> Result<()> {
-    let minutes = |minutes: u32| Duration::from_secs(60 * u64::from(minutes));
-    let patience = Patience { suite: minutes(options.minutes), case: minutes(options.case_minutes) };
-    let machine = run::machine(&options.machine, &side.image);
-    let mut page = report::Page::open(about)?;
-    for (application, suite) in
-        wanted.iter().flat_map(|(application, suites)| suites.iter().map(move |suite| (application, suite)))
-    {
-        let Comparison { linux, image } = if options.resume { page.take(suite) } else { Comparison::default() };
-        // What there is so far is kept with each case: a run may be ended at any time.
-        let mut keep = |linux: &Outcomes, image: &Outcomes| {
-            page.add(suite, Comparison { linux: linux.clone(), image: image.clone() })
+impl Session<'_> {
+    /// Runs all that is wanted, and writes the page. Whether nothing went wrong that the caller should hear of.
+    fn run(&self, wanted: &[Wanted]) -> Result<bool> {
+        let (mut good, mut counted) = (true, 0);
+        for wanted in wanted {
+            if let Err(error) = self.application(wanted, &mut counted) {
+                eprintln!("{}: {error:#}", wanted.application);
+                good = false;
+            }
+            self.results.write_page()?;
+        }
+        println!("{}", self.results.write_page()?.display());
+        if self.options.check {
+            let unexplained = self.results.unexplained()?;
+            unexplained.iter().for_each(|line| println!("{line}"));
+            good &= unexplained.is_empty();
+        }
+        Ok(good)
+    }
+
+    /// Runs the suites of one application, those of this shard. `counted` is how many suites there were before them.
+    fn application(&self, wanted: &Wanted, counted: &mut usize) -> Result<()> {
+        let application = &*wanted.application;
+        let (tests, suites) = if elixir::APPLICATIONS.contains(&application) {
+            (None, elixir::suites(wanted))
+        } else {
+            let tests = erts_recipe::release_tests(self.erts, &[application], &Console);
+            let tests = tests.context("its suites could not be built")?;
+            let suites = wanted.among(&stage::suites(&tests, application)?)?;
+            (Some(tests), suites)
         };
-        eprintln!("{suite}: on Linux");
-        let start = |last: Option<&str>| OnLinux::start(erts, side, application, suite, last);
-        let linux = watch::watch(linux, patience, start, |linux| keep(linux, &image))?;
-        eprintln!("{suite}: {}; in the image", report::counts(&linux));
-        let start = |last: Option<&str>| in_image(&machine, side, application, suite, last);
-        let image = watch::watch(image, patience, start, |image| keep(&linux, image))?;
-        eprintln!("{suite}: {}", report::counts(&image));
-        keep(&linux, &image)?;
-    }
-    println!("{}", page.write()?.display());
-    Ok(())
-}
-
-/// `application:suite` as asked for, or the default.
-fn wanted(names: &[String]) -> Result<Wanted> {
-    if let [name] = names
-        && name == "elixir"
-    {
-        return Ok(owned(&elixir::DEFAULT));
-    }
-    if names.is_empty() {
-        return Ok(owned(&DEFAULT));
-    }
-    let mut wanted: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for name in names {
-        let Some((application, suite)) = name.split_once(':') else {
-            bail!("{name:?} is not APPLICATION:SUITE, such as stdlib:lists_SUITE");
+        let from = *counted;
+        *counted += suites.len();
+        let known = self.results.read()?;
+        let mut suites = wanted::shard(suites, self.options.shard, from);
+        suites.retain(|suite| self.is_to_be_run(&known, application, suite));
+        if suites.is_empty() {
+            return Ok(());
+        }
+        let side = match &tests {
+            Some(tests) => {
+                let image = stage::otp(self.erts, &self.options.build, tests)?;
+                stage::suites_of(&image, tests, application, &suites)?
+            }
+            None => elixir::stage(self.erts, &self.options.build)?,
         };
-        wanted.entry(application.to_owned()).or_default().push(suite.to_owned());
-    }
-    Ok(wanted.into_iter().collect())
-}
-
-fn owned(suites: &[(&str, &[&str])]) -> Wanted {
-    let owned = |(application, suites): &(&str, &[&str])| {
-        ((*application).to_owned(), suites.iter().map(|suite| (*suite).to_owned()).collect())
-    };
-    suites.iter().map(owned).collect()
-}
-
-/// The arguments of Erlang that run one suite of OTP behind the case `last`.
-fn arguments(root: &str, application: &str, suite: &str, last: Option<&str>) -> Vec<String> {
-    let (folder, logs) = (format!("{root}/otp/{IN_IMAGE}/{application}_test"), format!("{root}/tmp/{suite}"));
-    let arguments = ["-noshell", "-run", "trapless_suites", "run", &folder, &logs, suite];
-    arguments.into_iter().chain(last).map(str::to_owned).collect()
-}
-
-/// A suite's name as that of a file.
-fn file_name(suite: &str) -> String {
-    suite.replace('/', "-")
-}
-
-fn in_image(machine: &Machine, side: &Side, application: &str, suite: &str, last: Option<&str>) -> Result<Vm> {
-    let arguments: Vec<_> =
-        (side.arguments)("", application, suite, last).iter().map(|word| run::quoted(word)).collect();
-    let machine = Machine { append: format!("{} -- {}", machine.append, arguments.join(" ")), ..machine.clone() };
-    Vm::boot(&format!("suite-{}", file_name(suite)), &machine)
-}
-
-impl Run for Vm {
-    fn text(&mut self) -> Result<String> {
-        Ok(self.console().text())
+        if self.runs(OneSide::Linux) {
+            stage::for_linux(&side)?;
+        } else {
+            side.disk.parent().map_or(Ok(()), fs::create_dir_all)?;
+        }
+        for (number, suite) in suites.iter().enumerate() {
+            eprintln!("{application}:{suite}, {} of {} in {application}", number + 1, suites.len());
+            self.suite(&side, application, suite)?;
+        }
+        Ok(())
     }
 
-    fn is_running(&mut self) -> Result<bool> {
-        Ok(!self.console().is_closed())
+    /// Whether something of a suite has no result yet that is asked for.
+    fn is_to_be_run(&self, known: &Suites, application: &str, suite: &str) -> bool {
+        let known = known.get(application).and_then(|suites| suites.get(suite)).cloned().unwrap_or_default();
+        let mut known = self.to_go_on_with(known);
+        SIDES.into_iter().any(|side| self.runs(side) && !known.side_mut(side).complete)
     }
-}
 
-/// A suite on Linux.
-struct OnLinux {
-    child: Child,
-    output: PathBuf,
-    disk: PathBuf,
-}
+    fn runs(&self, side: OneSide) -> bool {
+        self.options.on.is_none_or(|only| only == side)
+    }
 
-impl OnLinux {
-    fn start(erts: &Erts, side: &Side, application: &str, suite: &str, last: Option<&str>) -> Result<Self> {
-        let disk = &side.disk;
-        let root = disk.join("otp");
-        // Linux can run the programs that Erlang starts there, `erl` among them.
-        let path = env::var_os("PATH").unwrap_or_default();
-        let path = env::join_paths([erts.otp.join("bin")].into_iter().chain(env::split_paths(&path)))?;
-        let bin = erts.otp.join(format!("erts-{}/bin", erts.erts_version));
-        let output = repository().join(format!("target/trapless-logs/linux-{}.log", file_name(suite)));
-        output.parent().map_or(Ok(()), fs::create_dir_all)?;
-        let file = File::create(&output).with_context(|| format!("cannot make {}", output.display()))?;
-        let mut command = Command::new(&erts.beam_host);
-        command
-            .args(["--", "-root"])
-            .arg(&root)
-            .arg("-bindir")
-            .arg(&bin)
-            .args(["-progname", "erl", "--", "-home"])
-            .arg(disk);
-        command.args(["--", "-boot"]).arg(root.join("bin/start"));
-        command.args((side.arguments)(&disk.to_string_lossy(), application, suite, last));
-        command.envs(side.libs.map(|libs| ("ERL_LIBS", disk.join(libs)))).env("LANG", "C.UTF-8");
-        command.env("PATH", path).env("BINDIR", &bin).env("ERL_CRASH_DUMP_BYTES", "0").current_dir(disk);
-        command.stdin(Stdio::null()).stderr(file.try_clone()?).stdout(file);
-        let child = command.spawn().context("cannot start Erlang on Linux")?;
-        Ok(Self { child, output, disk: disk.clone() })
+    /// Of what is known of a suite, what is not run anew.
+    fn to_go_on_with(&self, mut known: Comparison) -> Comparison {
+        if self.options.again {
+            known.forget_losses();
+        } else if !self.options.resume {
+            for side in SIDES.into_iter().filter(|side| self.runs(*side)) {
+                *known.side_mut(side) = Outcomes::default();
+            }
+        }
+        known
+    }
+
+    /// Runs one suite. What there is so far is kept with each case: a run may be ended at any time.
+    fn suite(&self, side: &Side, application: &str, suite: &str) -> Result<()> {
+        let minutes = |minutes: u32| Duration::from_secs(60 * u64::from(minutes));
+        let patience = Patience { suite: minutes(self.options.minutes), case: minutes(self.options.case_minutes) };
+        let known = self.to_go_on_with(self.results.of(application, suite)?);
+        let keep = |side, outcomes: &Outcomes| self.results.keep(application, suite, side, outcomes);
+        let mut linux = known.linux;
+        if self.runs(OneSide::Linux) {
+            let start = |outcomes: &Outcomes| OnLinux::start(self.erts, side, application, suite, outcomes);
+            let mut progress = Progress::new(suite, "on Linux", None);
+            linux = watch::watch(linux, patience, start, |outcomes, running| {
+                progress.is(outcomes, running);
+                keep(OneSide::Linux, outcomes)
+            })?;
+            progress.ends(&linux);
+        }
+        if self.runs(OneSide::Image) {
+            let machine = run::machine(&self.options.machine, &side.image);
+            let start = |outcomes: &Outcomes| sides::in_image(&machine, side, application, suite, outcomes);
+            let mut progress = Progress::new(suite, "in the image", linux.complete.then_some(&linux));
+            let image = watch::watch(known.image, patience, start, |outcomes, running| {
+                progress.is(outcomes, running);
+                keep(OneSide::Image, outcomes)
+            })?;
+            progress.ends(&image);
+        }
+        Ok(())
     }
 }
 
-impl Run for OnLinux {
-    fn text(&mut self) -> Result<String> {
-        let bytes = fs::read(&self.output).with_context(|| format!("cannot read {}", self.output.display()))?;
-        // Paths as in the image, whose disk this is.
-        Ok(String::from_utf8_lossy(&bytes).replace(&*self.disk.to_string_lossy(), ""))
-    }
-
-    fn is_running(&mut self) -> Result<bool> {
-        Ok(self.child.try_wait().context("cannot wait for Erlang on Linux")?.is_none())
-    }
+/// Says now and then how far a suite is.
+struct Progress<'a> {
+    suite: &'a str,
+    side: &'static str,
+    /// What the other side made of it, if that is known.
+    other: Option<&'a Outcomes>,
+    said: Instant,
 }
 
-impl Drop for OnLinux {
-    fn drop(&mut self) {
-        // Both fail only when it has ended already, which is what is wanted.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+impl<'a> Progress<'a> {
+    fn new(suite: &'a str, side: &'static str, other: Option<&'a Outcomes>) -> Self {
+        Self { suite, side, other, said: Instant::now() }
+    }
+
+    fn is(&mut self, outcomes: &Outcomes, running: &[String]) {
+        if self.said.elapsed() < PROGRESS {
+            return;
+        }
+        self.said = Instant::now();
+        let all = self.other.map(|other| format!(" of {}", other.cases.len())).unwrap_or_default();
+        let Self { suite, side, .. } = self;
+        eprintln!("    {suite} {side}: {}{all} cases; {}", outcomes.cases.len(), running.join(", "));
+    }
+
+    /// Says what came out, and what is different from the other side.
+    fn ends(&self, outcomes: &Outcomes) {
+        let Self { suite, side, .. } = self;
+        eprintln!("    {suite} {side}: {}", outcomes.summary());
+        let passed = self.other.into_iter().flat_map(|other| &other.cases);
+        for (case, _) in passed.filter(|(_, outcome)| outcome.verdict == Verdict::Ok) {
+            match outcomes.cases.get(case) {
+                Some(outcome) if outcome.verdict == Verdict::Ok => {}
+                Some(outcome) => eprintln!("        {case}: {}", String::from(outcome.clone())),
+                None => eprintln!("        {case}: no result"),
+            }
+        }
     }
 }
 
@@ -288,28 +227,4 @@ fn fresh(folder: &Path) -> Result<()> {
         fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))?;
     }
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_worst_outcome_of_a_case_counts() {
-        let text = "@@ ok x_SUITE g/a \n@@ failed x_SUITE g/a {badmatch, 1}\n@@ ok x_SUITE g/a \n@@ skipped x_SUITE b why not\n";
-        let mut outcomes = Outcomes::default();
-        outcomes.add(Transcript::read(text));
-        assert_eq!(outcomes.cases["g/a"], Outcome { verdict: Verdict::Failed, reason: "{badmatch, 1}".into() });
-        assert_eq!(outcomes.cases["b"], Outcome { verdict: Verdict::Skipped, reason: "why not".into() });
-        assert_eq!((outcomes.cases.len(), outcomes.reached.as_deref()), (2, Some("b")));
-    }
-
-    #[test]
-    fn suites_are_asked_for_by_application() {
-        assert_eq!(wanted(&[]).unwrap().len(), DEFAULT.len());
-        let asked = wanted(&["stdlib:a_SUITE".into(), "stdlib:b_SUITE".into()]).unwrap();
-        assert_eq!(asked, [("stdlib".to_owned(), vec!["a_SUITE".to_owned(), "b_SUITE".to_owned()])]);
-        assert!(wanted(&["a_SUITE".into()]).is_err());
-        assert!(wanted(&["elixir".into()]).unwrap().iter().any(|(application, _)| application == "logger"));
-    }
 }

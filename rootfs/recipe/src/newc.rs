@@ -12,24 +12,22 @@ const PROGRAM_MODE: u32 = 0o100_755;
 const LINK_MODE: u32 = 0o120_777;
 const TRAILER: &str = "TRAILER!!!";
 
-/// The whole archive, its trailer included.
+/// How files begin that can be executed: ELF files (elf(5)) and scripts (execve(2)).
+const EXECUTABLE: [&[u8]; 2] = [b"\x7fELF", b"#!"];
+
+/// The whole archive, its trailer included. Files that look as if they could be executed may be: by Linux, and in the image those that the
+/// library OS answers for.
 ///
 /// # Errors
 /// A file of 4 GiB or more, whose size the format cannot hold.
 pub fn write(tree: &Tree) -> Result<Vec<u8>> {
-    write_with_programs(tree, &[])
-}
-
-/// The same, where the files named in `programs` can be executed. Linux looks at that; the image does not.
-///
-/// # Errors
-/// As [`write`].
-pub fn write_with_programs(tree: &Tree, programs: &[&str]) -> Result<Vec<u8>> {
     let mut archive = Vec::new();
     for (number, (path, node)) in tree.nodes().enumerate() {
         let (mode, links, content) = match node {
             Node::Directory => (DIRECTORY_MODE, 2, &[][..]),
-            Node::File(content) if programs.contains(&path) => (PROGRAM_MODE, 1, &content[..]),
+            Node::File(content) if EXECUTABLE.iter().any(|magic| content.starts_with(magic)) => {
+                (PROGRAM_MODE, 1, &content[..])
+            }
             Node::File(content) => (FILE_MODE, 1, &content[..]),
             Node::Link(text) => (LINK_MODE, 1, text.as_bytes()),
         };
@@ -80,6 +78,21 @@ mod tests {
     fn every_alignment_of_name_and_content_reads_back() {
         let tree = sample();
         verify::check(&write(&tree).unwrap(), &tree).unwrap();
+    }
+
+    #[test]
+    fn programs_may_be_executed_and_nothing_else() {
+        let mut tree = Tree::default();
+        for (path, content) in
+            [("cpu_sup", &b"\x7fELF..."[..]), ("script", b"#!/bin/sh\n"), ("text", b"#\x7fELF"), ("empty", b"")]
+        {
+            tree.add_file(path, content.to_vec()).unwrap();
+        }
+        let archive = write(&tree).unwrap();
+        let executable = |entry: &cpio_reader::Entry<'_>| entry.mode().bits() & 0o111 != 0;
+        let found: Vec<_> =
+            cpio_reader::iter_files(&archive).filter(executable).map(|entry| entry.name().to_owned()).collect();
+        assert_eq!(found, ["cpu_sup", "script"]);
     }
 
     #[test]

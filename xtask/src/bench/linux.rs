@@ -159,17 +159,15 @@ impl Guest {
         let stock = ["-boot", "/start/stock", "-noshell", "-s", "trapless_echo"];
         tree.add_file("start/stock.argv", strings(&ErlArgs::default().argv("beam.smp", Vec::new(), OPENING, &stock)))?;
         tree.add_file("start/environ", strings(ENVIRONMENT))?;
-        let mut programs = vec!["init", "beam.smp"];
         for (name, program) in &more.programs {
             tree.add_file(name, read(program)?)?;
-            programs.push(name);
         }
         for (name, argv) in &more.starts {
             tree.add_file(&format!("start/{name}.argv"), strings(argv))?;
         }
         // The kernel unpacks one archive after the other.
         let mut bytes = build::archive_of(image)?;
-        bytes.extend(newc::write_with_programs(&tree, &programs)?);
+        bytes.extend(newc::write(&tree)?);
         let initramfs = folder.join(format!("initramfs-{}.cpio", erts.flavor.name()));
         fs::write(&initramfs, bytes).with_context(|| format!("cannot write {}", initramfs.display()))?;
         let kernel =

@@ -7,17 +7,22 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use erts_recipe::Erts;
-use rootfs_release::{applications::Otp, files, start::Additions};
+use rootfs_recipe::tree::Tree;
+use rootfs_release::{files, start::Additions};
 use sources::Console;
 use trapless_tests::{repository, run_quietly};
 
-use super::{Side, stage};
-use crate::{build, cli::BuildOptions, nifs};
+use super::{
+    sides::{LEFT_OUT, Side},
+    stage,
+    wanted::{Wanted, Which},
+};
+use crate::cli::BuildOptions;
 
 /// Applications of Elixir, which a suite is asked for by: `elixir:enum_test`.
 pub const APPLICATIONS: [&str; 4] = ["elixir", "ex_unit", "iex", "logger"];
-/// What is run when nothing is named.
-pub const DEFAULT: [(&str, &[&str]); 2] = [
+/// What `elixir` alone stands for.
+pub const SELECTION: [(&str, &[&str]); 2] = [
     (
         "elixir",
         &[
@@ -45,6 +50,17 @@ pub const DEFAULT: [(&str, &[&str]); 2] = [
     ("logger", &["logger_test", "logger/formatter_test", "logger/translator_test"]),
 ];
 
+/// The suites that are wanted of an application; the application as a whole stands for those of the selection.
+pub fn suites(wanted: &Wanted) -> Vec<String> {
+    match &wanted.suites {
+        Which::These(suites) => suites.clone(),
+        Which::All => {
+            let selected = SELECTION.iter().filter(|(application, _)| *application == wanted.application);
+            selected.flat_map(|(_, suites)| suites.iter().map(|&suite| suite.to_owned())).collect()
+        }
+    }
+}
+
 /// Where the image has the tests.
 const TESTS: &str = "elixir";
 /// Where Debian's package has Elixir.
@@ -65,25 +81,11 @@ pub fn stage(erts: &Erts, options: &BuildOptions) -> Result<Side> {
     fs::copy(repository().join("tests/elixir/runner.exs"), to.join("runner.exs")).context("cannot copy the runner")?;
 
     let additions = Additions { env: vec![format!("ERL_LIBS=/{LIB}")], ..Additions::default() };
-    let sources = [package, folder.join("files")];
-    // Some tests look into modules for what stripping would take out.
-    let wish = files::Wish {
-        files: &sources,
-        otp: &["crypto".into()],
-        additions,
-        app: None,
-        strip: false,
-        nifs: None,
-        no_syscalls: nifs::no_syscalls(options),
-    };
-    let otp =
-        Otp { root: &erts.otp, erts: &erts.erts_version, objects: &[&erts.beam, &erts.crypto], libc: &erts.libc() };
-    let packed = files::pack(&wish, &otp, &repository().join("rootfs"), &folder)?;
-    let archive = folder.join("rootfs.cpio");
-    fs::write(&archive, &packed.bytes).with_context(|| format!("cannot write {}", archive.display()))?;
-    let image = build::build_with(options, Some(&archive), None)?;
-    let disk = stage::unpack(&folder, &image)?;
-    Ok(Side { image, disk, libs: Some(LIB), arguments })
+    let (files, crypto) = ([package, folder.join("files")], ["crypto".to_owned()]);
+    let wish = files::Wish { files: &files, ..stage::wish(&crypto, additions, options) };
+    let image = stage::image(erts, options, &folder, wish)?;
+    let disk = folder.join("disk");
+    Ok(Side { image, beside: Tree::default(), disk, libs: Some(LIB), arguments })
 }
 
 /// The top folder of a source archive.
@@ -95,13 +97,13 @@ fn unpacked(archive: &Path, to: &Path) -> Result<PathBuf> {
     Ok(entries.remove(0))
 }
 
-/// The arguments of Erlang that run one file of tests behind the case `last`; `root` is where the image's files are.
-fn arguments(root: &str, application: &str, suite: &str, last: Option<&str>) -> Vec<String> {
+/// The arguments of Erlang that run one file of tests; `root` is where the image's files are.
+fn arguments(root: &str, application: &str, suite: &str) -> Vec<String> {
     let tests = format!("{root}/{TESTS}/lib/{application}/test");
     // Those of Elixir itself lie a folder deeper than those of the others.
     let folder = if application == "elixir" { format!("{tests}/elixir") } else { tests };
     let start = ["-noshell", "-s", "elixir", "start_cli", "-extra"].map(str::to_owned);
     let runner = [format!("{root}/{TESTS}/runner.exs"), suite.to_owned(), format!("{folder}/test_helper.exs")];
-    let file = format!("{folder}/{suite}.exs");
-    start.into_iter().chain(runner).chain([file]).chain(last.map(str::to_owned)).collect()
+    let files = [format!("{folder}/{suite}.exs"), format!("{root}/{LEFT_OUT}")];
+    start.into_iter().chain(runner).chain(files).collect()
 }

@@ -1,16 +1,19 @@
-//! What a running suite prints: `@@ start SUITE CASE`, `@@ VERDICT SUITE CASE REASON`, and at last `@@ end RESULT`.
+//! What a running suite prints: `@@ start SUITE CASE`, `@@ VERDICT SUITE CASE REASON`, and at last `@@ end RESULT`. What only prepares or
+//! cleans up (`init_per_group` and the like) says `@@ done SUITE GROUPS/FUNCTION` when nothing went wrong.
 
-use super::{Outcome, Verdict};
+use super::outcome::{Outcome, Verdict};
 
 /// The lines of a suite, read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Transcript {
     /// Results in the order in which they came.
     pub results: Vec<(String, Outcome)>,
-    /// The case that has started and has no result.
-    pub running: Option<String>,
+    /// What has started and has no result; those of a parallel group run at the same time.
+    pub running: Vec<String>,
     /// Whether the suite came to its end.
     pub ended: bool,
+    /// The last line that says something, whoever printed it.
+    pub last_line: String,
 }
 
 impl Transcript {
@@ -20,29 +23,31 @@ impl Transcript {
         for line in text.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
             let Some((_, line)) = line.split_once("@@ ") else { continue };
             let mut words = line.trim_end().splitn(4, ' ');
-            let verdict = match words.next() {
-                Some("ok") => Some(Verdict::Ok),
-                Some("skipped") => Some(Verdict::Skipped),
-                Some("failed") => Some(Verdict::Failed),
-                Some("start") => None,
-                Some("end") => {
-                    transcript.ended = true;
-                    continue;
-                }
-                _ => continue,
-            };
-            let (Some(_suite), Some(case)) = (words.next(), words.next()) else { continue };
-            let Some(verdict) = verdict else {
-                transcript.running = Some(case.to_owned());
-                continue;
-            };
-            if transcript.running.as_deref() == Some(case) {
-                transcript.running = None;
+            let (what, _suite, case) = (words.next().unwrap_or_default(), words.next(), words.next());
+            if what == "end" {
+                transcript.ended = true;
             }
-            let reason = words.next().unwrap_or_default().trim().to_owned();
-            transcript.results.push((case.to_owned(), Outcome { verdict, reason }));
+            let Some(case) = case else { continue };
+            match what {
+                "start" => transcript.running.push(case.to_owned()),
+                "done" => transcript.has_ended(case),
+                _ => {
+                    let Ok(verdict) = what.parse::<Verdict>() else { continue };
+                    transcript.has_ended(case);
+                    let reason = words.next().unwrap_or_default().trim().to_owned();
+                    transcript.results.push((case.to_owned(), Outcome { verdict, reason }));
+                }
+            }
         }
+        let said = text.lines().rev().map(str::trim).find(|line| !line.is_empty());
+        transcript.last_line = said.unwrap_or_default().chars().take(200).collect();
         transcript
+    }
+
+    fn has_ended(&mut self, case: &str) {
+        if let Some(at) = self.running.iter().position(|running| running == case) {
+            self.running.swap_remove(at);
+        }
     }
 }
 
@@ -57,7 +62,17 @@ mod tests {
         let ok = Outcome { verdict: Verdict::Ok, reason: String::new() };
         let failed = Outcome { verdict: Verdict::Failed, reason: "{badmatch, 1}".into() };
         assert_eq!(transcript.results, [("g/a".to_owned(), ok), ("b".to_owned(), failed)]);
-        assert_eq!((transcript.running.as_deref(), transcript.ended), (Some("c"), false));
+        assert_eq!((transcript.running, transcript.ended), (vec!["c".to_owned()], false));
         assert!(Transcript::read("@@ end {1,0,{0,0}}\n").ended);
+    }
+
+    #[test]
+    fn what_prepares_runs_until_it_is_done() {
+        let text = "@@ start x g/init_per_group\n";
+        assert_eq!(Transcript::read(text).running, ["g/init_per_group"]);
+        let text = "@@ start x g/init_per_group\n@@ done x g/init_per_group\n@@ start x g/a\n@@ start x g/b\n@@ ok x g/a \noh dear \n\n";
+        let transcript = Transcript::read(text);
+        assert_eq!((transcript.running, transcript.last_line.as_str()), (vec!["g/b".to_owned()], "oh dear"));
+        assert_eq!(transcript.results.len(), 1);
     }
 }

@@ -1,4 +1,4 @@
-%% Prints what Common Test reports: `@@ start SUITE GROUPS/CASE`, then `@@ ok|skipped|failed SUITE GROUPS/CASE REASON`.
+%% Prints what Common Test reports as results: `@@ ok|skipped|failed SUITE GROUPS/CASE REASON`.
 -module(trapless_suites_events).
 -behaviour(gen_event).
 -export([init/1, handle_event/2, handle_call/2]).
@@ -8,14 +8,9 @@
 init(_Arguments) ->
     {ok, []}.
 
-handle_event(#event{name = tc_start, data = {Suite, Case}}, Groups)
-  when is_atom(Case), Case =/= init_per_suite, Case =/= end_per_suite ->
-    io:format(user, "@@ start ~s ~ts~n", [Suite, path(Case, Groups)]),
-    {ok, Groups};
 handle_event(#event{name = tc_done, data = {Suite, Function, Result}}, Groups) ->
-    Next = groups(Function, Groups),
     print(Suite, Function, Result, Groups),
-    {ok, Next};
+    {ok, groups(Function, Groups)};
 handle_event(#event{name = Skip, data = {Suite, Function, Reason}}, Groups)
   when Skip =:= tc_user_skip; Skip =:= tc_auto_skip ->
     print(Suite, Function, {skipped, Reason}, Groups),
@@ -41,15 +36,21 @@ print(Suite, Function, Result, Groups) ->
             ok;
         false ->
             {Verdict, Reason} = verdict(Result),
-            io:format(user, "@@ ~s ~s ~ts ~ts~n", [Verdict, Suite, path(Function, Groups), Reason])
+            io:format(user, "@@ ~s ~s ~ts ~ts~n", [Verdict, Suite, path(Suite, Function, Groups), Reason])
     end.
 
-path(Function, Groups) ->
-    lists:join($/, [atom_to_list(Group) || Group <- lists:reverse(Groups)] ++ [name(Function)]).
+%% Cases of a parallel group end while other groups are open; what has begun knows its own.
+path(Suite, Function, Groups) when is_atom(Function) ->
+    case trapless_suites_hook:path(Suite, Function) of
+        {ok, Path} -> Path;
+        error -> in_groups(Function, Groups)
+    end;
+path(_Suite, {init_per_group, Name, _}, Groups) -> in_groups(init_per_group, [Name | Groups]);
+path(_Suite, {Name, _Group}, Groups) when is_atom(Name) -> in_groups(Name, Groups);
+path(_Suite, {Name, _Group, _Properties}, Groups) -> in_groups(Name, Groups).
 
-name({Name, _Group}) when is_atom(Name) -> atom_to_list(Name);
-name({Name, _Group, _Properties}) -> atom_to_list(Name);
-name(Name) -> atom_to_list(Name).
+in_groups(Name, Groups) ->
+    lists:join($/, [atom_to_list(Group) || Group <- lists:reverse([Name | Groups])]).
 
 verdict(ok) -> {"ok", ""};
 verdict({failed, Reason}) -> {"failed", line(Reason)};
