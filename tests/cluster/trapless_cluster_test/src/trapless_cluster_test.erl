@@ -66,9 +66,16 @@ join(Node) ->
     {atomic, ok} = mnesia:add_table_copy(ram, node(), ram_copies),
     mnesia:wait_for_tables(?TABLES, ?PATIENCE).
 
+%% A node answers calls before it has started what it starts with.
 start() ->
-    ok = mnesia:start(),
-    mnesia:wait_for_tables(?TABLES, ?PATIENCE).
+    case init:get_status() of
+        {_, started} ->
+            ok = mnesia:start(),
+            mnesia:wait_for_tables(?TABLES, ?PATIENCE);
+        {_, _} ->
+            timer:sleep(50),
+            start()
+    end.
 
 forget(Node) ->
     {atomic, ok} = mnesia:del_table_copy(schema, Node),
