@@ -12,7 +12,7 @@
 %% finds what was written meanwhile.
 -spec replicas(node()) -> ok.
 replicas(Other) ->
-    until(fun() -> net_adm:ping(Other) =:= pong end),
+    until(fun() -> is_up(Other) end),
     ok = create(),
     ok = write(one, 1),
     ok = erpc:call(Other, ?MODULE, join, [node()]),
@@ -25,7 +25,7 @@ replicas(Other) ->
     ok = erpc:call(Other, init, restart, []),
     until(fun() -> running() =:= [node()] end),
     ok = write(three, 3),
-    until(fun() -> net_adm:ping(Other) =:= pong andalso fresh(Other) end),
+    until(fun() -> is_up(Other) andalso fresh(Other) end),
     ok = erpc:call(Other, ?MODULE, start, []),
     [3, 3] = erpc:call(Other, ?MODULE, read, [three]),
     ok = erpc:call(Other, ?MODULE, write, [four, 4]),
@@ -39,10 +39,14 @@ lost(Other) ->
     ok = forget(Other),
     ok = write(five, 5),
     say("forgotten"),
-    until(fun() -> net_adm:ping(Other) =:= pong end),
+    until(fun() -> is_up(Other) end),
     ok = erpc:call(Other, ?MODULE, join, [node()]),
     [[N, N] = erpc:call(Other, ?MODULE, read, [Key]) || {Key, N} <- [{one, 1}, {three, 3}, {five, 5}]],
     say("returned").
+
+%% A node answers before it has started what it starts with.
+is_up(Other) ->
+    net_adm:ping(Other) =:= pong andalso element(2, erpc:call(Other, init, get_status, [])) =:= started.
 
 %% Erlang has started anew there when what was noted is gone.
 fresh(Other) ->
@@ -66,16 +70,9 @@ join(Node) ->
     {atomic, ok} = mnesia:add_table_copy(ram, node(), ram_copies),
     mnesia:wait_for_tables(?TABLES, ?PATIENCE).
 
-%% A node answers calls before it has started what it starts with.
 start() ->
-    case init:get_status() of
-        {_, started} ->
-            ok = mnesia:start(),
-            mnesia:wait_for_tables(?TABLES, ?PATIENCE);
-        {_, _} ->
-            timer:sleep(50),
-            start()
-    end.
+    ok = mnesia:start(),
+    mnesia:wait_for_tables(?TABLES, ?PATIENCE).
 
 forget(Node) ->
     {atomic, ok} = mnesia:del_table_copy(schema, Node),
