@@ -1,4 +1,4 @@
-//! The network stack's lock: INV-NET-2, a request that finds the lock taken is not forgotten.
+//! The lock of a shard of the network stack: INV-NET-2, a request that finds the lock taken is not forgotten.
 #![cfg(loom)]
 
 use loom::sync::atomic::{AtomicU32, Ordering};

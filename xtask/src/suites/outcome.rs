@@ -182,10 +182,11 @@ impl Comparison {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn outcomes(text: &str, complete: bool) -> Outcomes {
+    /// What a run that said this came to.
+    pub(in super::super) fn outcomes(text: &str, complete: bool) -> Outcomes {
         let mut outcomes = Outcomes { complete, ..Outcomes::default() };
         outcomes.add(Transcript::read(text));
         outcomes

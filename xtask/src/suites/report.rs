@@ -187,13 +187,7 @@ pub fn unexplained(suites: &Suites, reasons: &Reasons) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::suites::{outcome::Outcomes, transcript::Transcript};
-
-    fn outcomes(text: &str, complete: bool) -> Outcomes {
-        let mut outcomes = Outcomes { complete, ..Outcomes::default() };
-        outcomes.add(Transcript::read(text));
-        outcomes
-    }
+    use crate::suites::outcome::tests::outcomes;
 
     fn suites() -> Suites {
         let comparison = Comparison {

@@ -5,7 +5,7 @@ use super::buffers::Buffers;
 use super::flow::Flow;
 use super::link::LinkId;
 use super::ports::Binding;
-use super::recovery::Recovery;
+use super::recovery::{Recovery, SEGMENT};
 use super::sending::Sending;
 use super::stack::Inner;
 use super::table::{ConnId, Entry};
@@ -19,11 +19,10 @@ use trapless_abi::{Errno, SysResult};
 /// How long a received segment may wait for data to carry its acknowledgement. A peer with Nagle's algorithm may wait for it: Linux
 /// delays for 40 ms at least, smoltcp for 10; 1 ms still lets a quick answer carry the acknowledgement of its request.
 const ACK_DELAY: Duration = Duration::from_millis(1);
-/// Payload of a full segment. Of more than one the acknowledgement does not wait (RFC 9293, 3.8.6.3).
-const SEGMENT: usize = 1460;
-/// How long it may wait when the program has not read it yet, and so cannot have answered: Linux's shortest delay. Of less than a full
-/// segment in the shortest packets of IPv6 only: who sends more may have been told by his congestion window to stop there.
+/// How long it may wait when the program has not read it yet, and so cannot have answered: Linux's shortest delay.
 const UNREAD_DELAY: Duration = Duration::from_millis(40);
+/// Bytes of a full segment in the shortest packets of IPv6. The acknowledgement of fewer waits for the program to read: who sends more may
+/// have been told by his congestion window to stop there.
 const SHORT: usize = 1220;
 /// How long a closed connection may go without progress: tcp(7), tcp_fin_timeout.
 pub(super) const ORPHAN: Duration = Duration::from_secs(60);
@@ -129,13 +128,6 @@ impl Conn {
         self.answer_due = None;
     }
 
-    /// Tells smoltcp how long the acknowledgement of so much data may wait. Several segments may come in one piece, which smoltcp takes for
-    /// one.
-    pub(super) fn set_ack_delay(socket: &mut tcp::Socket, bytes: u32) {
-        let delay = if bytes as usize > SEGMENT { Duration::ZERO } else { ACK_DELAY };
-        socket.set_ack_delay(Some(delay.into()));
-    }
-
     /// Until when nothing is to be sent, since there is only the acknowledgement of what the program has not read; smoltcp would send it
     /// at `due`.
     pub(super) fn awaits_answer(
@@ -179,6 +171,13 @@ pub(super) struct Dying {
     deadline: time::Instant,
     /// State and bytes to send when the deadline was set: it moves as long as these change.
     seen: (tcp::State, usize),
+}
+
+/// Tells smoltcp how long the acknowledgement of so much data may wait: of more than a full segment not at all (RFC 9293, 3.8.6.3). Several
+/// may come in one piece, which smoltcp takes for one.
+pub(super) fn set_ack_delay(socket: &mut tcp::Socket, bytes: u32) {
+    let delay = if bytes > SEGMENT { Duration::ZERO } else { ACK_DELAY };
+    socket.set_ack_delay(Some(delay.into()));
 }
 
 /// A TCP socket, and what is known of its buffers. ENOBUFS.

@@ -8,7 +8,7 @@ use core::task::Waker;
 
 /// A socket's wait queue. smoltcp calls the waker, once per registration, when the socket's state may have changed.
 ///
-/// INV-NET-1: whoever finds a socket not ready registers the waker again before it lets go of the stack's lock. So between the last
+/// INV-NET-1: whoever finds a socket not ready registers the waker again before it lets go of the shard's lock. So between the last
 /// look at a socket and its next change there is always a registration, and the change notifies the queue.
 pub(super) struct Events<P: Platform> {
     pub(super) queue: WaitQueue<P>,

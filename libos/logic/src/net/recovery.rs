@@ -29,7 +29,7 @@ const MIN_TIMEOUT: Duration = Duration::from_millis(200);
 /// The shortest time before the first timeout when there are two full segments under way, the second of which a peer acknowledges at once.
 const MIN_PROBE: Duration = Duration::from_millis(25);
 /// Bytes of a full segment. Where they are shorter, there are more of them, and more is waited for.
-const SEGMENT: u32 = 1460;
+pub(super) const SEGMENT: u32 = 1460;
 /// Timeouts in a row, each twice as long as the one before; then it is smoltcp's turn.
 const TIMEOUTS: u32 = 3;
 

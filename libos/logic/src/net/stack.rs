@@ -1,7 +1,7 @@
 //! A shard of the TCP/IP stack: smoltcp's interfaces and sockets, and the loop that moves frames.
 
 use super::admission::{HalfOpen, Verdict, reset_error};
-use super::conn::Conn;
+use super::conn::set_ack_delay;
 use super::flow::{Content, Flow, Kind, Segment, classify};
 use super::link::{Link, LinkId};
 use super::mss;
@@ -310,7 +310,7 @@ impl<P: Platform> Inner<P> {
             conn.recovery.selected(sack::blocks(bytes));
         }
         if kind == Kind::Data {
-            Conn::set_ack_delay(socket, span.end.wrapping_sub(span.start));
+            set_ack_delay(socket, span.end.wrapping_sub(span.start));
         }
         self.link.wire.exchange(&mut conn.sending);
         self.link.iface.poll_ingress_single(now, &mut self.link.wire, &mut entry.set);

@@ -7,4 +7,3 @@ pub mod header;
 pub mod merge;
 pub mod queues;
 pub mod runs;
-pub mod turns;
