@@ -53,7 +53,7 @@ pub struct PerCpu {
     pub has_fsgsbase: AtomicU32,
     /// Where the running thread's system calls start, in the entry variants that change the stack.
     pub entry_stack: AtomicU64,
-    /// Theirs for a moment, with interrupts off.
+    /// `trap`'s for a moment, with interrupts off.
     pub entry_scratch: AtomicU64,
     /// 1 if supervisor mode access prevention is on (CR4.SMAP): the libos lifts it where it means to touch C memory.
     pub has_smap: AtomicU32,

@@ -34,6 +34,7 @@ pub(super) struct Call {
     rsi: u64,
     rdi: u64,
     rip: u64,
+    /// In ring 3 only: `trap0` leaves the flags alone.
     rflags: u64,
     rsp: u64,
 }
@@ -94,9 +95,10 @@ impl ThreadPart {
     /// waits in a system call.
     pub fn program_place(&self, sp: u64) -> Option<(u64, u64)> {
         let top = self.top.get();
-        let call = (top.wrapping_sub(SIZE as u64)..top).contains(&sp).then_some(top as *const Call)?;
-        // SAFETY: a system call starts with a `Call` at the top of this stack, and the thread does not run.
-        let call = unsafe { call.sub(1).read() };
+        let first = top.wrapping_sub(size_of::<Call>() as u64);
+        let call = (top.wrapping_sub(SIZE as u64)..=first).contains(&sp).then_some(first as *const Call)?;
+        // SAFETY: a system call starts with a `Call` at the top of this stack, and the thread, which does not run, has left it whole.
+        let call = unsafe { call.read() };
         Some((call.rsp, call.rip))
     }
 

@@ -2,7 +2,8 @@
 //!
 //! The instruction leaves RSP as it is, so the entry code changes to the kernel stack itself, and SYSRET leads to ring 3 only, so the
 //! way back is a jump. As on Linux, all general registers survive but RAX, RCX and R11. Vector registers do not: the libos uses them
-//! like any compiled code. musl's `syscall` statements say so.
+//! like any compiled code. musl's `syscall` statements say so. Nor do the arithmetic flags, which no compiler expects of any statement
+//! in assembly; the direction flag comes back clear, as functions leave it.
 
 use crate::gdt::{KERNEL_CS, Segments};
 use crate::percpu::offset;
@@ -22,10 +23,10 @@ pub(crate) const PROGRAM: Segments = Segments::RING_0;
 /// IA32_STAR (SDM vol. 4): selectors for SYSCALL in bits 32 to 47; SS is the one after CS.
 const IA32_STAR: u32 = 0xc000_0081;
 
-/// Makes `syscall` lead to [`entry`] on the calling CPU, with interrupts off until the stack is changed.
+/// Makes `syscall` lead to [`entry`] on the calling CPU.
 pub(crate) fn set_up_cpu() {
     LStar::write(VirtAddr::from_ptr(entry as *const ()));
-    SFMask::write(RFlags::INTERRUPT_FLAG | RFlags::DIRECTION_FLAG | RFlags::TRAP_FLAG | RFlags::NESTED_TASK);
+    SFMask::write(RFlags::DIRECTION_FLAG | RFlags::TRAP_FLAG | RFlags::NESTED_TASK);
     // SAFETY: the selector is that of the running code, and the entry point is ready.
     unsafe {
         Msr::new(IA32_STAR).write(KERNEL_CS << 32);
@@ -33,17 +34,17 @@ pub(crate) fn set_up_cpu() {
     }
 }
 
-/// Where `syscall` leads: RCX is the return address, R11 the flags; number and arguments as Linux has them.
+/// Where `syscall` leads: RCX is the return address; number and arguments as Linux has them.
 ///
-/// With interrupts on, and the stack pointer kept in R11, STI could go: the flags would still be the program's, to be pushed by PUSHFQ. But
-/// QEMU's SYSCALL forgets the arithmetic flags, and R11 is where they are.
+/// Interrupts stay on, since the program's stack is a stack of ring 0 as any other. The kernel stack is found by one instruction, so it is
+/// the thread's own, whichever CPU it comes to run on.
 #[unsafe(naked)]
 unsafe extern "C" fn entry() {
     naked_asm!(
-        "mov gs:[{scratch}], rsp",
+        "mov r11, rsp",
         "mov rsp, gs:[{stack}]",
-        // A `Call`.
-        "push gs:[{scratch}]",
+        // A `Call`, but for the flags: in their place is the stack pointer once more.
+        "push r11",
         "push r11",
         "push rcx",
         "push rdi",
@@ -53,7 +54,6 @@ unsafe extern "C" fn entry() {
         "push r8",
         "push r9",
         "push rax",
-        "sti",
         "cmp rax, {rows}",
         "jae 3f",
         "mov rcx, r10",
@@ -67,13 +67,11 @@ unsafe extern "C" fn entry() {
         "pop rsi",
         "pop rdi",
         "pop rcx",
-        "popfq",
         "pop rsp",
         "jmp rcx",
         "3:",
         "mov rax, {enosys}",
         "jmp 2b",
-        scratch = const offset::ENTRY_SCRATCH,
         stack = const offset::ENTRY_STACK,
         rows = const trapless_abi::table::NR_MAX,
         table = sym super::__libos_systab,
