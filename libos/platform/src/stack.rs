@@ -1,4 +1,7 @@
 //! Stacks for the libos: page multiples of memory with an unmapped page below, so that an overflow faults and corrupts nothing.
+//!
+//! Their tops are spread over the pages of their slots. Were all of them at the end of a slot, the lines and translations that every system
+//! call needs would compete for the same few places of caches and TLBs, with each other and with a program's stack that ends as evenly.
 
 use crate::frames::{self, Budget, FRAME};
 use crate::paging;
@@ -50,7 +53,7 @@ impl Stack {
                 pool.next - SLOT
             })
         };
-        let bottom = slot + SLOT - size;
+        let bottom = bottom_in(slot, size);
         match paging::map_stack(bottom, pages) {
             Some(()) => Ok(Self { bottom, size }),
             None => {
@@ -69,6 +72,13 @@ impl Stack {
     pub fn bottom(&self) -> u64 {
         self.bottom
     }
+}
+
+/// Where in its slot a stack of so many bytes lies. The page below it is its guard.
+fn bottom_in(slot: u64, size: u64) -> u64 {
+    let places = (SLOT - size) / FRAME;
+    let number = (slot - paging::STACKS_BASE) / SLOT;
+    slot + SLOT - size - number % places * FRAME
 }
 
 impl Drop for Stack {
@@ -115,7 +125,7 @@ impl Leaving {
         for stack in self.0.drain(..) {
             // SAFETY: by the caller's promise.
             unsafe { paging::unmap_stack(stack.bottom, (stack.size / FRAME) as usize) };
-            POOL.lock().put_slot(stack.top() - SLOT);
+            POOL.lock().put_slot(stack.bottom / SLOT * SLOT);
             // What it stands for is gone: nothing to drop.
             core::mem::forget(stack);
         }
