@@ -12,7 +12,7 @@ use crate::bench::{interval::Estimate, stats::Spread};
 
 /// One operation on one system.
 pub struct Timing {
-    /// Nanoseconds, at the usual speed of the host where a yardstick tells it.
+    /// Nanoseconds, at the undisturbed speed of the host where a yardstick tells it.
     pub ns: Estimate,
     /// In ticks of the processor's time stamp counter.
     pub ticks: Option<f64>,
@@ -56,10 +56,10 @@ fn by_round(
     .collect()
 }
 
-/// Of one operation on `system`, at the usual speed of the host.
+/// Of one operation on `system`, at the undisturbed speed of the host.
 fn nanoseconds(runs: &[Run], system: &str) -> impl Fn(&Samples) -> Option<f64> {
-    let usual = speed::usual(runs, system);
-    move |samples| per_operation(&speed::adjusted(samples, usual), samples.operations)
+    let undisturbed = speed::undisturbed(runs, system);
+    move |samples| per_operation(&speed::adjusted(samples, undisturbed), samples.operations)
 }
 
 fn ticks(samples: &Samples) -> Option<f64> {

@@ -61,8 +61,8 @@ fn document(data: &Data) -> Result<Document> {
     section(
         "Time of C programs",
         "Median of the boots with its interval, and the ratio to the first system within rounds, with its own. Time is that of software \
-         emulation, but for `native`: compare systems, not absolute numbers. It is time at the usual speed of the host: each sample is \
-         divided by what a yardstick took right before and after it, code that enters no system. `ticks` are of the processor's time stamp \
+         emulation, but for `native`: compare systems, not absolute numbers. It is time at the speed of the undisturbed host: each sample \
+         is divided by what a yardstick took right before and after it, code that enters no system. `ticks` are of the processor's time stamp \
          counter, as they were read.",
         vec![Block::Table(tables::micro(data)), Block::Figure(figures::micro(data)?)],
     );
