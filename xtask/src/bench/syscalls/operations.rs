@@ -14,13 +14,15 @@ const fn one(name: &'static str, title: &'static str) -> Operation {
 
 /// The loop around each operation, which is in all numbers.
 pub const LOOP: &str = "empty_loop";
+/// What enters no system.
+pub const FLOOR: &str = "function_call";
 /// The call that does nothing else.
 pub const NULL: &str = "getppid";
 
 /// Those of the C program.
 pub const MICRO: [Operation; 17] = [
     one(LOOP, "empty loop"),
-    one("function_call", "C function in another object"),
+    one(FLOOR, "C function in another object"),
     one(NULL, "getppid: the null call"),
     one("clock_gettime", "clock_gettime, as libc does it"),
     one("clock_gettime_call", "clock_gettime by syscall(2)"),

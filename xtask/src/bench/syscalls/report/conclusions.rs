@@ -4,18 +4,22 @@ use super::{
     super::{
         analysis::{self, Instructions, Verdict},
         data::Data,
-        operations::{ERLANG, NULL},
+        operations::{ERLANG, FLOOR, NULL},
     },
     executed,
     tables::{ERLANG_CPUS, base, counted, variants},
 };
 use crate::bench::page::words::{number, thousands, time};
 
+/// How far times of code that enters no system may differ between emulated systems, as parts of one: code lies elsewhere in each.
+const FLOOR_DIFFERENCE: f64 = 0.1;
+
 /// What can be said; at least that nothing can.
 pub fn conclusions(data: &Data) -> Vec<String> {
     let mut said = Vec::new();
     said.extend(null_instructions(data));
     said.extend(null_time(data));
+    said.extend(floor(data));
     for system in variants(data) {
         said.extend(erlang(data, system));
     }
@@ -58,6 +62,24 @@ fn null_time(data: &Data) -> Option<String> {
     let equals =
         if list.contains('≈') { "; between those with ≈ chance hides what difference there may be" } else { "" };
     list.contains('<').then(|| format!("Time of the null call: {list}{equals}."))
+}
+
+/// Systems whose times cannot be compared with the first one's as they are: code that enters no system takes another time on them, so the
+/// yardstick does.
+fn floor(data: &Data) -> Vec<String> {
+    let off = |system: &&str| {
+        let ratio = analysis::timing(&data.micro, system, base(data), 1, FLOOR)?.ratio?;
+        let differs = ratio.low > 1.0 + FLOOR_DIFFERENCE || ratio.high < 1.0 - FLOOR_DIFFERENCE;
+        (ratio.is_confident() && differs).then(|| {
+            format!(
+                "Times of C programs on {system} are OFF by a factor of about {}: code that enters no system took so much of the time that \
+                 it took on {}. The instruction counts are not.",
+                number(ratio.median),
+                base(data)
+            )
+        })
+    };
+    counted(data).iter().filter_map(off).collect()
 }
 
 /// `a 1 < b 2`, if every value is before the next.
@@ -136,6 +158,16 @@ mod tests {
         }
         let said = null_time(&swapped).unwrap();
         assert!(said.contains(" ≈ trap0") && said.contains(" < linux") && said.contains("chance hides"), "{said}");
+    }
+
+    #[test]
+    fn a_yardstick_that_differs_is_told() {
+        let mut data = with_counts(10);
+        let said = floor(&data);
+        assert!(said.len() == 2 && said[0].contains("trap0") && said[1].contains("linux"), "{said:?}");
+        let samples = data.micro.iter_mut().flat_map(|run| &mut run.samples);
+        samples.filter(|samples| samples.name == FLOOR).for_each(|samples| samples.ns = vec![100; samples.ns.len()]);
+        assert!(floor(&data).is_empty());
     }
 
     #[test]
