@@ -209,7 +209,7 @@ impl<P: Platform> Inner<P> {
     /// Adds a socket that holds `binding`, on the current link.
     pub(super) fn add_tcp(
         &mut self,
-        (socket, buffers): (tcp::Socket<'static>, Buffers),
+        (mut socket, buffers): (tcp::Socket<'static>, Buffers),
         flow: Flow,
         binding: Binding,
         owner: Owner,
@@ -217,6 +217,10 @@ impl<P: Platform> Inner<P> {
         let mut conn = Conn::new(binding, owner, buffers, P::now());
         conn.link = self.link.number;
         conn.sending.local = self.is_own(flow.remote.addr);
+        if conn.sending.local {
+            // There is nothing between the two ends that could be congested.
+            socket.set_congestion_control(tcp::CongestionControl::None);
+        }
         self.table.insert(socket, conn, flow)
     }
 

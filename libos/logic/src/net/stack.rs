@@ -12,7 +12,7 @@ use super::shared::{Parcel, Shards, Shared};
 use super::steering::{FIRST, ShardId};
 use super::table::{ConnId, Entry, Table};
 use super::udp::{Receivers, UdpDying};
-use super::wire::{MTU, Origin, Staged};
+use super::wire::{Origin, Staged};
 use crate::platform::{Platform, Supply, TimerId};
 use crate::time;
 use alloc::boxed::Box;
@@ -300,7 +300,7 @@ impl<P: Platform> Inner<P> {
         let opens = matches!(before, tcp::State::Listen | tcp::State::SynSent);
         let Flow { local, remote } = segment.flow;
         let path = if opens { self.link.wire.paths().known(remote.addr) } else { None };
-        let most = mss::of_packet(local.addr, path.map_or(MTU, |path| path.mtu.into()));
+        let most = mss::of_packet(local.addr, path.map_or(conn.sending.mtu(), |path| path.mtu.into()));
         let said = opens.then(|| self.link.wire.clamp_mss(most));
         // smoltcp listens to no other, and what is shown to it later must not say more than what it heard.
         let ack = ack.filter(|_| conn.buffers.expects(socket, span.start));
