@@ -4,7 +4,7 @@
 //! sockets are made when a SYN comes), connections that outlive close(2) (`conn`) and are found by their ends (`flow`, `table`), memory as
 //! far as it is used (`buffers`), losses found soon (`recovery`, `sack`), what smoltcp sends put right (`sending`), packets from their
 //! fragments and back (`reassembly`, `fragments`), addresses from servers and routers (`lease`, `dhcp`, `router`, `duplicates`), several
-//! cards (`link`, `way`), how long packets may be (`mss`, `path`, `segments`), loopback (`wire`), what a card does in place of the stack
+//! cards (`link`, `way`), what time alone brings (`upkeep`), how long packets may be (`mss`, `path`, `segments`), loopback (`wire`), what a card does in place of the stack
 //! (`inspector`, `outgoing`), CPUs that work side by side (`shards`, `shared`, [`steering`], [`inbox`], `lane`), datagrams and the socket
 //! calls ([`tcp`], [`udp`]).
 //!
@@ -56,6 +56,7 @@ pub mod tcp;
 #[cfg(all(test, not(loom)))]
 mod tests;
 pub mod udp;
+mod upkeep;
 mod way;
 mod window;
 mod wire;
