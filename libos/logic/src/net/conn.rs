@@ -4,6 +4,7 @@ use super::admission::{ListenKey, Opened};
 use super::buffers::Buffers;
 use super::flow::Flow;
 use super::link::LinkId;
+use super::nagle::Nagle;
 use super::ports::Binding;
 use super::recovery::{Recovery, SEGMENT};
 use super::sending::Sending;
@@ -78,6 +79,7 @@ pub(super) struct Conn {
     pub(super) owner: Owner,
     pub(super) buffers: Buffers,
     pub(super) recovery: Recovery,
+    pub(super) nagle: Nagle,
     /// Until when the path to the peer is taken for narrower than the wire.
     pub(super) narrow_until: Option<time::Instant>,
     /// When the peer was heard last.
@@ -105,6 +107,7 @@ impl Conn {
             owner,
             buffers,
             recovery: Recovery::default(),
+            nagle: Nagle::default(),
             narrow_until: None,
             heard: now,
             answer_due: None,

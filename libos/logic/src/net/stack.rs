@@ -355,6 +355,7 @@ impl<P: Platform> Inner<P> {
             return;
         }
         conn.widen(time);
+        conn.hold_back(socket);
         let sent = self.link.wire.sent();
         // It may have answered a segment meanwhile.
         entry.conn.sending.last = None;
@@ -367,6 +368,9 @@ impl<P: Platform> Inner<P> {
                 conn.buffers.told_window(socket);
             }
             conn.recovery.sent(span, time);
+            if let Some(peer) = socket.remote_endpoint() {
+                conn.note_short(span, peer.addr);
+            }
             conn.answered();
         }
         self.attend(id, now, Some(sent));
@@ -377,6 +381,8 @@ impl<P: Platform> Inner<P> {
     /// there were so many frames sent, and could not send.
     fn attend(&mut self, id: ConnId, now: Instant, served: Option<u64>) {
         let Some(entry) = self.table.get_mut(id) else { return };
+        let (socket, conn) = entry.both();
+        conn.hold_back(socket);
         let due = self.link.iface.poll_at(now, &entry.set);
         let (socket, conn) = entry.both();
         // What smoltcp does not know of.
