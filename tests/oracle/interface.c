@@ -111,6 +111,84 @@ TEST(unsupported)
 	close(fd);
 }
 
+/* Which interface a socket is bound to. Only root may choose again (socket(7)), so each socket is bound once. */
+static void tell_device(int fd)
+{
+	char name[IF_NAMESIZE] = "nothing";
+	socklen_t size = sizeof name;
+	CALL(getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, &size));
+	say("'%s', %d bytes", name, (int)size);
+}
+
+static void bind_to_device(int type, const void *name, socklen_t size)
+{
+	int fd = socket(AF_INET, type, 0);
+	CALL(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, size));
+	tell_device(fd);
+	close(fd);
+}
+
+TEST(devices)
+{
+	static const char longer[40] = "lo\0and what is behind the end of a name";
+	const int types[] = { SOCK_STREAM, SOCK_DGRAM };
+	for (int i = 0; i < 2; i++) {
+		bind_to_device(types[i], "lo", 2);
+		bind_to_device(types[i], "lo", 3);
+		bind_to_device(types[i], longer, sizeof longer);
+		bind_to_device(types[i], "lo", 1);
+		bind_to_device(types[i], "lo:", 3);
+		bind_to_device(types[i], "", 1);
+		bind_to_device(types[i], "lo", 0);
+		bind_to_device(types[i], "none there", 11);
+		bind_to_device(types[i], "a name that is too long", 23);
+		bind_to_device(types[i], 0, 3);
+		bind_to_device(types[i], "lo", -1);
+	}
+}
+
+TEST(room_for_a_device)
+{
+	static const int rooms[] = { -1, 0, 2, IF_NAMESIZE - 1, IF_NAMESIZE, IF_NAMESIZE + 1 };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	char name[IF_NAMESIZE + 1];
+	for (int bound = 0; bound < 2; bound++) {
+		if (bound) CALL(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3));
+		for (size_t i = 0; i < sizeof rooms / sizeof *rooms; i++) {
+			socklen_t size = rooms[i];
+			CALL(getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, &size));
+			say("room for %d: %d", rooms[i], (int)size);
+		}
+	}
+	close(fd);
+}
+
+TEST(talking_by_a_device)
+{
+	int server = socket(AF_INET, SOCK_STREAM, 0), client = socket(AF_INET, SOCK_STREAM, 0);
+	CALL(setsockopt(server, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3));
+	CALL(bind_to(server, 0));
+	CALL(listen(server, 1));
+	CALL(setsockopt(client, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3));
+	CALL(connect_to(client, port_of(server)));
+	int accepted = accept(server, 0, 0);
+	tell_device(accepted);
+	close(accepted);
+	close(client);
+	close(server);
+	int one = socket(AF_INET, SOCK_DGRAM, 0), other = socket(AF_INET, SOCK_DGRAM, 0);
+	CALL(setsockopt(one, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3));
+	CALL(bind_to(one, 0));
+	/* The port is taken for who is bound to none. */
+	CALL(bind_to(other, port_of(one)));
+	struct sockaddr_in to = loopback(port_of(one));
+	CALL(sendto(other, "x", 1, 0, (void *)&to, sizeof to));
+	char byte;
+	CALL(recv(one, &byte, 1, 0));
+	close(one);
+	close(other);
+}
+
 AREA(interface)
-	T(list) T(names) T(requests) T(conf) T(unsupported)
+	T(list) T(names) T(requests) T(conf) T(unsupported) T(devices) T(room_for_a_device) T(talking_by_a_device)
 END

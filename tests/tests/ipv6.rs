@@ -1,4 +1,4 @@
-//! IPv6 by QEMU's user network, whose router advertises a network.
+//! IPv6 by QEMU's user network, whose router advertises a network, and on a wire without a router.
 
 use std::{
     io::{Read, Write},
@@ -7,7 +7,12 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use trapless_tests::{deadline, erl, image, load, machine::Machine, vm::Vm};
+use trapless_tests::{
+    deadline, erl, image, load,
+    machine::Machine,
+    nodes::{Wire, runs},
+    vm::Vm,
+};
 
 /// Waits for an address, and then sends to the host all that the host says.
 const CODE: &str = r#"
@@ -45,4 +50,21 @@ fn a_router_gives_an_address_to_connect_from() -> Result<()> {
     let same = said.join().map_err(|_| vm.fail("the server has panicked"))??;
     ensure!(same, vm.fail("something else came back"));
     Ok(())
+}
+
+/// QEMU's multicast sockets bring back to a machine what it has sent, its question for its own address as well.
+#[test]
+fn an_address_of_the_link_is_had_where_the_wire_reflects() -> Result<()> {
+    let code = r#"
+        Has = fun Has() ->
+            {ok, I} = inet:getifaddrs(),
+            case [A || {"eth0", O} <- I, {addr, A} <- O, element(1, A) == 16#fe80] of
+                [] -> timer:sleep(50), Has();
+                [A] -> inet:ntoa(A)
+            end
+        end,
+        io:format("=has ~s~n", [Has()]).
+    "#;
+    let mut vm = Vm::boot("ipv6-reflected", &Wire::new()?.machine(image(), 1, &runs(code, "")))?;
+    vm.wait_for("=has fe80::5054:ff:fe09:1").map(drop)
 }

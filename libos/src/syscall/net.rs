@@ -9,7 +9,7 @@ use crate::user::{self, Get, Put};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
-use trapless_abi::flags::NETLINK_ROUTE;
+use trapless_abi::flags::{NETLINK_ROUTE, SO_BINDTODEVICE};
 use trapless_abi::structs::{Cmsghdr, MmsgHdr, Msghdr, Sockaddr, SockaddrStorage, Timespec};
 use trapless_abi::table::types::*;
 use trapless_abi::{Errno, SysResult};
@@ -28,6 +28,8 @@ use trapless_platform::x86::X86;
 
 /// Most bytes of a socket option or of ancillary data that are copied in (net.core.optmem_max).
 const OPTMEM_MAX: usize = 20_480;
+/// Bytes of the longest name of an interface, with the NUL behind it (netdevice(7)).
+const IFNAMSIZ: usize = 16;
 
 /// Runs `f` on the socket behind a descriptor. EBADF, ENOTSOCK.
 fn with_socket<R>(fd: Fd, f: impl FnOnce(&Open, &dyn Socket<X86>) -> SysResult<R>) -> SysResult<R> {
@@ -224,6 +226,10 @@ pub fn getsockopt(sockfd: Fd, level: SockLevel, optname: I32, optval: Out<u8>, o
     with_socket(sockfd, |_, socket| {
         let room = usize::try_from(optlen.get()? as i32).map_err(|_| Errno::EINVAL)?;
         let value = socket.option(level.0, optname.0)?;
+        let named = (level, optname.0) == (SockLevel::SOL_SOCKET, SO_BINDTODEVICE) && !value.is_empty();
+        if named && room < IFNAMSIZ {
+            return Err(Errno::EINVAL);
+        }
         let n = value.len().min(room);
         trapless_platform::user::copy_out(optval.addr(), &value[..n])?;
         optlen.put(&(n as u32))

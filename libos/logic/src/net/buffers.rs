@@ -19,7 +19,7 @@ pub(super) const RECEIVE: usize = SPARSE_MAX;
 pub(super) const SEND: usize = 64 * 1024;
 /// The longest window without scale (RFC 7323, 2).
 const UNSCALED: u32 = u16::MAX as u32;
-/// How long after one search for empty buffers the next may begin.
+/// How long after one look for scarce memory, and empty buffers, the next may follow.
 const SEARCH: Duration = Duration::from_millis(100);
 
 /// What the stack knows about the buffers of a connection that smoltcp does not tell: whether there is data behind a hole.
@@ -115,10 +115,13 @@ pub(super) fn is_behind(one: u32, other: u32) -> bool {
 impl<P: Platform> Inner<P> {
     /// When memory is scarce, gives back that of empty buffers.
     pub(super) fn economise(&mut self, now: Instant) {
-        if now < self.next_search || P::memory() == Supply::Ample {
+        if now < self.next_search {
             return;
         }
         self.next_search = now + SEARCH;
+        if P::memory() == Supply::Ample {
+            return;
+        }
         let empty = |entry: &&Entry| entry.conn.buffers.are_empty(entry.socket());
         P::sparse_discard(&mut self.table.iter().filter(empty).flat_map(|entry| entry.conn.buffers.names));
     }

@@ -4,6 +4,7 @@ use super::admission::{ListenKey, Opened};
 use super::buffers::Buffers;
 use super::flow::Flow;
 use super::link::LinkId;
+use super::nagle::Nagle;
 use super::ports::Binding;
 use super::recovery::{Recovery, SEGMENT};
 use super::sending::Sending;
@@ -78,6 +79,7 @@ pub(super) struct Conn {
     pub(super) owner: Owner,
     pub(super) buffers: Buffers,
     pub(super) recovery: Recovery,
+    pub(super) nagle: Nagle,
     /// Until when the path to the peer is taken for narrower than the wire.
     pub(super) narrow_until: Option<time::Instant>,
     /// When the peer was heard last.
@@ -105,6 +107,7 @@ impl Conn {
             owner,
             buffers,
             recovery: Recovery::default(),
+            nagle: Nagle::default(),
             narrow_until: None,
             heard: now,
             answer_due: None,
@@ -209,7 +212,7 @@ impl<P: Platform> Inner<P> {
     /// Adds a socket that holds `binding`, on the current link.
     pub(super) fn add_tcp(
         &mut self,
-        (socket, buffers): (tcp::Socket<'static>, Buffers),
+        (mut socket, buffers): (tcp::Socket<'static>, Buffers),
         flow: Flow,
         binding: Binding,
         owner: Owner,
@@ -217,6 +220,10 @@ impl<P: Platform> Inner<P> {
         let mut conn = Conn::new(binding, owner, buffers, P::now());
         conn.link = self.link.number;
         conn.sending.local = self.is_own(flow.remote.addr);
+        if conn.sending.local {
+            // There is nothing between the two ends that could be congested.
+            socket.set_congestion_control(tcp::CongestionControl::None);
+        }
         self.table.insert(socket, conn, flow)
     }
 

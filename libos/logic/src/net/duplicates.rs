@@ -1,9 +1,10 @@
 //! Addresses of IPv6 that another host may have already (RFC 4862, 5.4).
 //!
 //! Before an address is used the link is asked who has it. smoltcp knows nothing of this: it does not hear questions of those who
-//! have no address yet. So both sides of it are here, and smoltcp is told of an address when it turned out to be nobody else's.
+//! have no address yet. So both sides of it are here, and smoltcp is told of an address when it turned out to be nobody else's. A wire may
+//! bring this host's own questions back to it, which are told from another's by a nonce (RFC 7527).
 
-use super::neighbor::{self, Claim};
+use super::neighbor::{self, Claim, Nonce};
 use super::stack::Inner;
 use crate::platform::Platform;
 use crate::time::Instant;
@@ -26,10 +27,18 @@ enum State {
     Duplicate,
 }
 
+/// An address that the card is to have.
+struct Wanted {
+    address: Ipv6Address,
+    state: State,
+    /// What was in the last question for it.
+    nonce: Option<Nonce>,
+}
+
 /// The addresses that the card is to have.
 #[derive(Default)]
 pub(super) struct Detection {
-    addresses: Vec<(Ipv6Address, State)>,
+    addresses: Vec<Wanted>,
     /// There are some about which is not decided.
     busy: bool,
 }
@@ -37,21 +46,21 @@ pub(super) struct Detection {
 impl Detection {
     /// These are to be had now, and no others.
     pub(super) fn wish(&mut self, wanted: &[Ipv6Address]) {
-        self.addresses.retain(|(address, _)| wanted.contains(address));
+        self.addresses.retain(|known| wanted.contains(&known.address));
         for &address in wanted {
-            if !self.addresses.iter().any(|(known, _)| *known == address) {
-                self.addresses.push((address, State::New));
+            if !self.addresses.iter().any(|known| known.address == address) {
+                self.addresses.push(Wanted { address, state: State::New, nonce: None });
             }
         }
         self.look();
     }
 
     fn look(&mut self) {
-        self.busy = self.addresses.iter().any(|(_, state)| matches!(state, State::New | State::Asked(_)));
+        self.busy = self.addresses.iter().any(|known| matches!(known.state, State::New | State::Asked(_)));
     }
 
     fn are(&self, which: impl Fn(State) -> bool) -> impl Iterator<Item = Ipv6Address> {
-        self.addresses.iter().filter(move |(_, state)| which(*state)).map(|(address, _)| *address)
+        self.addresses.iter().filter(move |known| which(known.state)).map(|known| known.address)
     }
 
     /// Whether an address may be used.
@@ -75,10 +84,24 @@ impl Detection {
     }
 
     fn set(&mut self, address: Ipv6Address, state: State) {
-        if let Some((_, known)) = self.addresses.iter_mut().find(|(known, _)| *known == address) {
-            *known = state;
+        if let Some(known) = self.addresses.iter_mut().find(|known| known.address == address) {
+            known.state = state;
         }
         self.look();
+    }
+
+    /// Its owner may answer until then; this was in the question.
+    fn asked(&mut self, address: Ipv6Address, nonce: Nonce, until: Instant) {
+        if let Some(known) = self.addresses.iter_mut().find(|known| known.address == address) {
+            known.nonce = Some(nonce);
+        }
+        self.set(address, State::Asked(until));
+    }
+
+    /// Whether a claim is this host's own question, which the wire has brought back (RFC 7527, 4.2).
+    fn is_echo(&self, claim: Claim) -> bool {
+        claim.nonce.is_some()
+            && self.addresses.iter().any(|known| known.address == claim.address && known.nonce == claim.nonce)
     }
 
     /// When there is something to do.
@@ -88,15 +111,15 @@ impl Detection {
             State::Asked(until) => Some(until),
             State::Unique | State::Duplicate => None,
         };
-        if self.busy { self.addresses.iter().filter_map(|(_, state)| of(*state)).min() } else { None }
+        if self.busy { self.addresses.iter().filter_map(|known| of(known.state)).min() } else { None }
     }
 
     /// Takes those that nobody has spoken for; true if there are some.
     fn expire(&mut self, now: Instant) -> bool {
         let mut found = false;
-        for (_, state) in &mut self.addresses {
-            if matches!(*state, State::Asked(until) if until <= now) {
-                (*state, found) = (State::Unique, true);
+        for known in &mut self.addresses {
+            if matches!(known.state, State::Asked(until) if until <= now) {
+                (known.state, found) = (State::Unique, true);
             }
         }
         self.look();
@@ -122,10 +145,12 @@ impl<P: Platform> Inner<P> {
         while let Some(address) = self.link.detection.next() {
             // Without a card there is nobody to ask.
             let alone = !self.link.wire.has_nic();
-            if !alone && !self.link.wire.send(&neighbor::probe(self.link.wire.mac, address)) {
+            let mut nonce = Nonce::default();
+            P::random(&mut nonce);
+            if !alone && !self.link.wire.send(&neighbor::probe(self.link.wire.mac, address, nonce)) {
                 break;
             }
-            self.link.detection.set(address, State::Asked(if alone { now } else { now + SILENCE }));
+            self.link.detection.asked(address, nonce, if alone { now } else { now + SILENCE });
         }
         if self.link.detection.expire(now) {
             self.readdress();
@@ -145,7 +170,8 @@ impl<P: Platform> Inner<P> {
     pub(super) fn hear_claim(&mut self) {
         let (frame, packet) = self.link.wire.staged();
         let claim = packet.and_then(|packet| neighbor::claim(packet, frame.get(packet.payload.clone())?));
-        let Some(Claim { address, wanted }) = claim else { return };
+        let Some(claim) = claim.filter(|&claim| !self.link.detection.is_echo(claim)) else { return };
+        let Claim { address, wanted, .. } = claim;
         if self.link.detection.contradict(address) {
             self.readdress();
         } else if wanted && self.link.wire.own().contains(&IpAddress::Ipv6(address)) {
@@ -198,6 +224,22 @@ mod tests {
         assert!(!detection.is_unique(address(1)));
         assert!(detection.duplicates().eq([address(1), address(2)]));
         assert!(!detection.contradict(address(1)) && !detection.contradict(address(9)));
+    }
+
+    #[test]
+    fn what_the_wire_brings_back_is_no_claim() {
+        let mut detection = Detection::default();
+        detection.wish(&[address(1), address(2)]);
+        let claim = |last, nonce| Claim { address: address(last), wanted: true, nonce };
+        assert!(!detection.is_echo(claim(1, None)), "nobody was asked yet");
+        detection.asked(address(1), [1; 6], at(1000));
+        detection.asked(address(2), [2; 6], at(1000));
+        assert!(detection.is_echo(claim(1, Some([1; 6]))) && detection.is_echo(claim(2, Some([2; 6]))));
+        for other in [claim(1, Some([2; 6])), claim(2, Some([1; 6])), claim(3, Some([1; 6])), claim(1, None)] {
+            assert!(!detection.is_echo(other), "{other:?}");
+        }
+        // Nor is it when it comes late.
+        assert!(detection.expire(at(1000)) && detection.is_echo(claim(1, Some([1; 6]))));
     }
 
     #[test]

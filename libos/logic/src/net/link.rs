@@ -118,11 +118,6 @@ impl Link {
         }
     }
 
-    /// When it has something to do, but for connections.
-    pub(super) fn due(&self) -> Option<time::Instant> {
-        [self.datagrams.due, self.routers.due(), self.detection.due()].into_iter().flatten().min()
-    }
-
     /// Takes these for the card's addresses and routers; smoltcp is told of the addresses with [`Inner::spread_addresses`].
     pub(super) fn follow(&mut self, network: Network) {
         let routes = self.iface.routes_mut();
@@ -216,5 +211,6 @@ impl<P: Platform> Inner<P> {
         let of = |link: &Link| link.network.addresses.iter().map(|&cidr| (link.number, cidr)).collect::<Vec<_>>();
         let all: Vec<_> = self.links().flat_map(of).collect();
         self.links_mut().for_each(|link| link.use_addresses(&all));
+        self.review();
     }
 }

@@ -7,7 +7,7 @@ use super::path::Paths;
 use super::sending::Sending;
 use super::service::Service;
 use super::udp::{Envelope, Outbox};
-use super::wire::{MAX_FRAME, MTU};
+use super::wire::MAX_FRAME;
 use super::{checksum, dhcp, fragments, mss, multicast, neighbor, segments};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -141,7 +141,7 @@ impl Outgoing {
         self.sending.correct(&mut tcp);
         let (header_len, syn) = (tcp.header_len().into(), tcp.syn());
         if syn {
-            mss::clamp(&mut frame[packet.payload.clone()], mss::of_packet(packet.to, MTU));
+            mss::clamp(&mut frame[packet.payload.clone()], mss::of_packet(packet.to, self.sending.mtu()));
         }
         Service { tos: self.sending.service_class, ttl: None }.apply(frame);
         Some(header_len)

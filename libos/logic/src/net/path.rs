@@ -28,7 +28,7 @@ const PLATEAUS: [u16; 3] = [1492, 1006, LEAST4];
 pub(super) struct Path {
     /// Bytes of the longest packet.
     pub(super) mtu: u16,
-    until: Instant,
+    pub(super) until: Instant,
 }
 
 /// What is known of the ways to other hosts.
@@ -53,6 +53,11 @@ impl Paths {
         }
         self.known.insert(to, path);
         self.next = self.known.values().map(|path| path.until).min();
+    }
+
+    /// When there is something to forget.
+    pub(super) const fn due(&self) -> Option<Instant> {
+        self.next
     }
 
     /// Forgets what has been known for long: the way may be another by now.
@@ -104,6 +109,12 @@ impl Conn {
 }
 
 impl<P: Platform> Inner<P> {
+    /// Knows the way to a host by the current link.
+    pub(super) fn learn_path(&mut self, to: IpAddress, path: Path) {
+        self.link.wire.paths().learn(to, path);
+        self.review();
+    }
+
     /// A router says that a segment was too long. What is under way is lost, and sent again in shorter ones.
     pub(super) fn hear_too_big(&mut self, complaint: TooBig, now: Instant) {
         let Some(id) = self.table.find(&complaint.flow) else { return };
@@ -117,7 +128,7 @@ impl<P: Platform> Inner<P> {
         conn.recovery.lose_all();
         let link = conn.link;
         self.on(link, |inner| {
-            inner.link.wire.paths().learn(complaint.flow.remote.addr, path);
+            inner.learn_path(complaint.flow.remote.addr, path);
             inner.share_path(complaint.flow.remote.addr, path);
             inner.send_again(id, smol(now));
         });

@@ -165,6 +165,11 @@ impl Recovery {
         }
     }
 
+    /// Bytes that the peer has not acknowledged.
+    pub(super) fn under_way(&self) -> usize {
+        self.flight.map_or(0, |flight| flight.end.wrapping_sub(flight.oldest) as usize)
+    }
+
     /// Whether the peer has not acknowledged the byte with this number, which was sent.
     pub(super) fn is_under_way(&self, number: u32) -> bool {
         self.flight.is_some_and(|flight| !is_behind(flight.oldest, number) && is_behind(flight.end, number))

@@ -181,6 +181,8 @@ impl<P: Platform> Inner<P> {
         if self.link.routers.hear(from, message, now) {
             self.readdress();
         }
+        // What changes nothing may still end earlier than it would have.
+        self.review();
     }
 }
 

@@ -10,6 +10,7 @@ use super::flow::Span;
 use super::mss::{Limits, Said};
 use super::recovery::Acknowledgement;
 use super::window::Window;
+use super::wire::{LONGEST, MTU};
 use smoltcp::wire::{TcpPacket, TcpSeqNumber};
 
 /// What a connection has sent and heard.
@@ -41,6 +42,11 @@ impl Sending {
     pub(super) fn hear_syn(&mut self, said: Said) {
         self.limits.hear(said.mss);
         self.window.open(said.scales);
+    }
+
+    /// Bytes of the longest packet to the peer. Within this host none is cut.
+    pub(super) const fn mtu(&self) -> usize {
+        if self.local { LONGEST } else { MTU }
     }
 
     /// The peer has acknowledged something.

@@ -177,8 +177,8 @@ impl<P: Platform> NetStack<P> {
         if blocked.is_some() && inner.links().any(|link| link.wire.is_deaf()) {
             self.shared.await_room(inner.number);
         }
-        let links = inner.links_mut().filter_map(|link| link.due()).min();
-        let all = [inner.table.next_timer(), blocked, inner.next_death(), links];
+        let datagrams = inner.links_mut().filter_map(|link| link.datagrams.due).min();
+        let all = [inner.table.next_timer(), blocked, inner.next_death(), datagrams, inner.alarm()];
         let Some(at) = all.into_iter().flatten().min() else { return };
         let at = at.max(now + RETRY);
         match inner.timer {

@@ -156,7 +156,7 @@ impl<P: Platform> Inner<P> {
                 }
                 Parcel::Path(link, to, path) => {
                     self.turn(link);
-                    self.link.wire.paths().learn(to, path);
+                    self.learn_path(to, path);
                 }
             }
         }

@@ -12,7 +12,8 @@ use super::shared::{Parcel, Shards, Shared};
 use super::steering::{FIRST, ShardId};
 use super::table::{ConnId, Entry, Table};
 use super::udp::{Receivers, UdpDying};
-use super::wire::{MTU, Origin, Staged};
+use super::upkeep::Upkeep;
+use super::wire::{Origin, Staged};
 use crate::platform::{Platform, Supply, TimerId};
 use crate::time;
 use alloc::boxed::Box;
@@ -27,8 +28,6 @@ use smoltcp::wire::IpAddress;
 
 /// Frames handled before others get their turn.
 const BUDGET: usize = 128;
-/// How often smoltcp is reminded of the host's own Ethernet address; it forgets after 60 s.
-const ANNOUNCE: Duration = Duration::from_secs(30);
 /// How long smoltcp waits for an answer before it asks for an Ethernet address again.
 const NEIGHBOR_SILENCE: Duration = Duration::from_secs(1);
 /// What is due at once but could not be sent waits for room in the ring, which the softirq announces; this is the net below.
@@ -71,6 +70,7 @@ pub(super) struct Inner<P: Platform> {
     pub(super) hurried: bool,
     /// See [`Inner::economise`].
     pub(super) next_search: time::Instant,
+    pub(super) upkeep: Upkeep,
     pub(super) timer: Option<TimerId>,
 }
 
@@ -122,6 +122,7 @@ impl<P: Platform> Inner<P> {
             announcing: false,
             hurried: false,
             next_search: time::Instant::ZERO,
+            upkeep: Upkeep::UNKNOWN,
             timer: None,
         }
     }
@@ -130,12 +131,8 @@ impl<P: Platform> Inner<P> {
     pub(super) fn run(&mut self, from_nic: bool) -> bool {
         let time = P::now();
         let now = smol(time);
-        for number in 0..self.count() {
-            self.turn(number);
-            self.maintain(time);
-        }
+        self.maintain(time);
         self.table.expire(time);
-        self.economise(time);
         let mut left = BUDGET;
         let more = loop {
             // Each card has its turn, whatever comes by the others.
@@ -162,23 +159,7 @@ impl<P: Platform> Inner<P> {
             }
         };
         self.reap_udp(time);
-        for number in 0..self.count() {
-            self.turn(number);
-            self.poll_dhcp();
-        }
         more
-    }
-
-    /// What is due on the current link.
-    fn maintain(&mut self, time: time::Instant) {
-        if time >= self.link.next_announce {
-            self.link.next_announce = time + ANNOUNCE;
-            self.link.wire.announce();
-        }
-        self.link.iface.poll_maintenance(smol(time));
-        self.discover(time);
-        self.detect_duplicates(time);
-        self.link.wire.paths().expire(time);
     }
 
     /// Tells the cards about what was sent.
@@ -300,7 +281,7 @@ impl<P: Platform> Inner<P> {
         let opens = matches!(before, tcp::State::Listen | tcp::State::SynSent);
         let Flow { local, remote } = segment.flow;
         let path = if opens { self.link.wire.paths().known(remote.addr) } else { None };
-        let most = mss::of_packet(local.addr, path.map_or(MTU, |path| path.mtu.into()));
+        let most = mss::of_packet(local.addr, path.map_or(conn.sending.mtu(), |path| path.mtu.into()));
         let said = opens.then(|| self.link.wire.clamp_mss(most));
         // smoltcp listens to no other, and what is shown to it later must not say more than what it heard.
         let ack = ack.filter(|_| conn.buffers.expects(socket, span.start));
@@ -374,6 +355,7 @@ impl<P: Platform> Inner<P> {
             return;
         }
         conn.widen(time);
+        conn.hold_back(socket);
         let sent = self.link.wire.sent();
         // It may have answered a segment meanwhile.
         entry.conn.sending.last = None;
@@ -386,6 +368,9 @@ impl<P: Platform> Inner<P> {
                 conn.buffers.told_window(socket);
             }
             conn.recovery.sent(span, time);
+            if let Some(peer) = socket.remote_endpoint() {
+                conn.note_short(span, peer.addr);
+            }
             conn.answered();
         }
         self.attend(id, now, Some(sent));
@@ -396,6 +381,8 @@ impl<P: Platform> Inner<P> {
     /// there were so many frames sent, and could not send.
     fn attend(&mut self, id: ConnId, now: Instant, served: Option<u64>) {
         let Some(entry) = self.table.get_mut(id) else { return };
+        let (socket, conn) = entry.both();
+        conn.hold_back(socket);
         let due = self.link.iface.poll_at(now, &entry.set);
         let (socket, conn) = entry.both();
         // What smoltcp does not know of.
@@ -419,7 +406,7 @@ impl<P: Platform> Inner<P> {
     }
 
     fn send_datagrams(&mut self, now: Instant) {
-        let due = self.link.datagrams.due.is_some_and(|at| at <= P::now());
+        let due = self.link.datagrams.due.is_some_and(|at| at <= instant(now));
         if !core::mem::take(&mut self.link.datagrams.touched) && !due {
             return;
         }
@@ -432,5 +419,6 @@ impl<P: Platform> Inner<P> {
             }
         }
         self.link.datagrams.due = self.link.iface.poll_at(now, &self.link.datagrams.set).map(instant);
+        self.poll_dhcp();
     }
 }

@@ -29,8 +29,10 @@ use smoltcp::wire::{EthernetAddress, IPV6_HEADER_LEN, IpAddress, Ipv4Address, Ip
 pub(super) const MTU: usize = 1500;
 /// Ethernet header and a packet.
 pub(super) const MAX_FRAME: usize = ETHERNET + MTU;
-/// Ethernet header and the longest packet of IPv4: what is to be cut, or never leaves this host.
-pub(super) const LONGEST_FRAME: usize = ETHERNET + 65535;
+/// Bytes of the longest packet of IPv4.
+pub(super) const LONGEST: usize = 65535;
+/// Ethernet header and such a packet: what is to be cut, or never leaves this host.
+pub(super) const LONGEST_FRAME: usize = ETHERNET + LONGEST;
 /// Bytes for a frame that no card has a buffer for: one of IPv6 does not count its header.
 pub(super) const SCRATCH: usize = LONGEST_FRAME + IPV6_HEADER_LEN;
 

@@ -193,6 +193,11 @@ impl<P: Platform> Socket<P> for TcpSocket<P> {
         }
         if (level, name) == (SOL_SOCKET, so::BINDTODEVICE) {
             core.options.device = self.stack.look(|inner| inner.index_of_name(value))?;
+            if let Phase::Listening(key) = core.phase
+                && let Some(listener) = self.stack.shared.names.lock().listeners.get_mut(&key)
+            {
+                listener.device = core.options.device;
+            }
             return Ok(());
         }
         core.options.set(level, name, value)?;

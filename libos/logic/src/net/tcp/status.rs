@@ -52,7 +52,8 @@ impl<P: Platform> Inner<P> {
     /// Puts a socket's options in force.
     pub(in crate::net) fn apply(&mut self, id: ConnId, options: &Options) {
         let Some((socket, conn)) = self.both(id) else { return };
-        socket.set_nagle_enabled(!options.on(&NO_DELAY));
+        // Small segments cost nothing where there is no wire, and waiting for an acknowledgement does.
+        conn.set_nagle(socket, !options.on(&NO_DELAY) && !conn.sending.local);
         let peer = socket.remote_endpoint().map_or(options.family.anywhere().addr, |peer| peer.addr);
         socket.set_hop_limit(Some(options.hop_limit(peer)));
         // smoltcp has one interval for the first probe and those that follow. The shorter one finds a dead peer in the time that the

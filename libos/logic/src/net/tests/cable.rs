@@ -32,6 +32,8 @@ pub struct Cable {
     pub faults: Faults,
     /// Nothing arrives any more.
     pub cut: bool,
+    /// What a card sends comes back to it as well, as from a multicast socket of QEMU's.
+    pub reflects: bool,
     /// Frames that one direction can hold; more are refused, as by a full ring.
     pub ring: usize,
     pub frames: u64,
@@ -93,6 +95,9 @@ impl Cable {
             self.seq += 1;
             let at = Sim::now().as_nanos() + LATENCY + late;
             self.under_way[1 - from].insert((at, self.seq), frame.clone());
+            if self.reflects {
+                self.under_way[from].insert((at, self.seq), frame.clone());
+            }
         }
     }
 

@@ -205,6 +205,10 @@ fn a_socket_is_bound_to_a_card() {
     net.sleep(Duration::from_secs(1));
     assert_eq!([so_error(&*refused), so_error(&*taken)], [Errno::ECONNREFUSED as i32, 0]);
     assert!(server.accept().is_ok() && server.accept().is_err());
+    bind_to_device(&*server, b"eth0").unwrap();
+    let [taken, refused] = [(&net.b, "10.0.0.1:80"), (c, "10.0.1.1:80")].map(|(peer, at)| connecting(peer, at));
+    net.sleep(Duration::from_secs(1));
+    assert_eq!([so_error(&*taken), so_error(&*refused)], [0, Errno::ECONNREFUSED as i32]);
 }
 
 #[test]

@@ -15,8 +15,9 @@ fn host(cable: &Arc<Mutex<Cable>>, end: usize) -> Stack {
     stack
 }
 
-fn cable() -> Arc<Mutex<Cable>> {
-    Arc::new(Mutex::new(Cable { ring: 1000, ..Cable::default() }))
+/// A cable, and one that brings back to each host what it has sent.
+fn cables() -> [Arc<Mutex<Cable>>; 2] {
+    [false, true].map(|reflects| Arc::new(Mutex::new(Cable { ring: 1000, reflects, ..Cable::default() })))
 }
 
 fn addresses(stack: &Stack) -> Vec<Ipv6Address> {
@@ -33,39 +34,42 @@ fn run(hosts: &[&Stack], time: Duration) {
 
 #[test]
 fn an_address_is_used_after_a_second_of_silence() {
-    let cable = cable();
-    let first = host(&cable, 0);
-    assert!(addresses(&first).is_empty());
-    let socket = TcpSocket::new(first.clone(), Family::Inet6);
-    assert_eq!(socket.bind(&addr("[fd00::1]:80")), Err(Errno::EADDRNOTAVAIL));
-    run(&[&first], Duration::from_millis(900));
-    assert!(addresses(&first).is_empty());
-    run(&[&first], Duration::from_millis(200));
-    assert_eq!(addresses(&first).len(), 2);
-    assert_eq!(socket.bind(&addr("[fd00::1]:80")), Ok(()));
+    for cable in cables() {
+        let first = host(&cable, 0);
+        assert!(addresses(&first).is_empty());
+        let socket = TcpSocket::new(first.clone(), Family::Inet6);
+        assert_eq!(socket.bind(&addr("[fd00::1]:80")), Err(Errno::EADDRNOTAVAIL));
+        run(&[&first], Duration::from_millis(900));
+        assert!(addresses(&first).is_empty());
+        run(&[&first], Duration::from_millis(200));
+        assert_eq!(addresses(&first).len(), 2);
+        assert_eq!(socket.bind(&addr("[fd00::1]:80")), Ok(()));
+    }
 }
 
 #[test]
 fn who_comes_second_does_without() {
-    let cable = cable();
-    let first = host(&cable, 0);
-    run(&[&first], Duration::from_secs(2));
-    let second = host(&cable, 1);
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let seen = told.clone();
-    second.on_lease(move |addresses| *seen.lock().unwrap() = addresses[0].duplicates.clone());
-    run(&[&first, &second], Duration::from_secs(3));
-    let shared: Ipv6Address = "fd00::1".parse().unwrap();
-    assert!(addresses(&first).contains(&shared) && !addresses(&second).contains(&shared));
-    assert_eq!(*told.lock().unwrap(), [shared]);
-    // That of the link is another's nowhere.
-    assert_eq!(addresses(&second).len(), 1);
+    for cable in cables() {
+        let first = host(&cable, 0);
+        run(&[&first], Duration::from_secs(2));
+        let second = host(&cable, 1);
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let seen = told.clone();
+        second.on_lease(move |addresses| *seen.lock().unwrap() = addresses[0].duplicates.clone());
+        run(&[&first, &second], Duration::from_secs(3));
+        let shared: Ipv6Address = "fd00::1".parse().unwrap();
+        assert!(addresses(&first).contains(&shared) && !addresses(&second).contains(&shared));
+        assert_eq!(*told.lock().unwrap(), [shared]);
+        // That of the link is another's nowhere.
+        assert_eq!(addresses(&second).len(), 1);
+    }
 }
 
 #[test]
 fn of_two_who_come_at_once_none_gets_it() {
-    let cable = cable();
-    let (first, second) = (host(&cable, 0), host(&cable, 1));
-    run(&[&first, &second], Duration::from_secs(3));
-    assert_eq!((addresses(&first).len(), addresses(&second).len()), (1, 1));
+    for cable in cables() {
+        let (first, second) = (host(&cable, 0), host(&cable, 1));
+        run(&[&first, &second], Duration::from_secs(3));
+        assert_eq!((addresses(&first).len(), addresses(&second).len()), (1, 1));
+    }
 }

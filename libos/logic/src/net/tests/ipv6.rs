@@ -203,7 +203,7 @@ fn a_router_gives_an_address_and_a_way_out() {
             && Icmpv6Packet::new_checked(ip.payload()).unwrap().msg_type() == Icmpv6Message::RouterSolicit
     };
     assert_eq!(frames.iter().filter(|frame| solicits(frame)).count(), 1);
-    cable.lock().unwrap().inject(0, advertisement(2));
+    cable.lock().unwrap().inject(0, advertisement(2, 1800));
     stack.poll();
     // Until nobody has said that the addresses are his.
     assert!(stack.interfaces()[1].ipv6.is_empty());
@@ -217,7 +217,7 @@ fn a_router_gives_an_address_and_a_way_out() {
     assert!(matches!(far.local(), Ok(SockAddr::Inet(at)) if at.ip() == own.address()));
     assert_eq!(stack.interfaces()[1].ipv6, [Ipv6Cidr::new("fe80::ff:fe00:a".parse().unwrap(), 64), own]);
     // From beyond the link it is no router's.
-    cable.lock().unwrap().inject(0, advertisement(3));
+    cable.lock().unwrap().inject(0, advertisement(3, 1800));
     stack.poll();
     assert_eq!(stack.interfaces()[1].ipv6.len(), 2);
     sim::pass(Duration::from_secs(9000));
@@ -225,13 +225,15 @@ fn a_router_gives_an_address_and_a_way_out() {
     assert_eq!(far.ready().bits() & 8, 8, "its address is gone");
 }
 
-/// A router's advertisement of 2001:db8::/64 and a name server; the third one comes from far away.
-fn advertisement(number: u8) -> Vec<u8> {
+/// A router's advertisement of 2001:db8::/64 and of a name server for so many seconds; the third one comes from far away.
+pub(super) fn advertisement(number: u8, served: u32) -> Vec<u8> {
     let (from, to): (Ipv6Address, Ipv6Address) = ("fe80::1".parse().unwrap(), "ff02::1".parse().unwrap());
     let mut message = vec![134, 0, 0, 0, 64, 0, 7, 8, 0, 0, 0, 0, 0, 0, 0, 0];
     message.extend([3, 4, 64, 0xc0, 0, 0, 0x20, 0, 0, 0, 0x10, 0, 0, 0, 0, 0]);
     message.extend([0x20, 1, 0xd, 0xb8, 0, 0, 0, number - 2, 0, 0, 0, 0, 0, 0, 0, 0]);
-    message.extend([25, 3, 0, 0, 0, 0, 7, 8, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x53]);
+    message.extend([25, 3, 0, 0]);
+    message.extend(served.to_be_bytes());
+    message.extend([0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x53]);
     let hop_limit = if number == 3 { 254 } else { 255 };
     let ip = Ipv6Repr {
         src_addr: from,

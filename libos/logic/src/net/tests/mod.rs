@@ -20,6 +20,7 @@ mod queues;
 mod sim;
 mod tcp;
 mod udp;
+mod upkeep;
 
 use super::tcp::TcpSocket;
 use super::{Addressing6, Family};

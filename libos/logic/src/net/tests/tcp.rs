@@ -45,6 +45,42 @@ fn a_connection_has_the_names_of_its_ends() {
     assert!(matches!(client.local(), Ok(SockAddr::Inet(a)) if a.ip().to_string() == "10.0.0.1" && a.port() >= 32768));
 }
 
+/// What has come without anything but the way having taken time.
+fn at_once(net: &Net, end: &dyn Socket<Sim>) -> Vec<u8> {
+    net.sleep(Duration::from_micros(60));
+    recv(end, 10_000).unwrap_or_default()
+}
+
+#[test]
+fn the_end_of_an_answer_does_not_wait_for_an_acknowledgement() {
+    let net = Net::new();
+    let (client, server) = pair(&net);
+    for _ in 0..5 {
+        send(&*client, &pattern(2000)).unwrap();
+        assert_eq!(at_once(&net, &*server), pattern(2000));
+        net.sleep(Duration::from_secs(1));
+    }
+}
+
+#[test]
+fn short_segments_wait_for_each_other() {
+    let net = Net::new();
+    for (first, port) in [(3, 80), (2000, 81)] {
+        let (client, server) = pair_on(&net, port);
+        send(&*client, &pattern(first)).unwrap();
+        send(&*client, b"more").unwrap();
+        send(&*client, b" of it").unwrap();
+        assert_eq!(at_once(&net, &*server), pattern(first));
+        assert_eq!(recv(&*server, 9), Err(Errno::EAGAIN));
+        net.sleep(Duration::from_secs(1));
+        assert_eq!(recv(&*server, 99), Ok(b"more of it".to_vec()));
+        set(&*client, 6, 1, 1);
+        send(&*client, &pattern(first)).unwrap();
+        send(&*client, b"more").unwrap();
+        assert_eq!(at_once(&net, &*server), [&pattern(first)[..], b"more"].concat());
+    }
+}
+
 #[test]
 fn each_direction_ends_by_itself() {
     let net = Net::new();
