@@ -6,7 +6,7 @@ use crate::machine_info::MachineInfo;
 use crate::power::{heed_button, refuse_boot};
 use crate::start::{self, Program};
 use crate::task::PID;
-use crate::{chart, console, counters, files, hostname, layers, network, ntp, profile, selftest, trace};
+use crate::{chart, console, counters, files, hostname, layers, load, network, ntp, profile, selftest, trace};
 use alloc::sync::Arc;
 use trapless_abi::structs::NSEC_PER_SEC;
 use trapless_logic::futex::{FutexTable, Policy};
@@ -89,6 +89,7 @@ pub fn start(info: &'static BootInfo, image: &Image) -> ! {
     let unix = Names::new(vfs.clone());
     kernel::install(Kernel { config, vfs, fds, futex, net, netlink, unix, signals: ProcessSignals::new() });
     heed_button();
+    load::start();
     hostname::publish();
     ntp::start();
     profile::start();

@@ -16,6 +16,7 @@ mod hostname;
 pub mod init;
 mod kernel;
 mod layers;
+mod load;
 mod machine_info;
 mod network;
 mod ntp;

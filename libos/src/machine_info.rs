@@ -1,17 +1,15 @@
 //! The numbers behind /proc and /sys.
 
 use crate::config::Config;
-use crate::hostname;
 use crate::task::PID;
+use crate::{hostname, load};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 use core::sync::atomic::Ordering::Relaxed;
 use trapless_abi::flags::Prot;
 use trapless_logic::vfs::system::{CpuTime, Memory, ProgramMemory, SystemInfo};
-use trapless_platform::percpu;
-use trapless_platform::thread::{self, Status};
-use trapless_platform::{boot, clock, cpu, frames, mm};
+use trapless_platform::{boot, clock, cpu, frames, mm, percpu, thread};
 
 /// The release that uname(2) reports: a Linux whose system calls are those promised here.
 pub const RELEASE: &str = "6.12.0-trapless";
@@ -130,12 +128,11 @@ impl SystemInfo for MachineInfo {
     }
 
     fn running(&self) -> usize {
-        thread::all().iter().filter(|t| t.status() != Status::Parked).count()
+        thread::active_count()
     }
 
-    /// Not measured: zero.
     fn load(&self) -> [u64; 3] {
-        [0; 3]
+        load::averages().hundredths()
     }
 
     fn switches(&self) -> u64 {

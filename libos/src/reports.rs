@@ -1,6 +1,6 @@
 //! /proc/trapless: what the libos tells about itself (docs/debugging.md).
 
-use crate::{chart, counters, network, ntp, power, profile};
+use crate::{chart, counters, network, ntp, power, profile, signals};
 use alloc::string::String;
 use core::fmt::{self, Write};
 use core::sync::atomic::Ordering::Relaxed;
@@ -18,6 +18,7 @@ use trapless_platform::{frames, heap, mm, percpu};
 pub fn add(vfs: &Vfs<X86>) -> SysResult<()> {
     vfs.add_control("/proc/trapless/syscalls", |w| counters::write(w), counters::obey)?;
     vfs.add_control("/proc/trapless/power", |w| power::write_state(w), power::obey)?;
+    vfs.add_control("/proc/trapless/signal", |w| signals::write_pending(w), signals::obey)?;
     vfs.add_synthetic("/proc/trapless/threads", |w| write_threads(w))?;
     vfs.add_synthetic("/proc/trapless/cpus", |w| write_cpus(w))?;
     vfs.add_synthetic("/proc/trapless/interrupts", |w| write_interrupts(w))?;

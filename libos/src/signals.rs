@@ -4,6 +4,7 @@ use crate::kernel::kernel;
 use crate::power;
 use crate::task::{self, PID, Task};
 use alloc::sync::Arc;
+use core::fmt;
 use trapless_abi::flags::{SI_KERNEL, SI_USER, Signal};
 use trapless_abi::structs::{Mcontext, Sigaction, Siginfo, Sigset, StackT, Ucontext};
 use trapless_abi::{Errno, SysResult};
@@ -58,6 +59,21 @@ pub fn send(info: Siginfo) -> SysResult<()> {
         wake_one_open_to(Sigset::of(info.si_signo as u32));
     }
     Ok(())
+}
+
+/// Writes which signals wait for the program, a bit each as SigPnd of proc(5) has them (/proc/trapless/signal).
+pub fn write_pending(w: &mut dyn fmt::Write) -> fmt::Result {
+    writeln!(w, "pending {:016x}", kernel().signals.pending().0)
+}
+
+/// Sends the program the signal whose number is written there, as kill(2) does.
+///
+/// # Errors
+/// EINVAL for what is no signal's number; those of [`send`].
+pub fn obey(command: &[u8]) -> SysResult<()> {
+    let number = core::str::from_utf8(command).ok().and_then(|number| number.parse::<u8>().ok());
+    let signal = number.and_then(Signal::new).ok_or(Errno::EINVAL)?;
+    send(Siginfo::sent(signal.number().into(), SI_USER, PID, 0))
 }
 
 /// The C thread with the lowest number among those that are `wanted`.

@@ -20,6 +20,9 @@ const DOWNLOADER: &str = "/usr/lib/apt/apt-helper";
 /// Signs both archives, the index of the next release included.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
+/// How the folders of the archive of security updates begin.
+pub(crate) const UPDATES: &str = "pool/updates/";
+
 /// How a download ended without a file.
 pub(crate) enum Failure {
     /// The server has no such file.
@@ -85,7 +88,8 @@ pub(crate) struct Revision {
     pub files: Vec<File>,
 }
 
-/// What the index of `suite` (and of its security updates) says about `package`, newest last.
+/// What the index of `suite` (and of its security updates) says about `package`, newest last; of one revision in both, what the main archive
+/// says is the last.
 pub(crate) fn revisions(archives: &Archives, suite: &str, package: &str, private: &Path) -> Result<Vec<Revision>> {
     let mut list = String::new();
     for (roots, suffix) in [(&archives.main, ""), (&archives.security, "-security")] {
@@ -106,10 +110,11 @@ pub(crate) fn revisions(archives: &Archives, suite: &str, package: &str, private
     let mut revisions = parse_showsrc(&text);
     let mut failure = None;
     revisions.sort_by(|a, b| {
-        compare(&a.version, &b.version).unwrap_or_else(|error| {
+        let by_version = compare(&a.version, &b.version).unwrap_or_else(|error| {
             failure = Some(error);
             std::cmp::Ordering::Equal
-        })
+        });
+        by_version.then_with(|| is_update(b).cmp(&is_update(a)))
     });
     failure.map_or(Ok(revisions), Err)
 }
@@ -179,8 +184,13 @@ fn parse_checksum(line: &str) -> Option<File> {
     wanted.then_some(File { name: name.to_owned(), size: size.parse().ok()?, sha256: sha256.to_owned() })
 }
 
+/// Whether this is what the archive of security updates has.
+fn is_update(revision: &Revision) -> bool {
+    revision.pool.starts_with(UPDATES)
+}
+
 /// Orders Debian versions, by dpkg's own rules.
-fn compare(a: &str, b: &str) -> Result<std::cmp::Ordering> {
+pub(crate) fn compare(a: &str, b: &str) -> Result<std::cmp::Ordering> {
     let holds = |relation: &str| {
         Command::new("dpkg")
             .args(["--compare-versions", a, relation, b])

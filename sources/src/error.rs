@@ -63,12 +63,12 @@ pub enum Error {
         /// Where it was looked for.
         tried: Vec<String>,
     },
-    /// The archive's index names a revision whose files it does not serve: it is being updated.
+    /// The archive's index names revisions whose files it does not serve, and no other: it is being updated.
     IndexAhead {
         /// The source package.
         package: String,
-        /// The revision its index names.
-        version: String,
+        /// The revisions its index names, newest first.
+        versions: Vec<String>,
     },
     /// The archive cannot be reached.
     NoNetwork {
@@ -166,10 +166,11 @@ impl fmt::Display for Error {
                  set {SOURCES_VARIABLE} to it.",
                 tried.join("\n  ")
             ),
-            Self::IndexAhead { package, version } => write!(
+            Self::IndexAhead { package, versions } => write!(
                 f,
-                "the archive's index names {package} {version} but its files are not there yet: the mirror is being updated.\n\
-                 The lock is unchanged. Try again later."
+                "the archive's index names {package} {} but serves none of their files: the mirror is being updated.\n\
+                 The lock is unchanged. Try again later.",
+                versions.join(", ")
             ),
             Self::NoNetwork { uri, reason } => write!(
                 f,

@@ -37,10 +37,12 @@ pub fn fetch(lock: &Lock, progress: &dyn Progress) -> Result<Sources> {
     let _guard = cache::guard("sources", progress)?;
     let archives = apt_list::archives(Path::new("/etc/apt"));
     let get = |file: &File| {
-        let roots = if lock.pool.starts_with("pool/updates/") { &archives.security } else { &archives.main };
+        let roots = if lock.pool.starts_with(apt::UPDATES) { &archives.security } else { &archives.main };
         from_archive(lock, file, roots, &folder, progress)
     };
-    Ok(Sources { orig: get(lock.orig())?, debian: get(lock.debian())? })
+    // The small one first: what an archive has of a revision it has whole or not at all.
+    let debian = get(lock.debian())?;
+    Ok(Sources { orig: get(lock.orig())?, debian })
 }
 
 /// Takes the files from a folder, in place.

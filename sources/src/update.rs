@@ -19,26 +19,36 @@ pub struct Change {
     pub old: Lock,
     /// The lock as it is now; equal to `old` when nothing newer is there.
     pub new: Lock,
+    /// Newer versions that the archive's index names but whose files it does not serve, newest first: it is being updated, or never will
+    /// have them.
+    pub unserved: Vec<String>,
 }
 
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.old == self.new {
-            return write!(f, "{} {}: unchanged", self.old.package, self.old.version);
+        let Self { old, new, unserved } = self;
+        if old == new {
+            write!(f, "{} {}: unchanged", old.package, old.version)?;
+        } else if old.version == new.version {
+            write!(f, "{} {}: now in {}", old.package, old.version, new.pool)?;
+        } else {
+            write!(f, "{} {} -> {}", old.package, old.version, new.version)?;
         }
-        write!(f, "{} {} -> {}", self.old.package, self.old.version, self.new.version)?;
-        for file in self.new.files.iter().filter(|file| !self.old.files.contains(file)) {
+        for file in new.files.iter().filter(|file| !old.files.contains(file)) {
             write!(f, "\n  {} {} bytes sha256 {}", file.name, file.size, file.sha256)?;
+        }
+        if !unserved.is_empty() {
+            write!(f, "\n  named by the archive's index, but not served: {}", unserved.join(", "))?;
         }
         Ok(())
     }
 }
 
-/// Asks the archive's signed index for the newest revision of the lock's package, fetches it, and rewrites the lock.
-/// The lock stays as it is unless the new files are on this machine, verified.
+/// Asks the archive's signed index for revisions of the lock's package, fetches the newest that the archive serves, and rewrites the
+/// lock. The lock stays as it is unless the new files are on this machine, verified; it never moves to an older revision.
 ///
 /// # Errors
-/// [`Error::IndexAhead`] when the index names files the archive does not serve; else see [`Error`].
+/// [`Error::IndexAhead`] when the archive has neither the pinned revision any more nor serves a newer one; else see [`Error`].
 pub fn update_lock(path: &Path, progress: &dyn Progress) -> Result<Change> {
     let old = Lock::read(path)?;
     host::require(Task::Fetch)?;
@@ -48,26 +58,50 @@ pub fn update_lock(path: &Path, progress: &dyn Progress) -> Result<Change> {
     }
     progress.step(&format!("asking the archive for {} in {}", old.package, old.suite));
     let private = cache::root()?.join("apt");
-    let newest = {
+    let revisions = {
         let _guard = cache::guard("apt", progress)?;
-        apt::revisions(&archives, &old.suite, &old.package, &private)?.pop()
+        apt::revisions(&archives, &old.suite, &old.package, &private)?
     };
-    let newest = newest.ok_or_else(|| Error::Gone {
-        name: format!("{} in {}", old.package, old.suite),
-        package: old.package.clone(),
-        tried: archives.main,
-    })?;
-    let new = Lock { version: newest.version, pool: newest.pool, files: newest.files, ..old.clone() };
-    // The same rules as for a lock that is read.
-    let new = Lock::parse(&new.to_text()).map_err(|reason| Error::BadLock { path: path.to_owned(), reason })?;
-    if new != old {
-        fetch(&new, progress).map_err(|error| match error {
-            Error::Gone { .. } => Error::IndexAhead { package: new.package.clone(), version: new.version.clone() },
-            other => other,
-        })?;
-        new.write(path)?;
+    let mut newer = Vec::new();
+    for revision in revisions {
+        if apt::compare(&revision.version, &old.version)?.is_ge() {
+            let lock = Lock { version: revision.version, pool: revision.pool, files: revision.files, ..old.clone() };
+            // The same rules as for a lock that is read.
+            let lock = Lock::parse(&lock.to_text());
+            newer.push(lock.map_err(|reason| Error::BadLock { path: path.to_owned(), reason })?);
+        }
     }
-    Ok(Change { old, new })
+    if newer.is_empty() {
+        let name = format!("{} in {}", old.package, old.suite);
+        return Err(Error::Gone { name, package: old.package, tried: archives.main });
+    }
+    let change = newest_served(old, newer, |lock| fetch(lock, progress).map(drop))?;
+    if change.new != change.old {
+        change.new.write(path)?;
+    }
+    Ok(change)
+}
+
+/// Moves `old` to the last of `newer` that can be fetched; where `old` is among them itself, it need not be.
+fn newest_served(old: Lock, newer: Vec<Lock>, mut fetch: impl FnMut(&Lock) -> Result<()>) -> Result<Change> {
+    let mut unserved: Vec<String> = Vec::new();
+    for new in newer.into_iter().rev() {
+        if new != old {
+            match fetch(&new) {
+                Ok(()) => {}
+                Err(Error::Gone { .. }) => {
+                    // The main archive and that of security updates may both name it.
+                    if unserved.last() != Some(&new.version) {
+                        unserved.push(new.version);
+                    }
+                    continue;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        return Ok(Change { old, new, unserved });
+    }
+    Err(Error::IndexAhead { package: old.package, versions: unserved })
 }
 
 #[cfg(test)]
@@ -75,22 +109,57 @@ mod tests {
     use super::*;
     use crate::lock::File;
 
+    fn lock(version: &str, pool: &str) -> Lock {
+        let file = |name: String, digit: &str| File { name, size: 1, sha256: digit.repeat(64) };
+        Lock {
+            package: "x".into(),
+            version: version.into(),
+            suite: "trixie".into(),
+            pool: format!("pool/{pool}/x/x"),
+            files: vec![file("x_1.orig.tar.gz".into(), "0"), file(format!("x_{version}.debian.tar.xz"), "1")],
+        }
+    }
+
     #[test]
     fn shows_what_changed() {
-        let file = |name: &str, digit: &str| File { name: name.into(), size: 1, sha256: digit.repeat(64) };
-        let old = Lock {
-            package: "x".into(),
-            version: "1-1".into(),
-            suite: "trixie".into(),
-            pool: "pool/main/x/x".into(),
-            files: vec![file("x_1.orig.tar.gz", "0"), file("x_1-1.debian.tar.xz", "1")],
+        let old = lock("1-1", "updates/main");
+        let text = |new: Lock, unserved: &[&str]| {
+            let unserved = unserved.iter().map(|&version| version.to_owned()).collect();
+            Change { old: old.clone(), new, unserved }.to_string()
         };
-        let mut new = old.clone();
-        assert_eq!(Change { old: old.clone(), new: new.clone() }.to_string(), "x 1-1: unchanged");
-        new.version = "1-2".into();
-        new.files[1] = file("x_1-2.debian.tar.xz", "2");
-        let text = Change { old, new }.to_string();
-        assert!(text.starts_with("x 1-1 -> 1-2\n  x_1-2.debian.tar.xz 1 bytes"), "{text}");
-        assert!(!text.contains("orig"), "{text}");
+        assert_eq!(text(old.clone(), &[]), "x 1-1: unchanged");
+        assert_eq!(text(lock("1-1", "main"), &[]), "x 1-1: now in pool/main/x/x");
+        let moved = text(lock("1-2", "main"), &["1-4", "1-3"]);
+        assert!(moved.starts_with("x 1-1 -> 1-2\n  x_1-2.debian.tar.xz 1 bytes"), "{moved}");
+        assert!(moved.ends_with("\n  named by the archive's index, but not served: 1-4, 1-3"), "{moved}");
+        assert!(!moved.contains("orig"), "{moved}");
+    }
+
+    #[test]
+    fn the_newest_that_is_served_is_taken() {
+        let all =
+            || vec![lock("1-1", "main"), lock("1-2", "updates/main"), lock("1-3", "updates/main"), lock("1-3", "main")];
+        let gone = || Error::Gone { name: String::new(), package: String::new(), tried: Vec::new() };
+        let update = |old: &Lock, newer: Vec<Lock>, served: &[&str]| {
+            newest_served(old.clone(), newer, |lock| {
+                assert_ne!(lock, old, "what is pinned is not fetched anew");
+                if served.contains(&&*lock.version) { Ok(()) } else { Err(gone()) }
+            })
+        };
+        let old = lock("1-1", "main");
+        for (served, version, unserved) in
+            [(&["1-2", "1-3"][..], "1-3", &[][..]), (&["1-2"], "1-2", &["1-3"]), (&[], "1-1", &["1-3", "1-2"])]
+        {
+            let change = update(&old, all(), served).unwrap();
+            assert_eq!((&*change.new.version, &*change.old.version), (version, "1-1"));
+            assert_eq!(change.unserved, unserved);
+        }
+        // The pinned one has left the index.
+        match update(&old, all().split_off(1), &[]) {
+            Err(Error::IndexAhead { versions, .. }) => assert_eq!(versions, ["1-3", "1-2"]),
+            other => panic!("{other:?}"),
+        }
+        let broken = newest_served(old, all(), |_| Err(Error::NoDebianArchive));
+        assert!(matches!(broken, Err(Error::NoDebianArchive)), "only what is gone is passed over");
     }
 }

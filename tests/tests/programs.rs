@@ -39,6 +39,19 @@ fn os_cmd_is_answered() -> Result<()> {
             (r#"os:cmd("cd /tmp && pwd")"#, r#""/tmp\n""#),
             (r#"string:trim(os:cmd("hostname")) =:= element(2, inet:gethostname()) ++ ".localdomain""#, "true"),
             (r#"length(string:lexemes(os:cmd("df -kP /tmp"), "\n"))"#, "2"),
+            (r#"os:cmd("date '+%Z'")"#, r#""UTC\n""#),
+            (r#"os:cmd("ps -e | grep '[b]eam' | grep -c .")"#, r#""1\n""#),
+            (r#"filelib:is_regular(string:trim(os:cmd("mktemp")))"#, "true"),
+            // Of the one process that there is, as RabbitMQ and observer_cli ask.
+            (r#"list_to_integer(string:trim(os:cmd("ps -p " ++ os:getpid() ++ " -o rss="))) > 10000"#, "true"),
+            (
+                r#"length([list_to_float(F) || F <- lists:nthtail(2, string:lexemes(os:cmd("ps -o pcpu,pmem " ++ os:getpid()), " \n"))])"#,
+                "2",
+            ),
+            (
+                r#"os:cmd("ps -p 99 -o pid= || kill -0 " ++ os:getpid() ++ " && kill -0 99")"#,
+                r#""kill: (99): No such process\n""#,
+            ),
             // As deep as it goes.
             (r#"os:cmd("((((echo $(nproc)))))")"#, r#""2\n""#),
             (r#"string:find(os:cmd("x='sh -c \"$x\"'; export x; sh -c \"$x\""), "too deep") =/= nomatch"#, "true"),
@@ -101,6 +114,17 @@ fn ports_end_with_their_programs() -> Result<()> {
     )
 }
 
+/// A signal from a program reaches Erlang, which stops in order.
+#[test]
+fn kill_ends_the_program() -> Result<()> {
+    let code = r#"os:cmd("kill -TERM " ++ os:getpid())."#;
+    let mut vm = Vm::boot("kill", &Machine { append: erl(code), cpus: 2, ..Machine::new(image()) })?;
+    vm.wait_for("SIGTERM received - shutting down")?;
+    let exit = vm.wait_exit()?;
+    ensure!(exit == Exit::Halted(0), vm.fail(&format!("it ended with {exit:?}")));
+    Ok(())
+}
+
 /// OTP's own supervision of the machine, by the programs it starts.
 #[test]
 fn os_mon_knows_the_machine() -> Result<()> {
@@ -118,6 +142,12 @@ fn os_mon_knows_the_machine() -> Result<()> {
                 "{true,true}",
             ),
             ("element(1, memsup:get_memory_data()) > 0", "true"),
+            // Sooner or later a busy machine has a load.
+            (
+                "begin S = spawn(fun F() -> F() end), L = fun L(0) -> timer:sleep(500), L(cpu_sup:avg1()); L(N) -> N > 0 end, \
+                 Loaded = L(0), exit(S, kill), Loaded end",
+                "true",
+            ),
             ("[{Disk, Size} || {Disk, Size, _} <- disksup:get_disk_data(), Disk =:= \"/\", Size > 0] =/= []", "true"),
             ("case disksup:get_disk_info(\"/tmp\") of [{\"/\", Total, Free, _}] -> Free < Total end", "true"),
         ],

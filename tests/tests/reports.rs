@@ -8,9 +8,10 @@ use trapless_tests::{exit::Exit, image, machine::Machine, nodes::runs, vm::Vm};
 /// Prints each of the files, between marks, when there is something to tell: threads have run, memory is used.
 const SHOW: &str = "
     ok = file:write_file(\"/proc/trapless/syscalls\", \"on\"),
+    [{error, einval} = file:write_file(\"/proc/trapless/signal\", No) || No <- [\"0\", \"65\", \"TERM\"]],
     {ok, S} = gen_tcp:listen(7000, []), timer:sleep(50), {ok, _} = gen_tcp:connect(\"localhost\", 7000, []),
     [begin {ok, Text} = file:read_file(\"/proc/trapless/\" ++ Name), io:format(\"=begin ~s~n~s=end~n\", [Name, Text]) end
-     || Name <- [\"threads\", \"cpus\", \"syscalls\", \"interrupts\", \"memory\", \"net\", \"clock\", \"power\"]],
+     || Name <- [\"threads\", \"cpus\", \"syscalls\", \"interrupts\", \"memory\", \"net\", \"clock\", \"power\", \"signal\"]],
     halt(0).";
 
 /// The lines of each file.
@@ -88,5 +89,6 @@ fn the_library_os_tells_about_itself() -> Result<()> {
     ensure!(file("syscalls")?.iter().any(|line| line.starts_with("openat ") || line.starts_with("open ")), "syscalls");
     ensure!(numbers(file("clock")?).get("realtime_ns").is_some_and(|&now| now > 1_700_000_000_000_000_000), "clock");
     ensure!(file("power")?[..] == ["watchers 0"], "power");
+    ensure!(file("signal")?[..] == ["pending 0000000000000000"], "signal");
     Ok(())
 }

@@ -24,6 +24,7 @@ pub mod futex;
 pub mod gate;
 pub mod itimer;
 pub mod layers;
+pub mod load;
 pub mod mm;
 mod mutant;
 pub mod net;

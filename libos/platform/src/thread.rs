@@ -94,6 +94,12 @@ pub fn user_count() -> usize {
     REGISTRY.lock().user.len()
 }
 
+/// How many threads, of C and of the libos, run or could run now.
+pub fn active_count() -> usize {
+    let registry = REGISTRY.lock();
+    registry.user.iter().chain(registry.kernel.iter()).filter(|thread| thread.status() != Status::Parked).count()
+}
+
 impl Thread {
     /// The number: gettid(2).
     pub fn id(&self) -> u32 {

@@ -1,5 +1,6 @@
 //! The machine.
 
+use crate::load;
 use crate::power;
 use crate::user::{self, Put};
 use trapless_abi::table::types::*;
@@ -9,10 +10,11 @@ use trapless_logic::platform::Platform;
 use trapless_platform::x86::X86;
 use trapless_platform::{entropy, frames, thread};
 
-/// sysinfo(2). Load averages are not kept: they stay 0.
+/// sysinfo(2).
 pub fn sysinfo(info: Out<Sysinfo>) -> SysResult {
     info.put(&Sysinfo {
         uptime: X86::now().as_nanos().div_ceil(NSEC_PER_SEC) as i64,
+        loads: load::averages().fixed_point(),
         totalram: frames::total_frames() as u64 * frames::FRAME,
         freeram: frames::available_frames() as u64 * frames::FRAME,
         // Linux counts threads here.

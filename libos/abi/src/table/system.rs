@@ -7,7 +7,7 @@ macro_rules! __system_rows {
     ([$($view:tt)*] $($rows:tt)*) => {
         $($view)*! {
             $($rows)*
-            99 sysinfo system::sysinfo(info: Out<Sysinfo>) partial "load averages are 0";
+            99 sysinfo system::sysinfo(info: Out<Sysinfo>) partial "shared and buffers are 0: memory of files counts as used";
             103 syslog system::syslog(kind: I32, bufp: Out<u8>, len: I32)
                 absent "the log of the libOS goes to the console";
             135 personality system::personality(persona: Usize)

@@ -28,12 +28,12 @@ pub fn cat<P: Platform>(process: &mut Process<P>) -> SysResult<Status> {
                     Ok(bytes) if bytes.is_empty() => break,
                     Ok(bytes) => process.stdout.write(&bytes)?,
                     Err(errno) => {
-                        status = process.fail(format_args!("{}: {errno}", show(&name)))?;
+                        status = process.fail(format_args!("{}: {}", show(&name), errno.description()))?;
                         break;
                     }
                 }
             },
-            Err(errno) => status = process.fail(format_args!("{}: {errno}", show(&name)))?,
+            Err(errno) => status = process.fail(format_args!("{}: {}", show(&name), errno.description()))?,
         }
     }
     Ok(status)
@@ -60,7 +60,7 @@ pub fn ls<P: Platform>(process: &mut Process<P>) -> SysResult<Status> {
                 names.iter().try_for_each(|name| process.stdout.write(&[name, &b"\n"[..]].concat()))?;
             }
             Err(errno) => {
-                process.fail(format_args!("cannot access '{}': {errno}", show(path)))?;
+                process.fail(format_args!("cannot access '{}': {}", show(path), errno.description()))?;
                 status = 2;
             }
         }
@@ -103,7 +103,7 @@ pub fn df<P: Platform>(process: &mut Process<P>) -> SysResult<Status> {
     for path in &options.operands {
         match holder(process, path, &mounts) {
             Ok(mount) => rows.push(mount),
-            Err(errno) => status = process.fail(format_args!("{}: {errno}", show(path)))?,
+            Err(errno) => status = process.fail(format_args!("{}: {}", show(path), errno.description()))?,
         }
     }
     if options.operands.is_empty() {

@@ -6,14 +6,19 @@
 //! are made of. Every other program is one that this system does not have.
 
 mod args;
+mod date;
 mod files;
+mod grep;
 mod heart;
 mod inet_gethost;
+mod kill;
 mod launch;
 mod machine;
+mod mktemp;
 mod os_mon;
 mod packets;
 mod process;
+mod ps;
 mod request;
 mod shell;
 mod stream;
@@ -37,7 +42,7 @@ use trapless_abi::{Errno, SysResult};
 pub type Program<P> = fn(&mut Process<P>) -> SysResult<Status>;
 
 /// Their names, in order; [`builtin`] knows what they do.
-const NAMES: [&str; 23] = [
+const NAMES: [&str; 27] = [
     "[",
     "cat",
     "cpu_sup",
@@ -47,14 +52,18 @@ const NAMES: [&str; 23] = [
     "env",
     "false",
     "getconf",
+    "grep",
     "heart",
     "hostname",
     "id",
     "inet_gethost",
+    "kill",
     "ls",
     "memsup",
+    "mktemp",
     "nproc",
     "printenv",
+    "ps",
     "sh",
     "sleep",
     "test",
@@ -77,20 +86,24 @@ fn builtin<P: Platform>(name: &[u8]) -> Option<Program<P>> {
         b"[" | b"test" => words::test,
         b"cat" => files::cat,
         b"cpu_sup" => os_mon::cpu_sup,
-        b"date" => machine::date,
+        b"date" => date::date,
         b"df" => files::df,
         b"echo" => words::echo,
         b"env" => words::env,
         b"false" => |_| Ok(1),
         b"getconf" => machine::getconf,
+        b"grep" => grep::grep,
         b"heart" => heart::heart,
         b"hostname" => machine::hostname,
         b"id" => words::id,
         b"inet_gethost" => inet_gethost::inet_gethost,
+        b"kill" => kill::kill,
         b"ls" => files::ls,
         b"memsup" => os_mon::memsup,
+        b"mktemp" => mktemp::mktemp,
         b"nproc" => machine::nproc,
         b"printenv" => words::printenv,
+        b"ps" => ps::ps,
         b"sh" => shell::main,
         b"sleep" => machine::sleep,
         b"true" => |_| Ok(0),

@@ -117,7 +117,7 @@ pub fn memsup<P: Platform>(process: &mut Process<P>) -> SysResult<Status> {
 }
 
 /// A line of /proc/meminfo, in bytes.
-fn bytes_of(text: &str, name: &str) -> u64 {
+pub fn bytes_of(text: &str, name: &str) -> u64 {
     let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
     value.and_then(|value| value.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or_default() * 1024
 }

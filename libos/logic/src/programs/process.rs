@@ -8,8 +8,8 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt::Arguments;
-use trapless_abi::SysResult;
 use trapless_abi::flags::OpenFlags;
+use trapless_abi::{Errno, SysResult};
 
 /// What a program ends with, 0 for success (exit(3)).
 pub type Status = u8;
@@ -74,6 +74,15 @@ impl<P: Platform> Process<P> {
     pub fn fail(&self, text: Arguments<'_>) -> SysResult<Status> {
         self.stderr.write(alloc::format!("{}: {text}\n", self.name()).as_bytes())?;
         Ok(1)
+    }
+
+    /// The number of the one process that there is, the program that the image is for.
+    ///
+    /// # Errors
+    /// Those of [`Process::text`].
+    pub fn pid(&self) -> SysResult<i32> {
+        let stat = self.text("/proc/self/stat")?;
+        stat.split(' ').next().and_then(|pid| pid.parse().ok()).ok_or(Errno::ESRCH)
     }
 
     /// Opens a file.

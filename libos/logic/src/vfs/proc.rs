@@ -15,6 +15,10 @@ use alloc::sync::Arc;
 use core::fmt::{self, Write};
 use trapless_abi::SysResult;
 
+/// In nanoseconds.
+const SECOND: u64 = 1_000_000_000;
+/// Nanoseconds of a clock tick (`USER_HZ` is 100).
+const TICK: u64 = SECOND / 100;
 /// Device number of the file system on /proc.
 const DEV: u64 = 0x15;
 /// Bytes the names in /proc may take.

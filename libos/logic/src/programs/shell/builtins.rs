@@ -63,7 +63,7 @@ fn cd<P: Platform>(shell: &mut Shell<P>, path: Option<&[u8]>, streams: &Streams<
             Ok(0)
         }
         Err(errno) => {
-            shell.complain(streams, format_args!("cd: can't cd to {}: {errno}", show(&path)))?;
+            shell.complain(streams, format_args!("cd: can't cd to {}: {}", show(&path), errno.description()))?;
             Ok(2)
         }
     }

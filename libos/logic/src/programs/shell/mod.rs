@@ -43,7 +43,7 @@ pub fn main<P: Platform>(process: &mut Process<P>) -> SysResult<Status> {
         Some(path) => match process.open(path, OpenFlags::empty()) {
             Ok(file) => interpret(&mut shell, &Streams { stdin: Stream::File(file), ..streams }),
             Err(errno) => {
-                process.fail(format_args!("{}: {errno}", show(path)))?;
+                process.fail(format_args!("{}: {}", show(path), errno.description()))?;
                 Ok(127)
             }
         },

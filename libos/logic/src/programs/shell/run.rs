@@ -220,7 +220,7 @@ impl<P: Platform> Shell<P> {
                 (_, path) => match self.process(Vec::new(), &own).open(path, flags) {
                     Ok(file) => Stream::File(file),
                     Err(errno) => {
-                        self.complain(&own, format_args!("cannot open {}: {errno}", show(path)))?;
+                        self.complain(&own, format_args!("cannot open {}: {}", show(path), errno.description()))?;
                         return Ok(None);
                     }
                 },
@@ -294,7 +294,7 @@ impl<P: Platform> Shell<P> {
                         126
                     }
                     errno => {
-                        self.complain(streams, format_args!("{name}: {errno}"))?;
+                        self.complain(streams, format_args!("{name}: {}", errno.description()))?;
                         126
                     }
                 })

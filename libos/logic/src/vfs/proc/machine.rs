@@ -2,12 +2,9 @@
 
 use super::super::system::{CpuTime, SystemInfo};
 use super::super::text::Text;
+use super::{SECOND, TICK};
 use crate::platform::Platform;
 use core::fmt::{self, Write};
-
-const SECOND: u64 = 1_000_000_000;
-/// Nanoseconds of a clock tick (`USER_HZ` is 100).
-const TICK: u64 = SECOND / 100;
 
 /// One paragraph for each CPU.
 pub fn cpuinfo<S: SystemInfo>(system: &S, w: &mut Text) -> fmt::Result {

@@ -3,12 +3,15 @@
 use super::super::Vfs;
 use super::super::system::SystemInfo;
 use super::super::text::Text;
+use super::TICK;
 use crate::platform::Platform;
 use alloc::string::String;
 use alloc::sync::Weak;
 use core::fmt::{self, Write};
 
 const PAGE: u64 = 4096;
+/// A bit for each.
+const ALL_CAPABILITIES: u64 = (1 << 41) - 1;
 
 /// The last component of the program's path, at most 15 bytes.
 pub fn command<S: SystemInfo>(system: &S) -> String {
@@ -19,8 +22,12 @@ pub fn command<S: SystemInfo>(system: &S) -> String {
 /// /proc/self/stat: the fields the libos knows; the others are 0, as they are for a process that never used them.
 pub fn stat<S: SystemInfo>(system: &S, w: &mut Text) -> fmt::Result {
     let memory = system.program_memory();
-    // pid (comm) state ppid pgrp session tty_nr tpgid flags, then faults and times up to priority and nice (18, 19).
-    write!(w, "{0} ({1}) R 0 {0} {0} 1025 {0} 0 0 0 0 0 0 0 0 0 20 0 ", system.pid(), command(system))?;
+    // The CPUs do nothing else.
+    let busy: u64 = (0..system.cpus()).map(|cpu| system.cpu_time(cpu).busy).sum();
+    // pid (comm) state ppid pgrp session tty_nr tpgid flags, then four of faults.
+    write!(w, "{0} ({1}) R 0 {0} {0} 1025 {0} 0 0 0 0 0 ", system.pid(), command(system))?;
+    // utime stime cutime cstime priority nice (14 to 19).
+    write!(w, "{} 0 0 0 20 0 ", busy / TICK)?;
     // num_threads itrealvalue starttime vsize rss rsslim, then 27 fields of addresses, signals and placement.
     write!(w, "{} 0 0 {} {} {}", system.threads(), memory.virtual_size, memory.resident / PAGE, u64::MAX)?;
     for _ in 26..=52 {
@@ -50,6 +57,12 @@ pub fn status<S: SystemInfo>(system: &S, w: &mut Text) -> fmt::Result {
         writeln!(w, "{name}:\t{:>8} kB", bytes / 1024)?;
     }
     writeln!(w, "Threads:\t{}", system.threads())?;
+    // Nothing is forbidden to the one user: all 41 capabilities (capabilities(7)), none of which a program could inherit.
+    writeln!(
+        w,
+        "CapInh:\t{0:016x}\nCapPrm:\t{1:016x}\nCapEff:\t{1:016x}\nCapBnd:\t{1:016x}\nCapAmb:\t{0:016x}",
+        0, ALL_CAPABILITIES
+    )?;
     writeln!(w, "Cpus_allowed_list:\t0-{}\nMems_allowed_list:\t0", system.cpus().saturating_sub(1))
 }
 
