@@ -3,6 +3,7 @@
 //! `bench/README.md` says what is compared and how. One run measures everything in rounds, each round in an order made by chance, so
 //! that whatever else the host does falls on all systems alike.
 
+mod agreement;
 mod analysis;
 mod clients;
 mod data;
@@ -102,6 +103,8 @@ pub fn measure(options: &SyscallsOptions) -> Result<()> {
     let pages = repository().join("docs/generated");
     let path = pages.join("overhead.json");
     let folder = repository().join("target/bench/syscalls");
+    // Read first: it may be what is about to be written.
+    let earlier = options.against.as_deref().map(Data::read).transpose()?;
     let data = if options.report_only {
         kept(&folder)?
     } else {
@@ -110,6 +113,11 @@ pub fn measure(options: &SyscallsOptions) -> Result<()> {
     };
     if let Some(mut data) = data {
         data.about.host = super::report::host();
+        data.write(&path)?;
+    }
+    if let Some(earlier) = earlier {
+        let mut data = Data::read(&path)?;
+        data.again = Some(agreement::agreement(&data, &earlier));
         data.write(&path)?;
     }
     println!("{}", report::write(&pages, &Data::read(&path)?)?.display());

@@ -86,6 +86,9 @@ pub struct SyscallsOptions {
     /// Memory in MiB
     #[arg(long, value_name = "MIB", default_value_t = 512)]
     pub memory: u32,
+    /// Say on the page how far this agrees with an earlier run, of which this is the overhead.json
+    #[arg(long, value_name = "FILE")]
+    pub against: Option<PathBuf>,
     /// Measure nothing, and write the pages from what there is: an interrupted run, or overhead.json
     #[arg(long)]
     pub report_only: bool,

@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, fs, path::Path};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
+use super::agreement::Agreement;
+
 /// All results of one run of the benchmark.
 #[derive(Default, Serialize, Deserialize)]
 pub struct Data {
@@ -25,6 +27,9 @@ pub struct Data {
     /// What is executed until Erlang's first line.
     #[serde(default)]
     pub boots: Vec<BootRun>,
+    /// How this agrees with an earlier run, if it was held against one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again: Option<Agreement>,
 }
 
 /// What the results hang on.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use trapless_tests::symbols;
 
 use super::{
@@ -32,23 +32,37 @@ pub fn boot(system: &System, frame: &Frame) -> Result<BootRun> {
     })
 }
 
-/// Counts the requests of every number of connections on one machine.
+/// How much longer the second load is than the first.
+const LONGER: u32 = 3;
+
+/// Counts the requests of every number of connections on one machine. Each is a load that takes a while and one that takes longer: what
+/// there is more of in the second are requests alone, for both open and close the same connections.
 pub fn requests(system: &System, frame: &Frame, amount: &Amount) -> Result<Vec<RequestRun>> {
     let counter = Counter::new(&frame.folder)?;
     let session = system.erlang(frame, CPUS, false, &counter.extra)?;
     let symbols = if system.is_image() { symbols::of(&system.symbols)? } else { BTreeMap::new() };
+    let load = |connections, seconds| {
+        let before = counts(&counter.text()?)?;
+        let requests = clients::http(session.http, connections, seconds)?.requests;
+        anyhow::Ok((more(counts(&counter.text()?)?, &before), requests))
+    };
     let mut runs = Vec::new();
     for &connections in amount.connections {
-        let before = counts(&counter.text()?)?;
-        let load = clients::http(session.http, connections, amount.load)?;
-        let mut counts = counts(&counter.text()?)?;
-        for (address, count) in &mut counts {
-            *count = count.saturating_sub(before.get(address).copied().unwrap_or(0));
-        }
-        let (parts, functions) = sorted(&counts, &symbols);
-        runs.push(RequestRun { system: system.name.clone(), connections, requests: load.requests, parts, functions });
+        let (short, few) = load(connections, amount.load)?;
+        let (long, many) = load(connections, amount.load * LONGER)?;
+        ensure!(many > few, "{connections} connections: {many} requests in {LONGER} times the time of {few}");
+        let (parts, functions) = sorted(&more(long, &short), &symbols);
+        runs.push(RequestRun { system: system.name.clone(), connections, requests: many - few, parts, functions });
     }
     Ok(runs)
+}
+
+/// What there is more of than there was before.
+fn more(mut counts: Counts, before: &Counts) -> Counts {
+    for (address, count) in &mut counts {
+        *count = count.saturating_sub(before.get(address).copied().unwrap_or(0));
+    }
+    counts
 }
 
 fn counts(text: &str) -> Result<Counts> {

@@ -92,8 +92,9 @@ fn document(data: &Data) -> Result<Document> {
     section(
         !data.requests.is_empty(),
         "What an HTTP request executes",
-        "Instructions of one request, counted by a plugin of QEMU on 2 CPUs while clients ask on kept connections. Erlang is ERTS, its C \
-         library and the code that its JIT makes; TCP/IP is that of the library OS, system the rest of it, or all of Linux.",
+        "Instructions of one request, counted by a plugin of QEMU on 2 CPUs while clients ask on kept connections; what it takes to open \
+         these is not in it. Erlang is ERTS, its C library and the code that its JIT makes; TCP/IP is that of the library OS, system the \
+         rest of it, or all of Linux.",
         executed::requests(data),
     );
     section(
@@ -161,7 +162,7 @@ fn comparisons(data: &Data) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
     use crate::bench::syscalls::data::{About, Run, Samples};
 

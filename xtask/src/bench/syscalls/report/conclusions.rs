@@ -2,6 +2,7 @@
 
 use super::{
     super::{
+        agreement::Agreement,
         analysis::{self, Instructions, Verdict},
         data::Data,
         operations::{ERLANG, FLOOR, NULL},
@@ -26,6 +27,7 @@ pub fn conclusions(data: &Data) -> Vec<String> {
     said.extend(share(data));
     said.extend(executed::growth(data));
     said.extend(executed::translations(data));
+    said.extend(data.again.iter().flat_map(again));
     if said.is_empty() {
         said.push("Nothing: there are too few results.".into());
     }
@@ -80,6 +82,21 @@ fn floor(data: &Data) -> Vec<String> {
         })
     };
     counted(data).iter().filter_map(off).collect()
+}
+
+/// How far an earlier run said the same.
+fn again(Agreement { commit, counts, times, ratios }: &Agreement) -> Vec<String> {
+    let mut said = vec![format!(
+        "Measured twice, the first time at {commit}: {} of {} exact counts are the same; of {} times in {} the medians lie in each other's \
+         intervals, and so they do of {} ratios to the first system in {}. Chance alone leaves some outside.",
+        counts.agree, counts.of, times.of, times.agree, ratios.of, ratios.agree
+    )];
+    for (kind, share) in [("Counts", counts), ("Times", times), ("Ratios", ratios)] {
+        if !share.apart.is_empty() {
+            said.push(format!("{kind} of which the two runs say different things: {}.", share.apart.join("; ")));
+        }
+    }
+    said
 }
 
 /// `a 1 < b 2`, if every value is before the next.
