@@ -248,7 +248,7 @@ impl<P: Platform> Inner<P> {
     pub(super) fn acknowledge_soon(&mut self, id: ConnId) {
         let waits = |entry: &mut Entry| entry.socket().recv_queue() == 0 && entry.conn.answer_due.take().is_some();
         if self.table.get_mut(id).is_some_and(waits) {
-            self.table.arm(id, P::now() + ACK_DELAY);
+            self.table.hasten(id, P::now() + ACK_DELAY);
             self.hurried = true;
         }
     }
@@ -329,7 +329,7 @@ impl<P: Platform> Inner<P> {
         if abort {
             self.table.touch(id);
         }
-        self.table.arm(id, dying.deadline);
+        self.table.hasten(id, dying.deadline);
         if state == TimeWait && !self.time_waits.contains(&id) {
             self.time_waits.push_back(id);
             if self.time_waits.len() > self.shared.part(MAX_TIME_WAIT)

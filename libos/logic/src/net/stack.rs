@@ -351,7 +351,7 @@ impl<P: Platform> Inner<P> {
         let Some(entry) = self.table.get_mut(id) else { return };
         let (socket, conn) = entry.both();
         if let Some(until) = conn.still_awaits_answer(socket, time) {
-            self.table.arm(id, until);
+            self.table.hasten(id, until);
             return;
         }
         conn.widen(time);
@@ -397,12 +397,15 @@ impl<P: Platform> Inner<P> {
             Some(at) => conn.awaits_answer(socket, instant(at), instant(now)),
             None => None,
         };
-        match waits.map(smol).or(due) {
-            Some(at) if at <= now && served != Some(self.link.wire.sent()) => self.table.touch(id),
-            Some(at) => self.table.arm(id, instant(at).max(soonest)),
-            None => self.table.disarm(id),
-        }
-        others.into_iter().flatten().for_each(|at| self.table.arm(id, at.max(soonest)));
+        let own = match waits.map(smol).or(due) {
+            Some(at) if at <= now && served != Some(self.link.wire.sent()) => {
+                self.table.touch(id);
+                None
+            }
+            due => due.map(instant),
+        };
+        let all = others.into_iter().chain([own]).flatten().min();
+        self.table.schedule(id, all.map(|at| at.max(soonest)));
     }
 
     fn send_datagrams(&mut self, now: Instant) {

@@ -31,7 +31,9 @@ pub(super) struct Entry {
     flow: Option<Flow>,
     /// It is in [`Table::touched`].
     touched: bool,
-    /// When it is in [`Table::timers`].
+    /// When it wants to be served, ...
+    due: Option<Instant>,
+    /// ... and when it is in [`Table::timers`]: then, or earlier.
     armed: Option<Instant>,
 }
 
@@ -68,7 +70,8 @@ pub(super) struct Table {
     flows: HashMap<Flow, ConnId, Secret>,
     /// Connections that may have something to send, first come first served.
     touched: VecDeque<ConnId>,
-    /// When connections want to be served again.
+    /// When connections want to be served again, or wanted once: what a connection waits for is put off with nearly every segment, and so
+    /// it moves when its turn comes.
     timers: BTreeSet<(Instant, ConnId)>,
 }
 
@@ -127,7 +130,7 @@ impl Table {
     pub(super) fn insert(&mut self, socket: tcp::Socket<'static>, conn: Conn, flow: Flow) -> ConnId {
         let mut set = SocketSet::new(Vec::with_capacity(1));
         let handle = set.add(socket);
-        let entry = Entry { set, handle, conn, flow: Some(flow), touched: false, armed: None };
+        let entry = Entry { set, handle, conn, flow: Some(flow), touched: false, due: None, armed: None };
         let id = self.entries.insert(Box::new(entry));
         self.flows.insert(flow, id);
         self.touch(id);
@@ -178,26 +181,26 @@ impl Table {
         !self.touched.is_empty()
     }
 
-    /// Has a connection served at a time. One that is to be served earlier stays so: it is asked again then.
-    pub(super) fn arm(&mut self, id: ConnId, at: Instant) {
+    /// Has a connection served at a time and not before, or not until somebody asks.
+    pub(super) fn schedule(&mut self, id: ConnId, at: Option<Instant>) {
         let Some(entry) = self.entries.get_mut(id) else { return };
-        if entry.armed.is_some_and(|armed| armed <= at) {
-            return;
-        }
-        if let Some(armed) = entry.armed.replace(at) {
-            self.timers.remove(&(armed, id));
-        }
-        self.timers.insert((at, id));
-    }
-
-    /// Takes back [`Table::arm`].
-    pub(super) fn disarm(&mut self, id: ConnId) {
-        if let Some(at) = self.entries.get_mut(id).and_then(|entry| entry.armed.take()) {
-            self.timers.remove(&(at, id));
+        entry.due = at;
+        let Some(at) = at else { return };
+        if entry.armed.is_none_or(|armed| armed > at) {
+            if let Some(late) = entry.armed.replace(at) {
+                self.timers.remove(&(late, id));
+            }
+            self.timers.insert((at, id));
         }
     }
 
-    /// When the next connection wants to be served.
+    /// Has a connection served at a time, or earlier if it wanted so before.
+    pub(super) fn hasten(&mut self, id: ConnId, at: Instant) {
+        let due = self.entries.get(id).and_then(|entry| entry.due);
+        self.schedule(id, Some(due.map_or(at, |due| due.min(at))));
+    }
+
+    /// When the next connection wants to be served, at the earliest.
     pub(super) fn next_timer(&self) -> Option<Instant> {
         self.timers.first().map(|&(at, _)| at)
     }
@@ -209,10 +212,16 @@ impl Table {
                 break;
             }
             self.timers.pop_first();
-            if let Some(entry) = self.entries.get_mut(id) {
-                entry.armed = None;
+            let Some(entry) = self.entries.get_mut(id) else { continue };
+            entry.armed = None;
+            match entry.due {
+                Some(due) if due > by => self.schedule(id, Some(due)),
+                Some(_) => {
+                    entry.due = None;
+                    self.touch(id);
+                }
+                None => {}
             }
-            self.touch(id);
         }
     }
 }
@@ -265,13 +274,13 @@ mod tests {
     #[test]
     fn only_those_whose_time_has_come_are_served() {
         let (mut table, ids) = table(&[1, 2, 3]);
-        table.arm(ids[0], at(30));
-        table.arm(ids[1], at(20));
-        table.arm(ids[2], at(50));
+        table.hasten(ids[0], at(30));
+        table.hasten(ids[1], at(20));
+        table.schedule(ids[2], Some(at(15)));
         // Earlier counts, later does not.
-        table.arm(ids[0], at(10));
-        table.arm(ids[1], at(40));
-        table.disarm(ids[2]);
+        table.hasten(ids[0], at(10));
+        table.hasten(ids[1], at(40));
+        table.schedule(ids[2], None);
         assert_eq!(table.next_timer(), Some(at(10)));
         table.expire(at(20));
         assert_eq!(
@@ -282,9 +291,28 @@ mod tests {
     }
 
     #[test]
+    fn what_is_put_off_moves_when_its_turn_comes() {
+        let (mut table, ids) = table(&[1, 2]);
+        table.schedule(ids[0], Some(at(10)));
+        table.schedule(ids[0], Some(at(50)));
+        table.schedule(ids[1], Some(at(60)));
+        assert_eq!(table.next_timer(), Some(at(10)), "it stays");
+        table.expire(at(10));
+        assert_eq!((table.next_touched(), table.next_timer()), (None, Some(at(50))));
+        table.schedule(ids[1], Some(at(40)));
+        assert_eq!(table.next_timer(), Some(at(40)), "earlier is at once");
+        table.expire(at(45));
+        assert_eq!((table.next_touched(), table.next_timer()), (Some(ids[1]), Some(at(50))));
+        // What was served has no old wish.
+        table.hasten(ids[1], at(70));
+        table.expire(at(69));
+        assert_eq!([table.next_touched(), table.next_touched()], [Some(ids[0]), None]);
+    }
+
+    #[test]
     fn who_gets_a_number_again_inherits_nothing() {
         let (mut table, ids) = table(&[1]);
-        table.arm(ids[0], at(10));
+        table.hasten(ids[0], at(10));
         assert!(table.remove(ids[0]).is_some() && table.remove(ids[0]).is_none());
         assert_eq!((table.find(&flow(1)), table.next_timer()), (None, None));
         assert_eq!(add(&mut table, 2), ids[0]);
