@@ -200,8 +200,12 @@ impl<P: Platform> Socket<P> for TcpSocket<P> {
             }
             return Ok(());
         }
+        let before = core.options.get(level, name);
         core.options.set(level, name, value)?;
-        if let Phase::Open(open) = &core.phase {
+        // Erlang sets again what a connection has from its listener.
+        if let Phase::Open(open) = &core.phase
+            && core.options.get(level, name) != before
+        {
             self.stack.on(open.shard).with(|inner| inner.apply(open.id, &core.options));
         }
         Ok(())
