@@ -4,20 +4,23 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     CPUS,
-    analysis::{self, Instructions, Timing},
+    analysis::{self, Instructions},
     data::{Data, Run},
     operations::{ERLANG, MICRO},
+    speed,
 };
 use crate::bench::interval::Estimate;
 
 /// What two runs have both measured, held against each other.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Agreement {
     /// What the earlier run was of.
     pub commit: String,
     /// Exact instruction counts that are the same.
     pub counts: Share,
-    /// Times whose medians lie in each other's intervals.
+    /// How many times as long as in the earlier run the yardstick took the undisturbed host for emulated systems.
+    pub pace: Option<f64>,
+    /// Times whose medians lie in each other's intervals, with the yardsticks' difference taken out.
     pub times: Share,
     /// Ratios to the first system, likewise.
     pub ratios: Share,
@@ -51,7 +54,8 @@ impl Share {
 
 /// Holds a run against an earlier one.
 pub fn agreement(data: &Data, earlier: &Data) -> Agreement {
-    let mut all = Agreement { commit: earlier.about.commit.clone(), ..Agreement::default() };
+    let commit = earlier.about.commit.clone();
+    let mut all = Agreement { commit, pace: pace(&data.micro, &earlier.micro, base(data)), ..Agreement::default() };
     for system in &data.about.systems {
         for operation in MICRO {
             let name = || format!("{} on {system}", operation.title);
@@ -63,25 +67,41 @@ pub fn agreement(data: &Data, earlier: &Data) -> Agreement {
                     all.counts.add(one == other, one != other, name);
                 }
             }
-            let time = |data: &Data| timing(data, &data.micro, system, operation.cpus, operation.name);
-            all.hold(time(data), time(earlier), name);
+            all.hold([data, earlier], |data| &data.micro, system, operation.cpus, operation.name, name);
         }
         for (operation, title) in ERLANG {
-            let time = |data: &Data| timing(data, &data.erlang, system, CPUS, operation);
-            all.hold(time(data), time(earlier), || format!("{title} on {system}"));
+            all.hold([data, earlier], |data| &data.erlang, system, CPUS, operation, || format!("{title} on {system}"));
         }
     }
     all
 }
 
-fn timing(data: &Data, runs: &[Run], system: &str, cpus: u32, name: &str) -> Option<Timing> {
-    analysis::timing(runs, system, data.about.systems.first()?, cpus, name)
+/// The system that the others are compared with.
+fn base(data: &Data) -> &str {
+    data.about.systems.first().map_or("", String::as_str)
+}
+
+/// How many times as long the yardstick took.
+fn pace(runs: &[Run], earlier: &[Run], system: &str) -> Option<f64> {
+    Some(speed::undisturbed(runs, system)? / speed::undisturbed(earlier, system)?)
 }
 
 impl Agreement {
-    fn hold(&mut self, one: Option<Timing>, other: Option<Timing>, name: impl Fn() -> String) {
-        let Some((one, other)) = one.zip(other) else { return };
-        self.times.add_estimates(Some(one.ns), Some(other.ns), &name);
+    fn hold(
+        &mut self,
+        [data, earlier]: [&Data; 2],
+        runs: fn(&Data) -> &Vec<Run>,
+        system: &str,
+        cpus: u32,
+        operation: &str,
+        name: impl Fn() -> String,
+    ) {
+        let timing = |data| analysis::timing(runs(data), system, base(data), cpus, operation);
+        let Some((one, other)) = timing(data).zip(timing(earlier)) else { return };
+        let pace = pace(runs(data), runs(earlier), system).unwrap_or(1.0);
+        let Estimate { median, low, high, coverage } = other.ns;
+        let other_ns = Estimate { median: median * pace, low: low * pace, high: high * pace, coverage };
+        self.times.add_estimates(Some(one.ns), Some(other_ns), &name);
         self.ratios.add_estimates(one.ratio, other.ratio, &name);
     }
 }
@@ -98,6 +118,20 @@ mod tests {
         assert!(times.of > 0 && times.agree == times.of && ratios.agree == ratios.of);
         // The first system has no ratio to itself.
         assert!(ratios.of > 0 && ratios.of < times.of);
+    }
+
+    #[test]
+    fn a_host_that_is_faster_altogether_is_no_difference() {
+        let of = |factor: u64| {
+            let mut data = sample(10);
+            for samples in data.micro.iter_mut().chain(&mut data.erlang).flat_map(|run| &mut run.samples) {
+                samples.ns.iter_mut().for_each(|ns| *ns *= factor);
+                samples.yardstick = vec![100 * factor];
+            }
+            data
+        };
+        let found = agreement(&of(1), &of(2));
+        assert_eq!((found.pace, found.times.agree), (Some(0.5), found.times.of));
     }
 
     #[test]

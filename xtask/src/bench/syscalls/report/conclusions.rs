@@ -85,11 +85,14 @@ fn floor(data: &Data) -> Vec<String> {
 }
 
 /// How far an earlier run said the same.
-fn again(Agreement { commit, counts, times, ratios }: &Agreement) -> Vec<String> {
+fn again(Agreement { commit, counts, pace, times, ratios }: &Agreement) -> Vec<String> {
+    let pace = pace.map_or_else(String::new, |pace| {
+        format!(", with it taken out that the host's yardstick took ×{} of what it took then", number(pace))
+    });
     let mut said = vec![format!(
-        "Measured twice, the first time at {commit}: {} of {} exact counts are the same; of {} times in {} the medians lie in each other's \
-         intervals, and so they do of {} ratios to the first system in {}. Chance alone leaves some outside.",
-        counts.agree, counts.of, times.of, times.agree, ratios.of, ratios.agree
+        "Measured twice, the first time at {commit}: {} of {} exact counts are the same; the medians lie in each other's intervals in {} of \
+         {} ratios to the first system, and in {} of {} times{pace}. Chance alone leaves some outside.",
+        counts.agree, counts.of, ratios.agree, ratios.of, times.agree, times.of
     )];
     for (kind, share) in [("Counts", counts), ("Times", times), ("Ratios", ratios)] {
         if !share.apart.is_empty() {
