@@ -181,15 +181,17 @@ impl Table {
         !self.touched.is_empty()
     }
 
-    /// Has a connection served at a time and not before, or not until somebody asks.
+    /// Has a connection served at a time and not before; one without a time is not among the timers, and wakes nobody.
     pub(super) fn schedule(&mut self, id: ConnId, at: Option<Instant>) {
         let Some(entry) = self.entries.get_mut(id) else { return };
         entry.due = at;
-        let Some(at) = at else { return };
-        if entry.armed.is_none_or(|armed| armed > at) {
-            if let Some(late) = entry.armed.replace(at) {
-                self.timers.remove(&(late, id));
-            }
+        if at.is_some_and(|at| entry.armed.is_some_and(|armed| armed <= at)) {
+            return;
+        }
+        if let Some(other) = core::mem::replace(&mut entry.armed, at) {
+            self.timers.remove(&(other, id));
+        }
+        if let Some(at) = at {
             self.timers.insert((at, id));
         }
     }
@@ -214,13 +216,9 @@ impl Table {
             self.timers.pop_first();
             let Some(entry) = self.entries.get_mut(id) else { continue };
             entry.armed = None;
-            match entry.due {
+            match entry.due.take() {
                 Some(due) if due > by => self.schedule(id, Some(due)),
-                Some(_) => {
-                    entry.due = None;
-                    self.touch(id);
-                }
-                None => {}
+                _ => self.touch(id),
             }
         }
     }
@@ -301,6 +299,8 @@ mod tests {
         assert_eq!((table.next_touched(), table.next_timer()), (None, Some(at(50))));
         table.schedule(ids[1], Some(at(40)));
         assert_eq!(table.next_timer(), Some(at(40)), "earlier is at once");
+        table.schedule(ids[0], None);
+        table.schedule(ids[0], Some(at(50)));
         table.expire(at(45));
         assert_eq!((table.next_touched(), table.next_timer()), (Some(ids[1]), Some(at(50))));
         // What was served has no old wish.
