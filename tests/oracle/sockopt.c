@@ -129,11 +129,25 @@ TEST(congestion)
 	char name[16] = { 0 };
 	socklen_t size = sizeof name;
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
-	CALL(setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4));
-	CALL(getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, &size));
-	say("%s, %d bytes", name, (int)size);
-	CALL(setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "nonesuch", 8));
+	const char *const names[] = { "reno", "cubic", "nonesuch", "cub", "" };
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		say("%s", names[i]);
+		CALL(setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, names[i], strlen(names[i])));
+		CALL(getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, &size));
+		say("  %s, %d bytes", name, (int)size);
+	}
 	close(fd);
+	/* Who is accepted has the listener's. */
+	int server = listener(1), client = socket(AF_INET, SOCK_STREAM, 0);
+	CALL(setsockopt(server, IPPROTO_TCP, TCP_CONGESTION, "reno", 4));
+	if (connect_to(client, port_of(server))) say("no connection: %s", errname(errno));
+	fd = accept(server, 0, 0);
+	CALL(getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, &size));
+	say("%s", name);
+	CALL(setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "cubic", 5));
+	CALL(getsockopt(server, IPPROTO_TCP, TCP_CONGESTION, name, &size));
+	say("%s", name);
+	close(fd), close(client), close(server);
 	fd = socket(AF_INET, SOCK_DGRAM, 0);
 	CALL(setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4));
 	close(fd);

@@ -187,7 +187,6 @@ pub(super) fn set_ack_delay(socket: &mut tcp::Socket, bytes: u32) {
 pub(super) fn new_tcp_socket<P: Platform>() -> SysResult<(tcp::Socket<'static>, Buffers)> {
     let (receive, send, buffers) = Buffers::new::<P>()?;
     let mut socket = tcp::Socket::new(receive, send);
-    socket.set_congestion_control(tcp::CongestionControl::Reno);
     socket.set_ack_delay(Some(ACK_DELAY.into()));
     Ok((socket, buffers))
 }
@@ -212,7 +211,7 @@ impl<P: Platform> Inner<P> {
     /// Adds a socket that holds `binding`, on the current link.
     pub(super) fn add_tcp(
         &mut self,
-        (mut socket, buffers): (tcp::Socket<'static>, Buffers),
+        (socket, buffers): (tcp::Socket<'static>, Buffers),
         flow: Flow,
         binding: Binding,
         owner: Owner,
@@ -222,7 +221,7 @@ impl<P: Platform> Inner<P> {
         conn.sending.local = self.is_own(flow.remote.addr);
         if conn.sending.local {
             // There is nothing between the two ends that could be congested.
-            socket.set_congestion_control(tcp::CongestionControl::None);
+            conn.recovery.congestion.lift();
         }
         self.table.insert(socket, conn, flow)
     }

@@ -2,8 +2,8 @@
 //!
 //! smoltcp is the TCP/IP engine. Around it this module adds what a program expects of an operating system: listen backlogs (`admission`:
 //! sockets are made when a SYN comes), connections that outlive close(2) (`conn`) and are found by their ends (`flow`, `table`), memory as
-//! far as it is used (`buffers`), losses found soon (`recovery`, `sack`), what smoltcp sends put right (`sending`, `nagle`), packets from their
-//! fragments and back (`reassembly`, `fragments`), addresses from servers and routers (`lease`, `dhcp`, `router`, `duplicates`), several
+//! far as it is used (`buffers`), losses found soon (`recovery`, `round_trip`, `sack`) and how much may be under way (`congestion`, `offer`), what smoltcp
+//! sends put right (`sending`, `nagle`), packets from their fragments and back (`reassembly`, `fragments`), addresses from servers and routers (`lease`, `dhcp`, `router`, `duplicates`), several
 //! cards (`link`, `way`), what time alone brings (`upkeep`), how long packets may be (`mss`, `path`, `segments`), loopback (`wire`), what a
 //! card does in place of the stack (`inspector`, `outgoing`), CPUs that work side by side (`shards`, `shared`, [`steering`], [`inbox`],
 //! `lane`), datagrams and the socket calls ([`tcp`], [`udp`]).
@@ -15,6 +15,7 @@ mod address;
 mod admission;
 mod buffers;
 mod checksum;
+mod congestion;
 mod conn;
 pub mod device;
 mod dhcp;
@@ -34,6 +35,7 @@ mod multicast;
 mod nagle;
 mod neighbor;
 pub mod netdevice;
+mod offer;
 mod options;
 mod outgoing;
 mod packet;
@@ -42,6 +44,7 @@ mod ports;
 mod reassembly;
 mod recovery;
 pub mod relay;
+mod round_trip;
 mod router;
 mod sack;
 mod segments;

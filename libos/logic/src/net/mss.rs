@@ -14,6 +14,8 @@ const LEAST: u16 = 48;
 const MAXIMUM_SEGMENT_SIZE: u8 = 2;
 /// RFC 7323, 2.2.
 const WINDOW_SCALE: u8 = 3;
+/// RFC 2018, 2.
+const SELECTS: u8 = 4;
 const END: u8 = 0;
 const NOTHING: u8 = 1;
 
@@ -64,13 +66,21 @@ pub(super) fn of_packet(end: IpAddress, len: usize) -> u16 {
 pub(super) struct Said {
     /// The most payload of a segment.
     pub(super) mss: Option<u16>,
-    /// Windows may be scaled.
-    pub(super) scales: bool,
+    /// Windows may be scaled, and its sender's are, by so many bits.
+    pub(super) scale: Option<u8>,
+    /// Its sender's window, which is not.
+    pub(super) window: u16,
+    /// Its sender says what it has behind a hole.
+    pub(super) selects: bool,
 }
 
-/// Makes a SYN say no more than `most`: what it says then. `segment` begins with the TCP header. Its checksum is wrong then.
-pub(super) fn clamp(segment: &mut [u8], most: u16) -> Said {
+/// Makes a SYN say no more than `most`, and another scale than its own, if there is one: what it said. `segment` begins with the TCP header.
+/// Its checksum is wrong then.
+pub(super) fn clamp(segment: &mut [u8], most: u16, scale: Option<u8>) -> Said {
     let mut all = Said::default();
+    if let Some(&[high, low]) = segment.get(14..16) {
+        all.window = u16::from_be_bytes([high, low]);
+    }
     let len = segment.get(12).map_or(0, |offset| usize::from(offset >> 4) * 4);
     let mut rest = segment.get_mut(TCP_HEADER_LEN..len);
     while let Some(options) = rest {
@@ -83,9 +93,14 @@ pub(super) fn clamp(segment: &mut [u8], most: u16) -> Said {
                 all.mss.get_or_insert(said);
                 4
             }
-            [WINDOW_SCALE, 3, ..] => {
-                all.scales = true;
+            [WINDOW_SCALE, 3, ref mut said, ..] => {
+                all.scale.get_or_insert(*said);
+                *said = scale.unwrap_or(*said);
                 3
+            }
+            [SELECTS, 2, ..] => {
+                all.selects = true;
+                2
             }
             // The length counts both bytes before it.
             [_, len, ..] if len >= 2 => len.into(),
@@ -110,7 +125,7 @@ mod tests {
 
     fn said(options: &[u8], most: u16) -> (Option<u16>, Vec<u8>) {
         let mut bytes = syn(options);
-        (clamp(&mut bytes, most).mss, bytes[20..].to_vec())
+        (clamp(&mut bytes, most, None).mss, bytes[20..].to_vec())
     }
 
     #[test]
@@ -132,16 +147,30 @@ mod tests {
         }
         let mut long = syn(&[2, 4, 9, 9]);
         long[12] = 0xf0;
-        assert_eq!(clamp(&mut long, 1), Said::default());
-        (0..13).for_each(|len| assert_eq!(clamp(&mut [0x60; 30][..len], 1), Said::default()));
-        assert_eq!(clamp(&mut [0x10; 40], 1), Said::default(), "a header of four bytes");
+        assert_eq!(clamp(&mut long, 1, None), Said::default());
+        (0..13).for_each(|len| assert_eq!(clamp(&mut [0x60; 30][..len], 1, None), Said::default()));
+        assert_eq!(
+            clamp(&mut [0x10; 40], 1, None),
+            Said { window: 0x1010, ..Said::default() },
+            "a header of four bytes"
+        );
     }
 
     #[test]
     fn windows_are_scaled_if_the_option_is_there() {
-        let scales = |options: &[u8]| clamp(&mut syn(options), 1400).scales;
-        assert!(scales(&[2, 4, 5, 180, 1, 3, 3, 7]) && scales(&[3, 3, 0, 0]));
-        assert!(!scales(&[]) && !scales(&[2, 4, 3, 3]) && !scales(&[0, 3, 3, 7]) && !scales(&[1, 1, 3, 4]));
+        let scale = |options: &[u8]| clamp(&mut syn(options), 1400, None).scale;
+        assert_eq!([scale(&[2, 4, 5, 180, 1, 3, 3, 7]), scale(&[3, 3, 0, 0])], [Some(7), Some(0)]);
+        assert_eq!([scale(&[]), scale(&[2, 4, 3, 3]), scale(&[0, 3, 3, 7]), scale(&[1, 1, 3, 4])], [None; 4]);
+    }
+
+    #[test]
+    fn the_window_is_read_and_who_selects() {
+        let mut bytes = syn(&[4, 2, 3, 3, 7, 0, 0, 0]);
+        (bytes[14], bytes[15]) = (0x12, 0x34);
+        let said = clamp(&mut bytes, 1400, Some(1));
+        assert_eq!((said.window, said.selects, said.scale), (0x1234, true, Some(7)));
+        assert_eq!((bytes[24], clamp(&mut bytes, 1400, None).scale), (1, Some(1)));
+        assert!(!clamp(&mut syn(&[1, 4, 3, 0]), 1400, None).selects);
     }
 
     #[test]

@@ -31,9 +31,8 @@ impl Conn {
             return;
         }
         let Some(peer) = socket.remote_endpoint() else { return };
-        let unsent = socket.send_queue().saturating_sub(self.recovery.under_way());
         // Else the window may be what makes a segment short.
-        let end = unsent < self.full(peer.addr) as usize;
+        let end = self.unsent(socket) < self.full(peer.addr) as usize;
         let alone = self.nagle.short.is_none_or(|last| !self.recovery.is_under_way(last));
         socket.set_nagle_enabled(!(end && alone));
     }
@@ -46,7 +45,7 @@ impl Conn {
     }
 
     /// Bytes of a full segment to the peer.
-    fn full(&self, to: IpAddress) -> u32 {
+    pub(super) fn full(&self, to: IpAddress) -> u32 {
         u32::from(self.sending.limits.payload(to).get())
     }
 }

@@ -141,7 +141,7 @@ impl Outgoing {
         self.sending.correct(&mut tcp);
         let (header_len, syn) = (tcp.header_len().into(), tcp.syn());
         if syn {
-            mss::clamp(&mut frame[packet.payload.clone()], mss::of_packet(packet.to, self.sending.mtu()));
+            mss::clamp(&mut frame[packet.payload.clone()], mss::of_packet(packet.to, self.sending.mtu()), None);
         }
         Service { tos: self.sending.service_class, ttl: None }.apply(frame);
         Some(header_len)

@@ -41,7 +41,7 @@ impl Sending {
     /// The peer has said this in its SYN.
     pub(super) fn hear_syn(&mut self, said: Said) {
         self.limits.hear(said.mss);
-        self.window.open(said.scales);
+        self.window.open(said.scale.is_some());
     }
 
     /// Bytes of the longest packet to the peer. Within this host none is cut.

@@ -5,9 +5,9 @@ use super::conn::set_ack_delay;
 use super::flow::{Content, Flow, Kind, Segment, classify};
 use super::link::{Link, LinkId};
 use super::mss;
+use super::offer;
 use super::ports::Ports;
 use super::reassembly::Piece;
-use super::sack;
 use super::shared::{Parcel, Shards, Shared};
 use super::steering::{FIRST, ShardId};
 use super::table::{ConnId, Entry, Table};
@@ -282,14 +282,16 @@ impl<P: Platform> Inner<P> {
         let Flow { local, remote } = segment.flow;
         let path = if opens { self.link.wire.paths().known(remote.addr) } else { None };
         let most = mss::of_packet(local.addr, path.map_or(conn.sending.mtu(), |path| path.mtu.into()));
-        let said = opens.then(|| self.link.wire.clamp_mss(most));
+        if opens {
+            let said = mss::clamp(self.link.wire.payload(), most, Some(offer::SHIFT));
+            conn.sending.hear_syn(said);
+            conn.follow(path);
+            conn.recovery.begin(said, conn.full(remote.addr));
+        }
         // smoltcp listens to no other, and what is shown to it later must not say more than what it heard.
         let ack = ack.filter(|_| conn.buffers.expects(socket, span.start));
-        if ack.is_some() && segment.options {
-            let (frame, packet) = self.link.wire.staged();
-            let bytes = packet.and_then(|packet| frame.get(packet.payload.clone())).unwrap_or_default();
-            conn.recovery.selected(sack::blocks(bytes));
-        }
+        let time = P::now();
+        let lost = conn.hear(socket, &Segment { ack, ..*segment }, self.link.wire.payload(), time);
         if kind == Kind::Data {
             set_ack_delay(socket, span.end.wrapping_sub(span.start));
         }
@@ -297,14 +299,11 @@ impl<P: Platform> Inner<P> {
         self.link.iface.poll_ingress_single(now, &mut self.link.wire, &mut entry.set);
         self.link.wire.exchange(&mut entry.conn.sending);
         let (socket, conn) = entry.both();
-        let time = P::now();
         conn.heard = time;
         match before {
             // Its SYN was taken. It may carry data.
             tcp::State::Listen | tcp::State::SynSent if socket.state() != before => {
                 conn.buffers.begin(span.start);
-                conn.sending.hear_syn(said.unwrap_or_default());
-                conn.follow(path);
                 conn.recovery.opened(time);
             }
             _ if kind == Kind::Data => conn.buffers.came(span),
@@ -313,7 +312,6 @@ impl<P: Platform> Inner<P> {
         if kind == Kind::Reset && socket.state() == tcp::State::Closed {
             conn.reset.get_or_insert(reset_error(before));
         }
-        let lost = ack.is_some_and(|ack| conn.recovery.heard(ack, time));
         if lost {
             self.send_again(id, now);
         }
@@ -363,15 +361,19 @@ impl<P: Platform> Inner<P> {
         self.link.iface.poll_egress(now, &mut self.link.wire, &mut entry.set);
         self.link.wire.exchange(&mut entry.conn.sending);
         let (socket, conn) = entry.both();
+        let mut restarted = false;
         if let Some(span) = conn.sending.last.take() {
             if !matches!(socket.state(), tcp::State::SynSent | tcp::State::SynReceived) {
                 conn.buffers.told_window(socket);
             }
-            conn.recovery.sent(span, time);
+            restarted = conn.recovery.sent(span, time);
             if let Some(peer) = socket.remote_endpoint() {
                 conn.note_short(span, peer.addr);
             }
             conn.answered();
+        }
+        if restarted {
+            self.show_window(id, now);
         }
         self.attend(id, now, Some(sent));
         self.settle(id, time);

@@ -11,7 +11,6 @@ use super::device::{Counters, Integrity, Offloads, Receiver, Transmitter};
 use super::inspector;
 use super::lane::Lane;
 use super::martian::martian;
-use super::mss::{self, Said};
 use super::neighbor;
 use super::outgoing::{Outgoing, Sender};
 use super::packet::{ETHERNET, Packet};
@@ -210,15 +209,15 @@ impl Wire {
         (frame, self.packet.as_ref())
     }
 
-    /// Has the SYN in the staged frame say no more than `most` of its sender's segments: what it says then.
-    pub(super) fn clamp_mss(&mut self, most: u16) -> Said {
+    /// What the packet in the staged frame carries, to be put right before smoltcp sees it.
+    pub(super) fn payload(&mut self) -> &mut [u8] {
         let frame: &mut [u8] = match (&mut self.staged, &mut self.receiver) {
             (Place::Memory(frame), _) => frame,
             (Place::Card, Some(receiver)) => receiver.held(),
             _ => &mut [],
         };
-        let segment = self.packet.as_ref().and_then(|packet| frame.get_mut(packet.payload.clone()));
-        segment.map_or(Said::default(), |segment| mss::clamp(segment, most))
+        let Some(packet) = &self.packet else { return &mut [] };
+        frame.get_mut(packet.payload.clone()).unwrap_or_default()
     }
 
     /// Puts another frame in the place of the staged one, as if it came from where that one did, unless there is something wrong with it.

@@ -8,6 +8,7 @@ pub(super) use ancillary::{Asked, Known};
 pub(super) use number::*;
 
 use super::address::{Family, is_loopback, resolve};
+use super::congestion::Algorithm;
 use super::lease::LOOPBACK_MTU;
 use super::link::{ETH0, LOOPBACK, NAMES};
 use super::ports::Sharing;
@@ -77,8 +78,8 @@ pub(super) mod tcp_opt {
     pub const USER_TIMEOUT: i32 = 18;
 }
 
-/// The congestion control there is, and the bytes that Linux gives a name of one (tcp(7), TCP_CA_NAME_MAX).
-const CONGESTION_CONTROL: &[u8; 16] = b"reno\0\0\0\0\0\0\0\0\0\0\0\0";
+/// The bytes that Linux gives the name of a congestion control (tcp(7), TCP_CA_NAME_MAX).
+const CONGESTION_NAME: usize = 16;
 /// The most seconds of TCP_LINGER2 (TCP_FIN_TIMEOUT_MAX of Linux).
 const LONGEST_LINGER: i32 = 120;
 /// ECN's part of the type of service, which is TCP's own business (RFC 3168).
@@ -95,6 +96,8 @@ pub(super) struct Options {
     pub(super) linger: Option<i32>,
     pub(super) rcvtimeo: Option<Duration>,
     pub(super) sndtimeo: Option<Duration>,
+    /// TCP_CONGESTION.
+    pub(super) congestion: Algorithm,
     /// The socket has the options of tcp(7).
     tcp: bool,
     /// SO_SNDBUF and SO_RCVBUF, until they are set.
@@ -105,8 +108,17 @@ pub(super) struct Options {
 
 impl Options {
     pub(super) const fn new(family: Family, buffer: usize) -> Self {
-        let (linger, rcvtimeo, sndtimeo) = (None, None, None);
-        Self { family, device: 0, linger, rcvtimeo, sndtimeo, tcp: false, buffer: buffer as i32, changed: Vec::new() }
+        Self {
+            family,
+            device: 0,
+            linger: None,
+            rcvtimeo: None,
+            sndtimeo: None,
+            congestion: Algorithm::Cubic,
+            tcp: false,
+            buffer: buffer as i32,
+            changed: Vec::new(),
+        }
     }
 
     /// The index of the interface that packets to an address are to leave by, if it is of the link `scope` (0: of none): that of the
@@ -169,7 +181,7 @@ impl Options {
                 let (on, seconds) = (word(0).ok_or(Errno::EINVAL)?, word(1).ok_or(Errno::EINVAL)?);
                 self.linger = (on != 0).then_some(seconds);
             }
-            (IPPROTO_TCP, tcp_opt::CONGESTION) if self.tcp => return choose_congestion_control(value),
+            (IPPROTO_TCP, tcp_opt::CONGESTION) if self.tcp => self.congestion = congestion_control(value)?,
             _ => {
                 // ip(7) takes single bytes for its options too.
                 // `struct ip_mreq` has the group in front of the interface's address.
@@ -277,7 +289,11 @@ impl Options {
             (IPPROTO_IPV6, _) if self.family == Family::Inet => return Err(Errno::EOPNOTSUPP),
             (IPPROTO_TCP, _) if !self.tcp && self.family == Family::Inet => return Err(Errno::EOPNOTSUPP),
             (IPPROTO_TCP, _) if !self.tcp => return Err(Errno::ENOPROTOOPT),
-            (IPPROTO_TCP, tcp_opt::CONGESTION) => return Ok(CONGESTION_CONTROL.to_vec()),
+            (IPPROTO_TCP, tcp_opt::CONGESTION) => {
+                let mut name = self.congestion.name().as_bytes().to_vec();
+                name.resize(CONGESTION_NAME, 0);
+                return Ok(name);
+            }
             (IPPROTO_IPV6, ipv6::V6ONLY) => (self.family == Family::Inet6Only).into(),
             (SOL_SOCKET, so::SNDBUF | so::RCVBUF) => self.changed_to(level, name).unwrap_or(self.buffer),
             _ => self.number(Number::of(level, name)?),
@@ -296,17 +312,14 @@ fn interface_name(index: u32) -> Vec<u8> {
     [name.as_bytes(), &[0]].concat()
 }
 
-/// ENOENT for any other than the one there is.
-fn choose_congestion_control(name: &[u8]) -> SysResult<()> {
-    let name = name.split(|&byte| byte == 0).next().unwrap_or_default();
-    if name.is_empty() {
+/// The congestion control of that name. ENOENT, EINVAL for none.
+fn congestion_control(value: &[u8]) -> SysResult<Algorithm> {
+    let most = value.len().min(CONGESTION_NAME - 1);
+    let name = value[..most].split(|&byte| byte == 0).next().unwrap_or_default();
+    if value.is_empty() {
         return Err(Errno::EINVAL);
     }
-    if CONGESTION_CONTROL.starts_with(name) && CONGESTION_CONTROL[name.len()] == 0 {
-        Ok(())
-    } else {
-        Err(Errno::ENOENT)
-    }
+    Algorithm::of_name(name).ok_or(Errno::ENOENT)
 }
 
 #[cfg(test)]
@@ -352,12 +365,14 @@ mod tests {
     }
 
     #[test]
-    fn one_congestion_control_can_be_chosen() {
+    fn congestion_control_can_be_chosen() {
         let mut o = Options::new(Family::Inet, 65536).with_tcp();
-        let mut choose = |name: &[u8]| o.set(IPPROTO_TCP, tcp_opt::CONGESTION, name);
-        assert_eq!([choose(b"reno"), choose(b"reno\0xyz")], [Ok(()), Ok(())]);
-        let refused = [choose(b"cubic"), choose(b"ren"), choose(b"renown"), choose(b"")];
-        assert_eq!(refused, [Errno::ENOENT, Errno::ENOENT, Errno::ENOENT, Errno::EINVAL].map(Err));
-        assert!(choose(&[b'r'; 100]).is_err());
+        assert_eq!(o.get(IPPROTO_TCP, tcp_opt::CONGESTION).unwrap(), b"cubic\0\0\0\0\0\0\0\0\0\0\0");
+        let mut choose = |name: &[u8]| o.set(IPPROTO_TCP, tcp_opt::CONGESTION, name).map(|()| o.congestion.name());
+        assert_eq!([choose(b"cubic"), choose(b"reno"), choose(b"cubic\0")], [Ok("cubic"), Ok("reno"), Ok("cubic")]);
+        assert_eq!(choose(b"reno\0xyz and what does not fit there"), Ok("reno"));
+        let refused = [choose(b"ren"), choose(b"renown"), choose(b"\0"), choose(&[b'r'; 100]), choose(b"")];
+        assert_eq!(refused, [Errno::ENOENT, Errno::ENOENT, Errno::ENOENT, Errno::ENOENT, Errno::EINVAL].map(Err));
+        assert_eq!(o.get(IPPROTO_TCP, tcp_opt::CONGESTION).unwrap(), b"reno\0\0\0\0\0\0\0\0\0\0\0\0");
     }
 }

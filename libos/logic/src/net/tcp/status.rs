@@ -62,6 +62,9 @@ impl<P: Platform> Inner<P> {
         let probes = options.on(&KEEP_ALIVE).then(|| smoltcp::time::Duration::from_secs(interval));
         socket.set_keep_alive(probes);
         conn.limits = options.limits();
+        if !conn.sending.local {
+            conn.recovery.congestion.choose(options.congestion);
+        }
         conn.sending.service_class = options.service_class(peer);
         self.table.touch(id);
     }

@@ -54,6 +54,8 @@ pub struct Cable {
     pub number: u8,
     /// The queue of either card that is full.
     pub full: Option<usize>,
+    /// Nanoseconds from end to end beside [`LATENCY`].
+    pub delay: u64,
     /// Bytes of a packet that a router in the middle sends on. It says so to who sends longer ones.
     pub narrow: Option<usize>,
 }
@@ -93,7 +95,7 @@ impl Cable {
         for _ in 0..copies {
             let late = if self.rng.below(1000) < self.faults.late { self.rng.below(10_000_000) } else { 0 };
             self.seq += 1;
-            let at = Sim::now().as_nanos() + LATENCY + late;
+            let at = Sim::now().as_nanos() + LATENCY + self.delay + late;
             self.under_way[1 - from].insert((at, self.seq), frame.clone());
             if self.reflects {
                 self.under_way[from].insert((at, self.seq), frame.clone());

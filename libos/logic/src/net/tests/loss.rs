@@ -103,24 +103,7 @@ fn a_mebibyte_survives_all_faults_at_once() {
 fn one_way(lost: u64, seed: u64) -> Duration {
     let net = Net::with(Faults { lost, ..Faults::default() }, seed);
     let (client, server) = pair(&net);
-    let data = pattern(4 << 20);
-    let (mut sent, mut got) = (0, Vec::new());
-    let begun = Sim::now();
-    assert!(net.run(LONG, || {
-        while let Ok(n) = send(&*client, &data[sent..])
-            && n > 0
-        {
-            sent += n;
-        }
-        while let Ok(more) = recv(&*server, 10_000)
-            && !more.is_empty()
-        {
-            got.extend(more);
-        }
-        got.len() == data.len()
-    }));
-    assert!(got == data);
-    Sim::now() - begun
+    carry(&net, &*client, &*server, 4 << 20)
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod acknowledgement;
 mod backlog;
 mod cable;
 mod cards;
+mod congestion;
 mod duplicates;
 mod epoll;
 mod fuzz;
@@ -110,6 +111,26 @@ fn recv_all(net: &Net, end: &dyn Socket<Sim>) -> Result<Vec<u8>, Errno> {
         }
     });
     result.expect("neither data nor an end").map(|()| all)
+}
+
+/// Carries so much one way: how long that took.
+fn carry(net: &Net, from: &dyn Socket<Sim>, to: &dyn Socket<Sim>, len: usize) -> Duration {
+    let data = pattern(len);
+    let (mut sent, mut got) = (0, Vec::new());
+    let begun = Sim::now();
+    assert!(net.run(LONG, || {
+        while let Ok(more @ 1..) = send(from, &data[sent..]) {
+            sent += more;
+        }
+        while let Ok(more) = recv(to, 100_000)
+            && !more.is_empty()
+        {
+            got.extend(more);
+        }
+        got.len() >= data.len()
+    }));
+    assert!(got == data);
+    Sim::now() - begun
 }
 
 /// SO_ERROR.

@@ -27,26 +27,6 @@ fn connected(net: &Net, v6: bool, port: u16) -> (Tcp, End) {
     (client, accepted.unwrap().0)
 }
 
-/// Carries so much one way: how long that took.
-fn carry(net: &Net, from: &dyn Socket<Sim>, to: &dyn Socket<Sim>, len: usize) -> Duration {
-    let data = pattern(len);
-    let (mut sent, mut got) = (0, Vec::new());
-    let begun = Sim::now();
-    assert!(net.run(LONG, || {
-        while let Ok(more @ 1..) = send(from, &data[sent..]) {
-            sent += more;
-        }
-        while let Ok(more) = recv(to, 100_000)
-            && !more.is_empty()
-        {
-            got.extend(more);
-        }
-        got.len() >= data.len()
-    }));
-    assert!(got == data);
-    Sim::now() - begun
-}
-
 /// Bytes of the longest packet of TCP that was sent since the last call.
 fn longest(net: &Net) -> usize {
     let frames = net.cable.lock().unwrap().tap.replace(Vec::new()).unwrap_or_default();
@@ -99,6 +79,8 @@ fn a_router_that_does_not_say_is_understood() {
 
 /// Does something while segments are under way that do not arrive, and lets them be sent again.
 fn while_under_way(net: &Net, from: &dyn Socket<Sim>, to: &dyn Socket<Sim>, act: impl FnOnce()) {
+    // What was sent before is acknowledged by then, and the congestion window not full.
+    net.sleep(Duration::from_secs(1));
     net.cable.lock().unwrap().cut = true;
     send(from, &pattern(5000)).unwrap();
     act();

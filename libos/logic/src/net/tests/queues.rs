@@ -136,17 +136,6 @@ fn holding_shards(net: &Net, mut shards: Vec<usize>, f: &mut dyn FnMut()) {
     }
 }
 
-/// Data from one end to the other.
-fn carry(net: &Net, from: &dyn Socket<Sim>, to: &dyn Socket<Sim>, len: usize) {
-    let (data, mut sent, mut got) = (pattern(len), 0, Vec::new());
-    assert!(net.run(LONG, || {
-        sent += send(from, &data[sent..]).unwrap_or(0);
-        got.extend(recv(to, 10_000).unwrap_or_default());
-        got.len() == len
-    }));
-    assert_eq!(got, data);
-}
-
 #[test]
 fn connections_need_no_lock_but_that_of_their_shard() {
     let net = Net::with_queues([1, QUEUES], true);
