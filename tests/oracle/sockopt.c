@@ -131,7 +131,7 @@ TEST(congestion)
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 	const char *const names[] = { "reno", "cubic", "nonesuch", "cub", "" };
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-		say("%s", names[i]);
+		say("name \"%s\"", names[i]);
 		CALL(setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, names[i], strlen(names[i])));
 		CALL(getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, &size));
 		say("  %s, %d bytes", name, (int)size);
