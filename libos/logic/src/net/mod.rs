@@ -2,11 +2,12 @@
 //!
 //! smoltcp is the TCP/IP engine. Around it this module adds what a program expects of an operating system: listen backlogs (`admission`:
 //! sockets are made when a SYN comes), connections that outlive close(2) (`conn`) and are found by their ends (`flow`, `table`), memory as
-//! far as it is used (`buffers`), losses found soon (`recovery`, `round_trip`, `sack`) and how much may be under way (`congestion`, `offer`), what smoltcp
-//! sends put right (`sending`, `nagle`), packets from their fragments and back (`reassembly`, `fragments`), addresses from servers and routers (`lease`, `dhcp`, `router`, `duplicates`), several
-//! cards (`link`, `way`), what time alone brings (`upkeep`), how long packets may be (`mss`, `path`, `segments`), loopback (`wire`), what a
-//! card does in place of the stack (`inspector`, `outgoing`), CPUs that work side by side (`shards`, `shared`, [`steering`], [`inbox`],
-//! `lane`), datagrams and the socket calls ([`tcp`], [`udp`]).
+//! far as it is used (`buffers`), losses found soon (`recovery`, `round_trip`, `sack`) and how much may be under way (`congestion`,
+//! `offer`), what smoltcp sends put right (`sending`, `nagle`), packets from their fragments and back (`reassembly`, `fragments`),
+//! addresses from servers and routers (`lease`, `dhcp`, `router`, `duplicates`), several cards (`link`, `way`), what time alone brings
+//! (`upkeep`), how long packets may be (`mss`, `path`, `segments`), loopback (`wire`), what a card does in place of the stack (`inspector`,
+//! `outgoing`), CPUs that work side by side (`shards`, `shared`, [`steering`], [`inbox`], `lane`), datagrams and the socket calls ([`tcp`],
+//! [`udp`]).
 //!
 //! Lock order: a socket's own state; a shard ([`relay`]), of which nobody holds two; one of what shards share: ports and listeners, an
 //! inbox, addresses, a pair of queues that several shards send by; wait queues.
