@@ -55,7 +55,7 @@ impl Share {
 /// Holds a run against an earlier one.
 pub fn agreement(data: &Data, earlier: &Data) -> Agreement {
     let commit = earlier.about.commit.clone();
-    let mut all = Agreement { commit, pace: pace(&data.micro, &earlier.micro, base(data)), ..Agreement::default() };
+    let mut all = Agreement { commit, pace: pace(&data.micro, &earlier.micro, data.base()), ..Agreement::default() };
     for system in &data.about.systems {
         for operation in MICRO {
             let name = || format!("{} on {system}", operation.title);
@@ -76,11 +76,6 @@ pub fn agreement(data: &Data, earlier: &Data) -> Agreement {
     all
 }
 
-/// The system that the others are compared with.
-fn base(data: &Data) -> &str {
-    data.about.systems.first().map_or("", String::as_str)
-}
-
 /// How many times as long the yardstick took.
 fn pace(runs: &[Run], earlier: &[Run], system: &str) -> Option<f64> {
     Some(speed::undisturbed(runs, system)? / speed::undisturbed(earlier, system)?)
@@ -96,7 +91,7 @@ impl Agreement {
         operation: &str,
         name: impl Fn() -> String,
     ) {
-        let timing = |data| analysis::timing(runs(data), system, base(data), cpus, operation);
+        let timing = |data| analysis::timing(runs(data), system, data.base(), cpus, operation);
         let Some((one, other)) = timing(data).zip(timing(earlier)) else { return };
         let pace = pace(runs(data), runs(earlier), system).unwrap_or(1.0);
         let Estimate { median, low, high, coverage } = other.ns;

@@ -189,6 +189,11 @@ pub struct Part {
 }
 
 impl Data {
+    /// The system that the others are compared with.
+    pub fn base(&self) -> &str {
+        self.about.systems.first().map_or("", String::as_str)
+    }
+
     /// Reads what [`Data::write`] wrote.
     ///
     /// # Errors

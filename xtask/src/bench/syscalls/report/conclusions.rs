@@ -8,7 +8,7 @@ use super::{
         operations::{ERLANG, FLOOR, NULL},
     },
     executed,
-    tables::{ERLANG_CPUS, base, counted, variants},
+    tables::{ERLANG_CPUS, counted, variants},
 };
 use crate::bench::page::words::{number, thousands, time};
 
@@ -59,7 +59,7 @@ fn null_time(data: &Data) -> Option<String> {
             }
             list += if ratio.low > 1.0 { " < " } else { " ≈ " };
         }
-        list += &format!("{system} {}", time(analysis::timing(&data.micro, system, base(data), 1, NULL)?.ns.median));
+        list += &format!("{system} {}", time(analysis::timing(&data.micro, system, data.base(), 1, NULL)?.ns.median));
     }
     let equals =
         if list.contains('≈') { "; between those with ≈ chance hides what difference there may be" } else { "" };
@@ -70,14 +70,14 @@ fn null_time(data: &Data) -> Option<String> {
 /// yardstick does.
 fn floor(data: &Data) -> Vec<String> {
     let off = |system: &&str| {
-        let ratio = analysis::timing(&data.micro, system, base(data), 1, FLOOR)?.ratio?;
+        let ratio = analysis::timing(&data.micro, system, data.base(), 1, FLOOR)?.ratio?;
         let differs = ratio.low > 1.0 + FLOOR_DIFFERENCE || ratio.high < 1.0 - FLOOR_DIFFERENCE;
         (ratio.is_confident() && differs).then(|| {
             format!(
                 "Times of C programs on {system} are OFF by a factor of about {}: code that enters no system took so much of the time that \
                  it took on {}. The instruction counts are not.",
                 number(ratio.median),
-                base(data)
+                data.base()
             )
         })
     };
@@ -113,15 +113,15 @@ fn chain<T>(values: Vec<(&str, T)>, before: fn(&T, &T) -> bool, show: fn(&T) -> 
 fn erlang(data: &Data, system: &str) -> Vec<String> {
     let mut by_verdict: Vec<(Verdict, Vec<&str>)> = Vec::new();
     for (name, title) in ERLANG {
-        let Some(timing) = analysis::timing(&data.erlang, system, base(data), ERLANG_CPUS, name) else { continue };
-        let explained = analysis::explained(data, system, base(data), name);
+        let Some(timing) = analysis::timing(&data.erlang, system, data.base(), ERLANG_CPUS, name) else { continue };
+        let explained = analysis::explained(data, system, data.base(), name);
         let Some(verdict) = analysis::verdict(&timing, explained) else { continue };
         match by_verdict.iter_mut().find(|(other, _)| *other == verdict) {
             Some((_, titles)) => titles.push(title),
             None => by_verdict.push((verdict, vec![title])),
         }
     }
-    let base = base(data);
+    let base = data.base();
     let sentence = |(verdict, titles): (Verdict, Vec<&str>)| {
         let list = titles.join("; ");
         match verdict {
@@ -147,16 +147,16 @@ fn erlang(data: &Data, system: &str) -> Vec<String> {
 fn share(data: &Data) -> Option<String> {
     let last = *variants(data).last()?;
     let (name, title) = ERLANG.into_iter().find(|(name, _)| *name == "http_32")?;
-    let difference = analysis::timing(&data.micro, last, base(data), 1, NULL)?.difference?;
-    let whole = analysis::timing(&data.erlang, base(data), base(data), ERLANG_CPUS, name)?.ns;
-    let explained = analysis::explained(data, last, base(data), name)?;
+    let difference = analysis::timing(&data.micro, last, data.base(), 1, NULL)?.difference?;
+    let whole = analysis::timing(&data.erlang, data.base(), data.base(), ERLANG_CPUS, name)?.ns;
+    let explained = analysis::explained(data, last, data.base(), name)?;
     let calls: f64 = analysis::calls(data, last, name)?.values().sum();
     (difference.is_confident() && whole.is_confident() && difference.low > 0.0).then(|| {
         format!(
             "{title}: {} system calls, which cost {} more in {last} than in {}: {} % of the request's time.",
             number(calls),
             time(explained.median),
-            base(data),
+            data.base(),
             number(100.0 * explained.median / whole.median)
         )
     })

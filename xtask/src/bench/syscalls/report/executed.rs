@@ -1,11 +1,8 @@
 //! What starts and HTTP requests execute, and what follows from that.
 
-use super::{
-    super::{
-        data::{BootRun, Data, RequestRun, Share},
-        systems::LINUX,
-    },
-    tables::base,
+use super::super::{
+    data::{BootRun, Data, RequestRun, Share},
+    systems::LINUX,
 };
 use crate::bench::page::{
     document::{Cell, Table},
@@ -66,7 +63,7 @@ pub fn growth(data: &Data) -> Option<String> {
         let runs: Vec<_> = data.requests.iter().filter(|run| run.system == system).collect();
         Some((*runs.first()?, *runs.last()?))
     };
-    let (few, many) = ends(base(data))?;
+    let (few, many) = ends(data.base())?;
     let (linux_few, linux_many) = ends(LINUX)?;
     let added = all(many) - all(few);
     let tcp = (per_request(many, Share::Tcp) - per_request(few, Share::Tcp)) / added;
@@ -80,7 +77,7 @@ pub fn growth(data: &Data) -> Option<String> {
         "Instructions of an HTTP request, {} connection and {}: {} {} and {}, linux {} and {}.{cause}",
         few.connections,
         many.connections,
-        base(data),
+        data.base(),
         thousands(all(few)),
         thousands(all(many)),
         thousands(all(linux_few)),

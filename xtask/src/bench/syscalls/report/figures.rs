@@ -8,7 +8,7 @@ use super::{
         data::{Data, Run, Trace},
         operations::{ERLANG, LOOP, MICRO, Operation},
     },
-    tables::{ERLANG_CPUS, base, counted, ways},
+    tables::{ERLANG_CPUS, counted, ways},
 };
 use crate::bench::page::{
     document::Figure,
@@ -56,12 +56,12 @@ fn ratios<'a>(
     let systems: Vec<_> = data.about.systems.iter().map(String::as_str).filter(|name| *name != "native").collect();
     let rows = operations.map(|(name, cpus, title)| {
         let dot = |(series, system): (usize, &&str)| {
-            let ratio = analysis::timing(runs, system, base(data), cpus, name)?.ratio?;
+            let ratio = analysis::timing(runs, system, data.base(), cpus, name)?.ratio?;
             Some(Dot { series, value: ratio.median, low: ratio.low, high: ratio.high })
         };
         Row { label: title.to_owned(), values: systems.iter().enumerate().filter_map(dot).collect() }
     });
-    let first = base(data);
+    let first = data.base();
     Ok(Figure {
         file,
         caption: format!("Time of one operation as a multiple of what it takes in {first}, with its interval"),

@@ -13,11 +13,6 @@ use crate::bench::page::{
 /// CPUs of Erlang's machines.
 pub const ERLANG_CPUS: u32 = super::super::CPUS;
 
-/// The system that the others are compared with.
-pub fn base(data: &Data) -> &str {
-    data.about.systems.first().map_or("", String::as_str)
-}
-
 /// Systems whose instructions are counted.
 pub fn counted(data: &Data) -> Vec<&str> {
     let is_counted = |name: &&String| data.counts.iter().any(|run| &run.system == *name);
@@ -84,7 +79,7 @@ pub fn paths(data: &Data) -> Table {
 
 pub fn micro(data: &Data) -> Table {
     let rows = MICRO.iter().filter_map(|operation| {
-        let timing = |system: &str| analysis::timing(&data.micro, system, base(data), operation.cpus, operation.name);
+        let timing = |system: &str| analysis::timing(&data.micro, system, data.base(), operation.cpus, operation.name);
         timings(data, operation.title, &timing, true)
     });
     Table { rows: rows.collect(), head: head("operation", data.about.systems.iter().map(String::as_str)) }
@@ -92,7 +87,7 @@ pub fn micro(data: &Data) -> Table {
 
 pub fn erlang(data: &Data) -> Table {
     let rows = ERLANG.iter().filter_map(|(name, title)| {
-        let timing = |system: &str| analysis::timing(&data.erlang, system, base(data), ERLANG_CPUS, name);
+        let timing = |system: &str| analysis::timing(&data.erlang, system, data.base(), ERLANG_CPUS, name);
         let mut cells = timings(data, title, &timing, false)?;
         for (cell, system) in cells[1..].iter_mut().zip(&data.about.systems) {
             let runs = data.erlang.iter().filter(|run| &run.system == system);
@@ -136,9 +131,9 @@ pub fn explained(data: &Data) -> Table {
     let mut rows = Vec::new();
     for (name, title) in ERLANG {
         for system in variants(data) {
-            let Some(timing) = analysis::timing(&data.erlang, system, base(data), ERLANG_CPUS, name) else { continue };
+            let Some(timing) = analysis::timing(&data.erlang, system, data.base(), ERLANG_CPUS, name) else { continue };
             let (Some(difference), Some(ratio)) = (timing.difference, timing.ratio) else { continue };
-            let explained = analysis::explained(data, system, base(data), name);
+            let explained = analysis::explained(data, system, data.base(), name);
             let calls = analysis::calls(data, system, name).map(|calls| calls.values().sum::<f64>());
             let mut cells = vec![Cell::text(title).with_small(system)];
             cells.push(calls.map_or_else(absent, |calls| Cell::number(format!("{calls:.2}"), calls)));
@@ -175,7 +170,7 @@ fn judged(verdict: Option<Verdict>) -> Cell {
 
 pub fn calls(data: &Data) -> Table {
     let rows = ERLANG.iter().filter_map(|(name, title)| {
-        let calls = analysis::calls(data, base(data), name)?;
+        let calls = analysis::calls(data, data.base(), name)?;
         let mut sorted: Vec<_> = calls.iter().filter(|(_, count)| **count >= 0.005).collect();
         sorted.sort_by(|a, b| b.1.total_cmp(a.1));
         let list: Vec<_> = sorted.iter().map(|(call, count)| format!("{call} {count:.2}")).collect();
