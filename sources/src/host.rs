@@ -87,9 +87,9 @@ const IMAGE: &[Tool] = &[
     Tool { name: "libclang", check: Check::AnyFile(&LIBCLANG), package: "libclang-dev" },
     program("objdump", "binutils"),
 ];
-const RUN: &[Tool] = &[program("qemu-system-x86_64", "qemu-system-x86")];
+/// The last is what the image says to try it with.
+const RUN: &[Tool] = &[program("qemu-system-x86_64", "qemu-system-x86"), program("nc", "netcat-openbsd")];
 const TEST: &[Tool] = &[
-    program("nc", "netcat-openbsd"),
     program("gdb", "gdb"),
     program("openssl", "openssl"),
     program("curl", "curl"),
