@@ -1,11 +1,11 @@
 %% TCP servers: each connection has a process of its own, which takes raw bytes as binaries.
 -module(trapless_net_tcp).
--export([listen/2, echo/1, http/1, source/1, sink/1]).
+-export([listen/2, echo/1, http/1, source/1, sink/1, wide_sink/1]).
 
 -define(ACCEPTORS, 8).
 %% As many as come at once; Linux takes no more by default (net.core.somaxconn).
 -define(BACKLOG, 4096).
-%% What one call hands to the system in a bulk transfer.
+%% What one call hands to the system in a bulk transfer, or takes from it at most.
 -define(CHUNK, 65536).
 
 %% Serves each connection to `Port` by `Serve`. The listening socket belongs to a process that stays.
@@ -75,6 +75,11 @@ sink(Socket) ->
     %% The other side ends its half; this one is still needed.
     ok = inet:setopts(Socket, [{exit_on_close, false}]),
     sink(Socket, 0).
+
+%% As a program does that expects much: Erlang takes 1,460 bytes at a time if nobody says more.
+wide_sink(Socket) ->
+    ok = inet:setopts(Socket, [{buffer, ?CHUNK}]),
+    sink(Socket).
 
 sink(Socket, Taken) ->
     case gen_tcp:recv(Socket, 0) of

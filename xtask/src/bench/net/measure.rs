@@ -32,6 +32,7 @@ use crate::bench::{
 const HTTP_PORT: u16 = 8080;
 const SOURCE: u16 = 9001;
 const SINK: u16 = 9002;
+const WIDE_SINK: u16 = 9003;
 /// Connections by which each request comes as a new one.
 const CHURN: u32 = 32;
 /// Until a machine has tidied up behind what was done last.
@@ -155,8 +156,10 @@ fn traffic(boot: &mut Boot, amount: &Amount) {
     boot.load(["churn"], load, |load| [per_second(load)]);
     for flows in FLOWS {
         calm();
-        let [to, from] = metrics::bulk(flows);
-        boot.take([&to], || bulk::to_machine(port(SINK), flows, time).map(|speed| [speed]));
+        let [to, wide, from] = metrics::bulk(flows);
+        for (name, sink) in [(to, SINK), (wide, WIDE_SINK)] {
+            boot.take([&name], || bulk::to_machine(port(sink), flows, time).map(|speed| [speed]));
+        }
         boot.take([&from], || bulk::from_machine(port(SOURCE), flows, time).map(|speed| [speed]));
     }
     calm();

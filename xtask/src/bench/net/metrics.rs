@@ -118,9 +118,10 @@ fn traffic(add: &mut dyn FnMut(Unit, String, String)) {
     }
     add(Unit::Rate, "churn".into(), "HTTP, a new connection each".into());
     for flows in FLOWS {
-        let [to, from] = bulk(flows);
+        let [to, wide, from] = bulk(flows);
         let how = if flows == 1 { "1 flow".to_owned() } else { format!("{flows} flows") };
         add(Unit::Speed, to, format!("bulk to the machine, {how}"));
+        add(Unit::Speed, wide, format!("bulk to the machine, {how}, read 64 KiB at a time"));
         add(Unit::Speed, from, format!("bulk from the machine, {how}"));
     }
     let mut plain = |unit, name: &str, title: &str| add(unit, name.to_owned(), title.to_owned());
@@ -143,9 +144,9 @@ pub fn http(connections: u32) -> [String; 3] {
     ["rate", "half", "most"].map(|part| format!("http_{connections}_{part}"))
 }
 
-/// Names of bulk transfers, to the machine and from it.
-pub fn bulk(flows: u32) -> [String; 2] {
-    ["to", "from"].map(|direction| format!("bulk_{direction}_{flows}"))
+/// Names of bulk transfers: to the machine, to it when it reads much at a time, and from it.
+pub fn bulk(flows: u32) -> [String; 3] {
+    ["to", "wide", "from"].map(|direction| format!("bulk_{direction}_{flows}"))
 }
 
 /// Names of what is measured with losses.
