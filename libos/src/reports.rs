@@ -9,7 +9,7 @@ use trapless_logic::vfs::Vfs;
 use trapless_platform::irq::{self, Kind};
 use trapless_platform::thread::{self, Status};
 use trapless_platform::x86::X86;
-use trapless_platform::{frames, heap, mm, percpu};
+use trapless_platform::{frames, heap, mm, percpu, sched};
 
 /// Adds them.
 ///
@@ -67,7 +67,7 @@ fn write_cpus(w: &mut dyn Write) -> fmt::Result {
             s.lock_halts.load(Relaxed)
         )?;
     }
-    Ok(())
+    writeln!(w, "# waking one that halts takes {} ns, as a rule", sched::waking_ns())
 }
 
 /// How often each interrupt came to each CPU, as Linux's /proc/interrupts has it: the devices' by vector, then the CPUs' own.

@@ -75,6 +75,8 @@ pub struct PerCpu {
     pub slice_armed: AtomicBool,
     /// What the one-shot timer is programmed for, ns; `u64::MAX` when it is off.
     pub timer_at: AtomicU64,
+    /// When another CPU woke this one, ns; 0 when it has gone on since, or nobody did.
+    pub woken_at: AtomicU64,
     /// When the profiler wants to see what runs, ns; `u64::MAX` while it is off.
     pub sample_at: AtomicU64,
     /// When the running thread was last switched to, ns.
@@ -149,6 +151,7 @@ impl PerCpu {
             slice_end: AtomicU64::new(0),
             slice_armed: AtomicBool::new(false),
             timer_at: AtomicU64::new(u64::MAX),
+            woken_at: AtomicU64::new(0),
             sample_at: AtomicU64::new(u64::MAX),
             switched_at: AtomicU64::new(0),
             vruntime: AtomicI64::new(0),

@@ -21,7 +21,7 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use core::time::Duration;
 use trapless_abi::SysResult;
-use trapless_logic::sched::{IdleSet, RunQueue, SLICE_NS};
+use trapless_logic::sched::{IdleSet, RunQueue, SLICE_NS, Typical};
 
 /// How long a thread may run while others wait for its CPU (sched_rr_get_interval(2)).
 pub const SLICE: Duration = Duration::from_nanos(SLICE_NS);
@@ -52,10 +52,17 @@ struct Queue(RunQueue<X86, Arc<Thread>>);
 
 static QUEUES: [Queue; MAX_CPUS] = [const { Queue(RunQueue::new()) }; MAX_CPUS];
 static IDLE: IdleSet = IdleSet::new();
+/// From the moment that one CPU wakes another until that one goes on.
+static WAKING: Typical = Typical::new(0);
 /// CPUs whose scheduler runs.
 static ONLINE: AtomicU64 = AtomicU64::new(0);
 /// Every queue has room for this many threads.
 static RESERVED: AtomicUsize = AtomicUsize::new(0);
+
+/// How long it takes to wake a CPU that halts, ns, as a rule.
+pub fn waking_ns() -> u64 {
+    WAKING.get()
+}
 
 fn queue(cpu: usize) -> &'static RunQueue<X86, Arc<Thread>> {
     &QUEUES[cpu].0

@@ -17,7 +17,7 @@ use core::any::Any;
 use core::cell::{Cell, UnsafeCell};
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use spin::Once;
-use trapless_logic::sched::{Ids, ParkState};
+use trapless_logic::sched::{Habit, Ids, ParkState};
 use trapless_logic::sync::Lock;
 
 /// Largest thread number: Linux's PID_MAX_LIMIT is 2^22.
@@ -42,6 +42,7 @@ pub struct Thread {
     cpu_ns: AtomicU64,
     /// Virtual run time, in the reckoning of `last_cpu`'s queue (see [`trapless_logic::sched::RunQueue`]).
     pub(crate) vruntime: AtomicI64,
+    pub(crate) habit: Habit,
     attention: AtomicBool,
     /// The libos's own data about the thread.
     pub ext: Once<Box<dyn Any + Send + Sync>>,
@@ -178,6 +179,7 @@ impl Thread {
     /// Notes that the thread has left its CPU after `ran_ns`; returns its virtual run time.
     pub(crate) fn depart(&self, ran_ns: u64) -> i64 {
         self.on_cpu.store(false, Ordering::Relaxed);
+        self.habit.ran(ran_ns);
         self.cpu_ns.store(self.cpu_ns.load(Ordering::Relaxed) + ran_ns, Ordering::Relaxed);
         let vruntime = self.vruntime.load(Ordering::Relaxed) + ran_ns as i64;
         self.vruntime.store(vruntime, Ordering::Relaxed);

@@ -4,6 +4,9 @@
 //! first and looks at the set second (both sequentially consistent). One of the two always sees the other: either the CPU finds the
 //! thread, or the waker finds the CPU, takes it out of the set ([`IdleSet::claim`]) and sends it an interrupt. The CPU's last look
 //! happens with interrupts off, and it enables them with the halt itself, so the interrupt cannot fall in between.
+//!
+//! A waker that sleeps soon keeps the thread for its own CPU and looks at nothing ([`Habit`](super::Habit)). Then the end of its slice does,
+//! which it arms first: who makes place goes to an idle CPU ([`elsewhere`](super::elsewhere)).
 
 use crate::mutant::mutant;
 use crate::sync::{AtomicU64, Ordering, fence};

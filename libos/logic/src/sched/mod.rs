@@ -1,5 +1,6 @@
 //! Which thread runs where: the decisions of the scheduler, without its registers and interrupts.
 
+mod habit;
 mod idle;
 mod ids;
 mod park;
@@ -7,9 +8,10 @@ mod place;
 mod queue;
 mod share;
 
+pub use habit::{Habit, Typical};
 pub use idle::IdleSet;
 pub use ids::Ids;
 pub use park::{Commit, ParkState};
-pub use place::{Situation, lighter, place};
+pub use place::{Situation, elsewhere, place};
 pub use queue::RunQueue;
 pub use share::{GRAIN_NS, SLICE_NS, slice_end};

@@ -9,6 +9,8 @@ pub struct Situation {
     pub here: usize,
     /// The waker is a CPU without a thread (it handles an interrupt) whose queue is empty: it would go idle next.
     pub here_free: bool,
+    /// The waker is a thread that sleeps soon, and nobody else waits for its CPU.
+    pub here_soon: bool,
     /// CPUs the thread may use. Not empty.
     pub allowed: u64,
     /// CPUs that halt for want of work.
@@ -22,11 +24,11 @@ fn members(set: u64) -> impl Iterator<Item = usize> {
 
 /// The CPU whose queue a thread that wakes up joins; `load` tells how many threads wait for a CPU.
 ///
-/// An interrupt to another CPU costs more than most work it announces, so a waker with nothing else to do takes the thread itself.
-/// Then: the last CPU if it is idle, any other idle CPU, and if all are busy the one with the shortest queue, the last one by
+/// An interrupt to another CPU costs more than most work it announces, so a waker with nothing else to do takes the thread itself, and
+/// so does one that is nearly there. Then: the last CPU if it is idle, any other idle CPU, and if all are busy the one with the shortest queue, the last one by
 /// preference.
 pub fn place(s: &Situation, load: impl Fn(usize) -> usize) -> usize {
-    if s.here_free && s.allowed >> s.here & 1 != 0 {
+    if (s.here_free || s.here_soon) && s.allowed >> s.here & 1 != 0 {
         return s.here;
     }
     let idle = s.idle & s.allowed;
@@ -39,10 +41,14 @@ pub fn place(s: &Situation, load: impl Fn(usize) -> usize) -> usize {
     members(s.allowed).min_by_key(|&cpu| (load(cpu), cpu != s.last, cpu != s.here)).unwrap_or(s.here)
 }
 
-/// Where a thread whose slice on CPU `here` is over should go instead of back into that queue: a CPU in `allowed` with a queue that is
-/// shorter by two or more (moving it for one would only swap the two CPUs' places).
-pub fn lighter(here: usize, allowed: u64, load: impl Fn(usize) -> usize) -> Option<usize> {
+/// Where a thread that others wait for on CPU `here` should go instead of back into that queue: a CPU in `allowed` that is idle, or one with
+/// a queue that is shorter by two or more (moving it for one would only swap the two CPUs' places).
+pub fn elsewhere(here: usize, allowed: u64, idle: u64, load: impl Fn(usize) -> usize) -> Option<usize> {
     let mine = load(here);
+    let idle = idle & allowed & !(1 << here);
+    if mine > 0 && idle != 0 {
+        return Some(idle.trailing_zeros() as usize);
+    }
     let best = members(allowed & !(1 << here)).min_by_key(|&cpu| load(cpu))?;
     (load(best) + 2 <= mine).then_some(best)
 }
@@ -51,12 +57,19 @@ pub fn lighter(here: usize, allowed: u64, load: impl Fn(usize) -> usize) -> Opti
 mod tests {
     use super::*;
 
-    const BASE: Situation = Situation { last: 2, here: 0, here_free: false, allowed: 0b1111, idle: 0 };
+    const BASE: Situation =
+        Situation { last: 2, here: 0, here_free: false, here_soon: false, allowed: 0b1111, idle: 0 };
 
     #[test]
     fn a_free_waker_takes_the_thread() {
         assert_eq!(place(&Situation { here_free: true, idle: 0b100, ..BASE }, |_| 0), 0);
         assert_eq!(place(&Situation { here_free: true, idle: 0b100, allowed: 0b1110, ..BASE }, |_| 0), 2);
+    }
+
+    #[test]
+    fn a_waker_that_sleeps_soon_takes_the_thread() {
+        assert_eq!(place(&Situation { here_soon: true, idle: 0b100, ..BASE }, |_| 0), 0);
+        assert_eq!(place(&Situation { here_soon: true, idle: 0b100, allowed: 0b1110, ..BASE }, |_| 0), 2);
     }
 
     #[test]
@@ -77,9 +90,13 @@ mod tests {
         for idle in 0..16u64 {
             for allowed in 1..16u64 {
                 for (last, here, here_free) in [(2, 0, false), (2, 0, true), (0, 3, false), (1, 1, true)] {
-                    let cpu = place(&Situation { last, here, here_free, allowed, idle }, |cpu| cpu);
-                    assert!(allowed >> cpu & 1 != 0, "{idle:b} {allowed:b} {last} {here} -> {cpu}");
-                    assert!(idle & allowed == 0 || idle >> cpu & 1 != 0 || (here_free && cpu == here));
+                    for here_soon in [false, !here_free] {
+                        let situation = Situation { last, here, here_free, here_soon, allowed, idle };
+                        let cpu = place(&situation, |cpu| cpu);
+                        assert!(allowed >> cpu & 1 != 0, "{situation:?} -> {cpu}");
+                        let stays = (here_free || here_soon) && cpu == here;
+                        assert!(idle & allowed == 0 || idle >> cpu & 1 != 0 || stays, "{situation:?} -> {cpu}");
+                    }
                 }
             }
         }
@@ -87,8 +104,11 @@ mod tests {
 
     #[test]
     fn a_thread_moves_only_for_an_advantage() {
-        assert_eq!(lighter(0, 0b11, |cpu| [2, 0][cpu]), Some(1));
-        assert_eq!(lighter(0, 0b11, |cpu| [1, 0][cpu]), None);
-        assert_eq!(lighter(0, 0b01, |cpu| [9, 0][cpu]), None);
+        assert_eq!(elsewhere(0, 0b11, 0, |cpu| [2, 0][cpu]), Some(1));
+        assert_eq!(elsewhere(0, 0b11, 0, |cpu| [1, 0][cpu]), None);
+        assert_eq!(elsewhere(0, 0b01, 0, |cpu| [9, 0][cpu]), None);
+        assert_eq!(elsewhere(0, 0b11, 0b10, |cpu| [1, 0][cpu]), Some(1), "an idle CPU");
+        assert_eq!(elsewhere(0, 0b01, 0b10, |cpu| [1, 0][cpu]), None, "an idle CPU that it may not use");
+        assert_eq!(elsewhere(0, 0b11, 0b10, |_| 0), None, "nobody waits");
     }
 }

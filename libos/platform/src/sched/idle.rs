@@ -1,6 +1,6 @@
 //! Halting for want of work.
 
-use super::{IDLE, queue, timers};
+use super::{IDLE, WAKING, queue, timers};
 use crate::clock;
 use crate::percpu::{self, PerCpu, count};
 use crate::ring::Event;
@@ -10,6 +10,7 @@ use x86_64::instructions::interrupts;
 /// Halts until there may be something to do. See [`trapless_logic::sched::IdleSet`] for why no wake-up is missed.
 pub(super) fn wait(cpu: &'static PerCpu) {
     let here = cpu.index();
+    cpu.woken_at.store(0, Ordering::Relaxed);
     if !IDLE.prepare(here, || somebody_waits_for(here)) {
         return;
     }
@@ -23,7 +24,12 @@ pub(super) fn wait(cpu: &'static PerCpu) {
         // The interrupt that ends the halt cannot come before it: interrupts are enabled together with the halt.
         interrupts::enable_and_hlt();
         crate::smp::tlb::leave_lazy(cpu);
-        let slept = clock::now_ns().saturating_sub(asleep);
+        let awake = clock::now_ns();
+        let woken = cpu.woken_at.load(Ordering::Relaxed);
+        if woken > 0 {
+            WAKING.add(awake.saturating_sub(woken));
+        }
+        let slept = awake.saturating_sub(asleep);
         cpu.stats.idle_ns.store(cpu.stats.idle_ns.load(Ordering::Relaxed) + slept, Ordering::Relaxed);
     }
     interrupts::enable();

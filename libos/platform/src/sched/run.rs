@@ -1,7 +1,7 @@
 //! From one thread to the next.
 
 use super::wake::{make_runnable, move_to};
-use super::{Reason, idle, online_mask, queue, timers};
+use super::{IDLE, Reason, idle, online_mask, queue, timers};
 use crate::context;
 use crate::percpu::{self, PerCpu, count, offset, pending};
 use crate::ring::Event;
@@ -10,7 +10,7 @@ use crate::{clock, entry, irq};
 use alloc::sync::Arc;
 use core::arch::naked_asm;
 use core::sync::atomic::Ordering;
-use trapless_logic::sched::{Commit, lighter, slice_end};
+use trapless_logic::sched::{Commit, elsewhere, slice_end};
 use x86_64::instructions::interrupts;
 
 /// Rounds of softirqs before a waiting thread gets its turn.
@@ -60,19 +60,19 @@ fn finish(cpu: &PerCpu, thread: Arc<Thread>, reason: Reason) {
                 make_runnable(thread);
             } else if !slice_over {
                 queue(here).push_front(thread, vruntime);
-            } else if let Some(target) = lighter(here, thread.affinity() & online_mask(), |cpu| queue(cpu).len()) {
-                // This CPU has a timer running because it has too much to do; the others need none to get their share.
-                move_to(thread, target);
             } else {
-                queue(here).push(thread, vruntime);
+                make_place(here, thread, |thread| queue(here).push(thread, vruntime));
             }
         }
-        Reason::Yield => queue(here).push_last(thread, vruntime),
-        Reason::Park => match thread.park.commit() {
-            // From here on the thread may run elsewhere; this only drops our handle.
-            Commit::Parked => drop(thread),
-            Commit::GoOn => queue(here).push_front(thread, vruntime),
-        },
+        Reason::Yield => make_place(here, thread, |thread| queue(here).push_last(thread, vruntime)),
+        Reason::Park => {
+            thread.habit.sleeps();
+            match thread.park.commit() {
+                // From here on the thread may run elsewhere; this only drops our handle.
+                Commit::Parked => drop(thread),
+                Commit::GoOn => queue(here).push_front(thread, vruntime),
+            }
+        }
         Reason::Exit => {
             cpu.ring.note(Event::Exit, thread.id().into(), 0);
             if let Some((farewell, args)) = thread.take_farewell() {
@@ -80,6 +80,16 @@ fn finish(cpu: &PerCpu, thread: Arc<Thread>, reason: Reason) {
             }
             drop(thread);
         }
+    }
+}
+
+/// Lets those run that wait for this CPU: the thread that has left it goes to one that has less to do, or is put `back`. This CPU has a
+/// timer running because it has too much to do, or because nobody was told of who waits here; the others need none to get their share.
+fn make_place(here: usize, thread: Arc<Thread>, back: impl FnOnce(Arc<Thread>)) {
+    thread.habit.makes_place();
+    match elsewhere(here, thread.affinity() & online_mask(), IDLE.snapshot(), |cpu| queue(cpu).len()) {
+        Some(target) => move_to(thread, target),
+        None => back(thread),
     }
 }
 
@@ -148,7 +158,8 @@ fn switch_to(cpu: &'static PerCpu, thread: Arc<Thread>, vruntime: i64, left_over
     // Disarmed first, looked second: a waker that adds to the queue looks at the flag after it has done so.
     cpu.slice_armed.store(false, Ordering::SeqCst);
     if let Some(first) = queue(here).first() {
-        cpu.slice_end.store(slice_end(now, now, vruntime, first), Ordering::Relaxed);
+        let since = now.saturating_sub(thread.habit.turn());
+        cpu.slice_end.store(slice_end(now, since, vruntime, first), Ordering::Relaxed);
         cpu.slice_armed.store(true, Ordering::SeqCst);
     }
     let soonest = if left_over { now + BREATHER_NS } else { u64::MAX };

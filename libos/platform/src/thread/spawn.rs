@@ -14,7 +14,7 @@ use core::cell::{Cell, UnsafeCell};
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use spin::Once;
 use trapless_abi::{Errno, SysResult};
-use trapless_logic::sched::ParkState;
+use trapless_logic::sched::{Habit, ParkState};
 use trapless_logic::sync::Lock;
 
 /// Where a C thread begins: as the child of clone(2) does, with everything but these registers zero.
@@ -110,6 +110,7 @@ fn prepare(start: &UserEntry, name: Name, stack: Option<Stack>, entry: entry::Th
         on_cpu: AtomicBool::new(false),
         cpu_ns: AtomicU64::new(0),
         vruntime: AtomicI64::new(sched::floor_of(here as usize)),
+        habit: Habit::new(),
         attention: AtomicBool::new(false),
         ext: Once::new(),
         entry,
