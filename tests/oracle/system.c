@@ -149,7 +149,8 @@ TEST(auxiliary)
 	VALUE(getauxval(AT_RANDOM) != 0);
 	VALUE(getauxval(AT_PHDR) != 0);
 	VALUE(getauxval(AT_SECURE));
-	VALUE(getauxval(AT_MINSIGSTKSZ) >= 2048);
+	/* How large a frame is depends on the processor: some need less than the 2048 that were enough for all once. */
+	VALUE(getauxval(AT_MINSIGSTKSZ) > 0);
 	VALUE(getenv("PATH") != 0);
 }
 
