@@ -55,6 +55,8 @@ static void ask(int fd, const char *text, unsigned long request, const char *nam
 	case SIOCGIFFLAGS: say("%s %x", text, r.ifr_flags & ALWAYS); break;
 	case SIOCGIFHWADDR: say("%s %d", text, r.ifr_hwaddr.sa_family); break;
 	case SIOCGIFINDEX: say("%s %d", text, r.ifr_ifindex); break;
+	case SIOCGIFTXQLEN: say("%s %d", text, r.ifr_qlen >= 0); break;
+	case SIOCGIFMAP: say("%s %lu %lu %d", text, r.ifr_map.mem_start, r.ifr_map.mem_end, r.ifr_map.irq); break;
 	default: say("%s %d %x", text, r.ifr_addr.sa_family, inet(&r.ifr_addr)); break;
 	}
 }
@@ -69,6 +71,9 @@ TEST(requests)
 	ASK(fd, SIOCGIFNETMASK, "lo");
 	ASK(fd, SIOCGIFHWADDR, "lo");
 	ASK(fd, SIOCGIFINDEX, "lo");
+	ASK(fd, SIOCGIFTXQLEN, "lo");
+	ASK(fd, SIOCGIFMAP, "lo");
+	ASK(fd, SIOCGIFMAP, "none");
 	ASK(fd, SIOCGIFFLAGS, "none");
 	ASK(fd, SIOCGIFADDR, "none");
 	ASK(fd, SIOCGIFINDEX, "");

@@ -139,6 +139,8 @@ requests! {
     SIOCGIFMTU = 0x8921, "Get the MTU.";
     SIOCGIFHWADDR = 0x8927, "Get the hardware address.";
     SIOCGIFINDEX = 0x8933, "Get the index.";
+    SIOCGIFTXQLEN = 0x8942, "Get the length of the transmit queue.";
+    SIOCGIFMAP = 0x8970, "Get the parameters of the hardware.";
 }
 
 impl Arg for IoctlRequest {

@@ -23,6 +23,8 @@ pub const fn is_query(request: IoctlRequest) -> bool {
             | IoctlRequest::SIOCGIFMTU
             | IoctlRequest::SIOCGIFHWADDR
             | IoctlRequest::SIOCGIFINDEX
+            | IoctlRequest::SIOCGIFTXQLEN
+            | IoctlRequest::SIOCGIFMAP
     )
 }
 
@@ -40,6 +42,10 @@ pub fn query(interfaces: &[InterfaceInfo], request: IoctlRequest, inet: bool, as
         IoctlRequest::SIOCGIFFLAGS => put(asked, &(found(asked)?.flags as u16).to_ne_bytes()),
         IoctlRequest::SIOCGIFMTU => put(asked, &found(asked)?.mtu.to_ne_bytes()),
         IoctlRequest::SIOCGIFINDEX => put(asked, &found(asked)?.index.to_ne_bytes()),
+        // Nothing waits for a card but what is in its rings.
+        IoctlRequest::SIOCGIFTXQLEN => found(asked).map(|_| put(asked, &0u32.to_ne_bytes()))?,
+        // Memory, port, interrupt and DMA channel of a card that has them set by hand: none. The last bytes are padding.
+        IoctlRequest::SIOCGIFMAP => found(asked).map(|_| put(asked, &[0; 21]))?,
         IoctlRequest::SIOCGIFHWADDR => {
             let interface = found(asked)?;
             let mut hardware = Sockaddr { sa_family: interface.hardware_type(), sa_data: [0; 14] };
@@ -145,7 +151,11 @@ mod tests {
         assert_eq!(ask(0x8933, "eth1"), Ok([3, 0, 0, 0]));
         assert_eq!(ask(0x8927, "eth0"), Ok([1, 0, 2, 0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0]));
         assert_eq!(ask(0x8927, "lo"), Ok([4, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]));
-        assert_eq!(ask::<4>(0x8933, "eth"), Err(Errno::ENODEV));
+        assert_eq!(ask(0x8942, "eth0"), Ok([0; 4]));
+        assert_eq!(ask(0x8970, "lo"), Ok([0; 21]));
+        for request in [0x8933, 0x8942, 0x8970] {
+            assert_eq!(ask::<4>(request, "eth"), Err(Errno::ENODEV));
+        }
         assert_eq!(ask::<4>(0x8914, "lo"), Err(Errno::ENOTTY));
     }
 
