@@ -88,18 +88,9 @@ fn command(part: Part, entry: Entry) -> Result<Command> {
         Part::Host => {
             command.args(["--workspace", "--exclude", "trapless", "--exclude", "trapless-tests"]);
         }
-        // Loom tries every interleaving: it needs optimised code, and its own target folder, since the flag
-        // recompiles everything below it.
+        // A target folder of its own, since the flag recompiles everything below it.
         Part::Models => {
-            command.args([
-                "--package",
-                "trapless-logic",
-                "--test",
-                "loom*",
-                "--release",
-                "--target-dir",
-                "target/loom",
-            ]);
+            command.args(["--package", "trapless-logic", "--test", "loom*", "--target-dir", "target/loom"]);
             command.env("RUSTFLAGS", "--cfg loom");
         }
         Part::Image => {
