@@ -201,7 +201,44 @@ TEST(ring_with_limits)
 	for (int i = 0; i < 8; i++) VALUE(join(threads[i]));
 }
 
+/* Answers each time that the word becomes 1, and ends when it becomes 2. */
+static void *answer(void *unused)
+{
+	(void)unused;
+	for (;;) {
+		int seen;
+		while (!(seen = __atomic_load_n(&word, __ATOMIC_SEQ_CST))) futex(&word, FUTEX_WAIT, 0, 0, 0, 0);
+		__atomic_store_n(&word, 0, __ATOMIC_SEQ_CST);
+		__atomic_add_fetch(&other, 1, __ATOMIC_SEQ_CST);
+		futex(&other, FUTEX_WAKE, 1, 0, 0, 0);
+		if (seen == 2) return 0;
+	}
+}
+
+static void ask(int what)
+{
+	__atomic_store_n(&word, what, __ATOMIC_SEQ_CST);
+	futex(&word, FUTEX_WAKE, 1, 0, 0, 0);
+}
+
+/* Who has always slept after a wake-up, and then does not, keeps nobody waiting. */
+TEST(waker_goes_on)
+{
+	word = other = 0;
+	pthread_t thread = start(answer, 0);
+	int count = 0;
+	for (int64_t end = now() + 200 * MS; now() < end; count++) {
+		ask(1);
+		while (__atomic_load_n(&other, __ATOMIC_SEQ_CST) == count) futex(&other, FUTEX_WAIT, count, 0, 0, 0);
+	}
+	ask(2);
+	int64_t end = now() + 5000 * MS;
+	while (__atomic_load_n(&other, __ATOMIC_SEQ_CST) == count && now() < end);
+	VALUE(__atomic_load_n(&other, __ATOMIC_SEQ_CST) == count + 1);
+	VALUE(join(thread));
+}
+
 AREA(futex)
 	T(value_differs) T(wake_nobody) T(relative_limit) T(absolute_limit) T(wake_counts) T(bitsets) T(requeue) T(wake_op)
-	T(refused) T(ping_pong) T(ring_with_limits)
+	T(refused) T(ping_pong) T(ring_with_limits) T(waker_goes_on)
 END

@@ -73,6 +73,8 @@ pub struct PerCpu {
     pub slice_end: AtomicU64,
     /// Whether the timer will end the running thread's slice.
     pub slice_armed: AtomicBool,
+    /// When the slice ends of the thread that was interrupted last, ns; `u64::MAX` if nothing ended it.
+    pub slice_kept: AtomicU64,
     /// What the one-shot timer is programmed for, ns; `u64::MAX` when it is off.
     pub timer_at: AtomicU64,
     /// When another CPU woke this one, ns; 0 when it has gone on since, or nobody did.
@@ -150,6 +152,7 @@ impl PerCpu {
             stopped_at: AtomicPtr::new(core::ptr::null_mut()),
             slice_end: AtomicU64::new(0),
             slice_armed: AtomicBool::new(false),
+            slice_kept: AtomicU64::new(u64::MAX),
             timer_at: AtomicU64::new(u64::MAX),
             woken_at: AtomicU64::new(0),
             sample_at: AtomicU64::new(u64::MAX),

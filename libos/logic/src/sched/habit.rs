@@ -64,7 +64,7 @@ impl Habit {
     }
 
     /// How long its turn has taken until it left its CPU last, ns.
-    pub fn turn(&self) -> u64 {
+    fn turn(&self) -> u64 {
         self.turn.load(Ordering::Relaxed)
     }
 

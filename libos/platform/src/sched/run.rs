@@ -52,13 +52,18 @@ fn finish(cpu: &PerCpu, thread: Arc<Thread>, reason: Reason) {
     let now = clock::now_ns();
     let vruntime = thread.depart(now.saturating_sub(cpu.switched_at.load(Ordering::Relaxed)));
     cpu.ring.note(Event::Leave, thread.id().into(), reason as u64);
-    let slice_over = cpu.slice_armed.swap(false, Ordering::SeqCst) && now >= cpu.slice_end.load(Ordering::Relaxed);
+    let armed = cpu.slice_armed.swap(false, Ordering::SeqCst);
+    let end = if armed { cpu.slice_end.load(Ordering::Relaxed) } else { u64::MAX };
+    let slice_over = now >= end;
+    cpu.slice_kept.store(u64::MAX, Ordering::Relaxed);
     match reason {
         Reason::Preempted => {
             count(&cpu.stats.preemptions);
             if thread.affinity() >> here & 1 == 0 {
                 make_runnable(thread);
             } else if !slice_over {
+                // It goes on, and so does its slice: nobody else's turn is put off by interrupts.
+                cpu.slice_kept.store(end, Ordering::Relaxed);
                 queue(here).push_front(thread, vruntime);
             } else {
                 make_place(here, thread, |thread| queue(here).push(thread, vruntime));
@@ -158,8 +163,8 @@ fn switch_to(cpu: &'static PerCpu, thread: Arc<Thread>, vruntime: i64, left_over
     // Disarmed first, looked second: a waker that adds to the queue looks at the flag after it has done so.
     cpu.slice_armed.store(false, Ordering::SeqCst);
     if let Some(first) = queue(here).first() {
-        let since = now.saturating_sub(thread.habit.turn());
-        cpu.slice_end.store(slice_end(now, since, vruntime, first), Ordering::Relaxed);
+        let end = slice_end(now, now, vruntime, first).min(cpu.slice_kept.load(Ordering::Relaxed));
+        cpu.slice_end.store(end, Ordering::Relaxed);
         cpu.slice_armed.store(true, Ordering::SeqCst);
     }
     let soonest = if left_over { now + BREATHER_NS } else { u64::MAX };

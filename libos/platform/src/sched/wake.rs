@@ -105,15 +105,13 @@ pub(crate) fn on_wake_interrupt(this: &PerCpu) {
     }
 }
 
-/// Limits the time of the calling CPU's thread, which has a competitor now, to `most` ns from now at most. In the scheduler there is nothing to do: it looks at the
-/// queue before it resumes a thread.
+/// Limits the time of the calling CPU's thread, which has a competitor now, to `most` ns from now at most. In the scheduler there is
+/// nothing to do: it looks at the queue before it resumes a thread.
 fn arm_slice(this: &PerCpu, most: u64) {
     without_interrupts(|| {
         let now = clock::now_ns();
         let (Some(mine), Some(first)) = (this.running_vruntime(now), queue(this.index()).first()) else { return };
-        // SAFETY: with interrupts off the current thread stays that, and lives.
-        let before = unsafe { this.current.load(Ordering::Relaxed).as_ref() }.map_or(0, |thread| thread.habit.turn());
-        let since = this.switched_at.load(Ordering::Relaxed).saturating_sub(before);
+        let since = this.switched_at.load(Ordering::Relaxed);
         let end = slice_end(now, since, mine, first).min(now.saturating_add(most));
         let known =
             if this.slice_armed.load(Ordering::Relaxed) { this.slice_end.load(Ordering::Relaxed) } else { u64::MAX };
