@@ -73,7 +73,7 @@ pub struct PerCpu {
     pub slice_end: AtomicU64,
     /// Whether the timer will end the running thread's slice.
     pub slice_armed: AtomicBool,
-    /// When the slice ends of the thread that was interrupted last, ns; `u64::MAX` if nothing ended it.
+    /// When the slice ends of the thread that has left last and goes on, ns; `u64::MAX` if nothing ends it, or it does not go on.
     pub slice_kept: AtomicU64,
     /// What the one-shot timer is programmed for, ns; `u64::MAX` when it is off.
     pub timer_at: AtomicU64,

@@ -25,8 +25,8 @@ fn members(set: u64) -> impl Iterator<Item = usize> {
 /// The CPU whose queue a thread that wakes up joins; `load` tells how many threads wait for a CPU.
 ///
 /// An interrupt to another CPU costs more than most work it announces, so a waker with nothing else to do takes the thread itself, and
-/// so does one that is nearly there. Then: the last CPU if it is idle, any other idle CPU, and if all are busy the one with the shortest queue, the last one by
-/// preference.
+/// so does one that is nearly there. Then: the last CPU if it is idle, any other idle CPU, and if all are busy the one with the shortest
+/// queue, the last one by preference.
 pub fn place(s: &Situation, load: impl Fn(usize) -> usize) -> usize {
     if (s.here_free || s.here_soon) && s.allowed >> s.here & 1 != 0 {
         return s.here;

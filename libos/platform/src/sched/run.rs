@@ -75,7 +75,10 @@ fn finish(cpu: &PerCpu, thread: Arc<Thread>, reason: Reason) {
             match thread.park.commit() {
                 // From here on the thread may run elsewhere; this only drops our handle.
                 Commit::Parked => drop(thread),
-                Commit::GoOn => queue(here).push_front(thread, vruntime),
+                Commit::GoOn => {
+                    cpu.slice_kept.store(end, Ordering::Relaxed);
+                    queue(here).push_front(thread, vruntime);
+                }
             }
         }
         Reason::Exit => {
