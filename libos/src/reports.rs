@@ -21,6 +21,7 @@ pub fn add(vfs: &Vfs<X86>) -> SysResult<()> {
     vfs.add_control("/proc/trapless/signal", |w| signals::write_pending(w), signals::obey)?;
     vfs.add_synthetic("/proc/trapless/threads", |w| write_threads(w))?;
     vfs.add_synthetic("/proc/trapless/cpus", |w| write_cpus(w))?;
+    vfs.add_synthetic("/proc/trapless/sched", |w| write_sched(w))?;
     vfs.add_synthetic("/proc/trapless/interrupts", |w| write_interrupts(w))?;
     vfs.add_synthetic("/proc/trapless/memory", |w| write_memory(w))?;
     vfs.add_synthetic("/proc/trapless/net", |w| network::write_state(w))?;
@@ -67,7 +68,12 @@ fn write_cpus(w: &mut dyn Write) -> fmt::Result {
             s.lock_halts.load(Relaxed)
         )?;
     }
-    writeln!(w, "# waking one that halts takes {} ns, as a rule", sched::waking_ns())
+    Ok(())
+}
+
+/// What the scheduler has measured of this machine.
+fn write_sched(w: &mut dyn Write) -> fmt::Result {
+    writeln!(w, "waking_ns {}", sched::waking_ns())
 }
 
 /// How often each interrupt came to each CPU, as Linux's /proc/interrupts has it: the devices' by vector, then the CPUs' own.

@@ -11,7 +11,7 @@ const SHOW: &str = "
     [{error, einval} = file:write_file(\"/proc/trapless/signal\", No) || No <- [\"0\", \"65\", \"TERM\"]],
     {ok, S} = gen_tcp:listen(7000, []), timer:sleep(50), {ok, _} = gen_tcp:connect(\"localhost\", 7000, []),
     [begin {ok, Text} = file:read_file(\"/proc/trapless/\" ++ Name), io:format(\"=begin ~s~n~s=end~n\", [Name, Text]) end
-     || Name <- [\"threads\", \"cpus\", \"syscalls\", \"interrupts\", \"memory\", \"net\", \"clock\", \"power\", \"signal\"]],
+     || Name <- [\"threads\", \"cpus\", \"sched\", \"syscalls\", \"interrupts\", \"memory\", \"net\", \"clock\", \"power\", \"signal\"]],
     halt(0).";
 
 /// The lines of each file.
@@ -76,6 +76,8 @@ fn the_library_os_tells_about_itself() -> Result<()> {
     ensure!(timer > 0 && wake > 0 && devices > 0, "interrupts: {interrupts:?}");
     let traps: u64 = table(file("cpus")?)?.iter().filter_map(|cpu| cpu["traps"].parse::<u64>().ok()).sum();
     ensure!(traps > timer + wake, "{traps} traps are fewer than the interrupts");
+
+    ensure!(numbers(file("sched")?).get("waking_ns").is_some_and(|&ns| ns > 0), "sched: {:?}", file("sched")?);
 
     let memory = numbers(file("memory")?);
     let bytes = |name: &str| memory.get(name).copied().with_context(|| format!("there is no {name} in {memory:?}"));
