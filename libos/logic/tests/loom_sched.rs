@@ -1,5 +1,5 @@
-//! The scheduler: INV-PARK-1..3 (woken exactly once, never before the registers are saved) and INV-IDLE-1 (no thread waits while a
-//! CPU that may run it halts).
+//! The scheduler: INV-PARK-1..3 (woken exactly once, never before the registers are saved), INV-IDLE-1 (no thread waits while a
+//! CPU that may run it halts) and INV-SLICE-1 (no thread waits for a CPU that does not know).
 #![cfg(loom)]
 #![allow(clippy::arc_with_non_send_sync, reason = "model threads are coroutines of one thread")]
 
@@ -10,7 +10,7 @@ use loom::thread;
 use std::sync::Arc;
 use trapless_logic::fake::Fake;
 use trapless_logic::fake::explore::{explore, must_fail, mutant};
-use trapless_logic::sched::{Commit, IdleSet, ParkState, RunQueue};
+use trapless_logic::sched::{Commit, IdleSet, ParkState, RunQueue, Slice};
 
 /// A run queue as a parked thread sees it: how often the thread is in it.
 #[derive(Default)]
@@ -172,6 +172,35 @@ fn an_idle_cpu_misses_no_work_that_it_can_steal() {
             idler.interrupts.send();
         }
     });
+}
+
+/// A CPU gives itself to a thread while another one arrives in its queue. The slice before had an end.
+#[test]
+fn a_cpu_that_begins_a_slice_knows_who_waits() {
+    explore(None, || {
+        let cpu = Arc::new((Slice::new(), RunQueue::<Fake, u32>::new()));
+        cpu.0.limit(1);
+        let waker = thread::spawn({
+            let cpu = cpu.clone();
+            move || {
+                cpu.1.push(7, 0);
+                !cpu.0.ends()
+            }
+        });
+        cpu.0.begin(0, 0, || cpu.1.first());
+        let is_told = waker.join().unwrap();
+        assert!(is_told || cpu.0.ends(), "it does not know");
+    });
+}
+
+#[test]
+fn a_look_at_the_queue_before_the_slice_is_forgotten_is_found() {
+    must_fail("a_cpu_that_begins_a_slice_knows_who_waits", "slice_looks_first", "it does not know");
+}
+
+#[test]
+fn a_look_at_the_slice_before_the_queue_is_written_is_found() {
+    must_fail("a_cpu_that_begins_a_slice_knows_who_waits", "slice_ends_unfenced", "it does not know");
 }
 
 #[test]

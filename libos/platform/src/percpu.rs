@@ -12,6 +12,7 @@ use crate::trap::TrapFrame;
 use core::arch::asm;
 use core::mem::offset_of;
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use trapless_logic::sched::Slice;
 use trapless_logic::shootdown::Answered;
 use x86_64::VirtAddr;
 use x86_64::registers::model_specific::GsBase;
@@ -69,12 +70,8 @@ pub struct PerCpu {
     pub in_page_fault: AtomicBool,
     /// What an NMI interrupted that stopped this CPU for good; null while it runs.
     pub stopped_at: AtomicPtr<TrapFrame>,
-    /// When the running thread's slice ends, ns; only meaningful while others are queued.
-    pub slice_end: AtomicU64,
-    /// Whether the timer will end the running thread's slice.
-    pub slice_armed: AtomicBool,
-    /// When the slice ends of the thread that has left last and goes on, ns; `u64::MAX` if nothing ends it, or it does not go on.
-    pub slice_kept: AtomicU64,
+    /// How long the running thread may stay.
+    pub slice: Slice,
     /// What the one-shot timer is programmed for, ns; `u64::MAX` when it is off.
     pub timer_at: AtomicU64,
     /// When another CPU woke this one, ns; 0 when it has gone on since, or nobody did.
@@ -150,9 +147,7 @@ impl PerCpu {
             halting: AtomicBool::new(false),
             in_page_fault: AtomicBool::new(false),
             stopped_at: AtomicPtr::new(core::ptr::null_mut()),
-            slice_end: AtomicU64::new(0),
-            slice_armed: AtomicBool::new(false),
-            slice_kept: AtomicU64::new(u64::MAX),
+            slice: Slice::new(),
             timer_at: AtomicU64::new(u64::MAX),
             woken_at: AtomicU64::new(0),
             sample_at: AtomicU64::new(u64::MAX),

@@ -7,6 +7,7 @@ mod park;
 mod place;
 mod queue;
 mod share;
+mod slice;
 
 pub use habit::{Habit, Typical};
 pub use idle::IdleSet;
@@ -15,3 +16,4 @@ pub use park::{Commit, ParkState};
 pub use place::{Situation, elsewhere, place};
 pub use queue::RunQueue;
 pub use share::{GRAIN_NS, SLICE_NS, slice_end};
+pub use slice::Slice;

@@ -10,7 +10,7 @@ use crate::{clock, entry, irq};
 use alloc::sync::Arc;
 use core::arch::naked_asm;
 use core::sync::atomic::Ordering;
-use trapless_logic::sched::{Commit, elsewhere, slice_end};
+use trapless_logic::sched::{Commit, elsewhere};
 use x86_64::instructions::interrupts;
 
 /// Rounds of softirqs before a waiting thread gets its turn.
@@ -52,18 +52,15 @@ fn finish(cpu: &PerCpu, thread: Arc<Thread>, reason: Reason) {
     let now = clock::now_ns();
     let vruntime = thread.depart(now.saturating_sub(cpu.switched_at.load(Ordering::Relaxed)));
     cpu.ring.note(Event::Leave, thread.id().into(), reason as u64);
-    let armed = cpu.slice_armed.swap(false, Ordering::SeqCst);
-    let end = if armed { cpu.slice_end.load(Ordering::Relaxed) } else { u64::MAX };
-    let slice_over = now >= end;
-    cpu.slice_kept.store(u64::MAX, Ordering::Relaxed);
+    let end = cpu.slice.stop();
     match reason {
         Reason::Preempted => {
             count(&cpu.stats.preemptions);
             if thread.affinity() >> here & 1 == 0 {
                 make_runnable(thread);
-            } else if !slice_over {
+            } else if now < end {
                 // It goes on, and so does its slice: nobody else's turn is put off by interrupts.
-                cpu.slice_kept.store(end, Ordering::Relaxed);
+                cpu.slice.keep(end);
                 queue(here).push_front(thread, vruntime);
             } else {
                 make_place(here, thread, |thread| queue(here).push(thread, vruntime));
@@ -76,7 +73,7 @@ fn finish(cpu: &PerCpu, thread: Arc<Thread>, reason: Reason) {
                 // From here on the thread may run elsewhere; this only drops our handle.
                 Commit::Parked => drop(thread),
                 Commit::GoOn => {
-                    cpu.slice_kept.store(end, Ordering::Relaxed);
+                    cpu.slice.keep(end);
                     queue(here).push_front(thread, vruntime);
                 }
             }
@@ -163,13 +160,7 @@ fn switch_to(cpu: &'static PerCpu, thread: Arc<Thread>, vruntime: i64, left_over
         return queue(here).push_front(thread, vruntime);
     }
     let now = clock::now_ns();
-    // Disarmed first, looked second: a waker that adds to the queue looks at the flag after it has done so.
-    cpu.slice_armed.store(false, Ordering::SeqCst);
-    if let Some(first) = queue(here).first() {
-        let end = slice_end(now, now, vruntime, first).min(cpu.slice_kept.load(Ordering::Relaxed));
-        cpu.slice_end.store(end, Ordering::Relaxed);
-        cpu.slice_armed.store(true, Ordering::SeqCst);
-    }
+    cpu.slice.begin(now, vruntime, || queue(here).first());
     let soonest = if left_over { now + BREATHER_NS } else { u64::MAX };
     timers::program(cpu, now, soonest);
     cpu.switched_at.store(now, Ordering::Relaxed);

@@ -100,8 +100,7 @@ pub(super) fn run(cpu: &PerCpu) {
 /// What the interrupt is needed for: the earliest timer, the end of the slice, or `soonest`.
 fn wanted(cpu: &PerCpu, soonest: u64) -> u64 {
     let timer = TIMERS[cpu.index()].next.load(Ordering::Relaxed);
-    let slice = if cpu.slice_armed.load(Ordering::Relaxed) { cpu.slice_end.load(Ordering::Relaxed) } else { u64::MAX };
-    timer.min(slice).min(soonest)
+    timer.min(cpu.slice.end()).min(soonest)
 }
 
 /// Programs the calling CPU's interrupt, unless it comes early enough anyway: one that comes too early costs less than setting it at

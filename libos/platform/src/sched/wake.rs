@@ -72,7 +72,7 @@ fn announce(this: &PerCpu, target: usize, allowed: u64, urgent: bool) {
         return;
     }
     // Either nobody has told the CPU yet that its thread has a competitor, or this one should not wait for the end of the slice.
-    if urgent || !cpu.slice_armed.load(Ordering::SeqCst) {
+    if urgent || !cpu.slice.ends() {
         if target == here {
             arm_slice(this, u64::MAX);
         } else {
@@ -112,11 +112,7 @@ fn arm_slice(this: &PerCpu, most: u64) {
         let now = clock::now_ns();
         let (Some(mine), Some(first)) = (this.running_vruntime(now), queue(this.index()).first()) else { return };
         let since = this.switched_at.load(Ordering::Relaxed);
-        let end = slice_end(now, since, mine, first).min(now.saturating_add(most));
-        let known =
-            if this.slice_armed.load(Ordering::Relaxed) { this.slice_end.load(Ordering::Relaxed) } else { u64::MAX };
-        this.slice_end.store(end.min(known), Ordering::Relaxed);
-        this.slice_armed.store(true, Ordering::SeqCst);
+        this.slice.limit(slice_end(now, since, mine, first).min(now.saturating_add(most)));
         super::timers::program(this, now, u64::MAX);
     });
 }
