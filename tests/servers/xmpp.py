@@ -58,6 +58,8 @@ class Client(slixmpp.ClientXMPP):
         if let_in:
             await self.get_roster()
             self.send_presence()
+            # Until the server has seen that, it keeps what others say as for one who is away, and tells it out of turn.
+            await self["xep_0199"].ping("localhost")
         return let_in
 
     async def enter(self, room: slixmpp.JID) -> None:
