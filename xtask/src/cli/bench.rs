@@ -108,7 +108,7 @@ pub struct NetOptions {
     /// Decides the order in which everything is measured [default: the time]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Numbers of virtual CPUs
+    /// Numbers of virtual CPUs; what is not traffic is measured on the first only
     #[arg(long, value_name = "N", value_delimiter = ',', default_value = "2", value_parser = clap::value_parser!(u32).range(1..=255))]
     pub cpus: Vec<u32>,
     /// Only these kinds of measurements [default: all]

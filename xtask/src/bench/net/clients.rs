@@ -3,6 +3,7 @@
 pub mod bulk;
 pub mod echo;
 pub mod idle;
+pub mod paced;
 pub mod udp;
 
 use std::{

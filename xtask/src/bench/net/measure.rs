@@ -14,11 +14,11 @@ use super::{
         Latencies, bulk,
         echo::{self, Echo},
         idle::Idle,
-        udp,
+        paced, udp,
     },
     data::{About, Found},
     loss::Loss,
-    metrics::{self, FLOWS, HTTP, LEVELS, LOSSES, What},
+    metrics::{self, FLOWS, HTTP, LEVELS, LOSSES, PACED, PACED_CONNECTIONS, What},
     network::address,
     systems::{Frame, System},
 };
@@ -152,6 +152,7 @@ fn traffic(boot: &mut Boot, amount: &Amount) {
         let values = |load: &Load| [per_second(load), nanoseconds(load.half), nanoseconds(load.most)];
         boot.load([&rate, &half, &most], load, values);
     }
+    paced_at_half(boot, time);
     let load = || http::load(port(HTTP_PORT), "/close", CHURN, amount.seconds(CHURN));
     boot.load(["churn"], load, |load| [per_second(load)]);
     for flows in FLOWS {
@@ -165,6 +166,18 @@ fn traffic(boot: &mut Boot, amount: &Amount) {
     calm();
     boot.take(["udp_half", "udp_most"], || udp::round_trips(port(ECHO_PORT), time).map(both));
     boot.take(["udp_rate", "udp_lost"], || udp::rate(port(ECHO_PORT), time).map(|rate| [rate.per_second, rate.lost]));
+}
+
+/// Asks half as often as the machine was seen to answer when it was asked as often as it could.
+fn paced_at_half(boot: &mut Boot, time: Duration) {
+    calm();
+    let [rate, ..] = metrics::http(PACED_CONNECTIONS);
+    let most = boot.found.values.get(&rate).copied();
+    boot.take(PACED, || {
+        let most = most.context("nobody knows what half of the load is")?;
+        let all = paced::requests(address(HTTP_PORT), PACED_CONNECTIONS, most / 2.0, time)?;
+        Ok([0.5, 0.99, 0.999].map(|share| all.within(share)))
+    });
 }
 
 /// Waits until a machine has tidied up behind the last load: what it has not, it does before it answers once more.

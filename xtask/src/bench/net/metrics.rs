@@ -33,6 +33,10 @@ impl What {
 
 /// Connections of each load of HTTP.
 pub const HTTP: [u32; 4] = [1, 32, 128, 1000];
+/// Connections of the load at a pace; one of [`HTTP`].
+pub const PACED_CONNECTIONS: u32 = 32;
+/// Names of what it yields.
+pub const PACED: [&str; 3] = ["paced_half", "paced_most", "paced_all"];
 /// Connections that bulk transfers go by.
 pub const FLOWS: [u32; 2] = [1, 8];
 /// Packets that get lost, in percent.
@@ -115,6 +119,9 @@ fn traffic(add: &mut dyn FnMut(Unit, String, String)) {
         add(Unit::Rate, rate, format!("{what}: requests"));
         add(Unit::Time, half, format!("{what}: median"));
         add(Unit::Time, most, format!("{what}: 99 % within"));
+    }
+    for (name, share) in PACED.into_iter().zip(["median", "99 % within", "99.9 % within"]) {
+        add(Unit::Time, name.into(), format!("HTTP, {PACED_CONNECTIONS} connections, half of that load: {share}"));
     }
     add(Unit::Rate, "churn".into(), "HTTP, a new connection each".into());
     for flows in FLOWS {

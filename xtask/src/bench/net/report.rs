@@ -26,9 +26,10 @@ const SECTIONS: [(What, &str); 4] = [
     (
         What::Traffic,
         "TCP echo: 64 bytes there and back, by one client. HTTP: `wrk` with one thread asks on kept connections, each as soon as it has its \
-         answer; a new connection for each request is 32 connections at a time that the server closes. Bulk transfers are of \
-         64 KiB at a time, and count what arrived; what comes is read 1,460 bytes at a time, which is Erlang's default, and once more with \
-         `{buffer, 65536}`. UDP: datagrams of 64 bytes.",
+         answer; half of a load is half as many requests a second as that machine had just answered, each at its own time whether \
+         or not the one before is answered, and its latency counts from that time; a new connection for each request is 32 \
+         connections at a time that the server closes. Bulk transfers are of 64 KiB at a time, and count what arrived; what comes is \
+         read 1,460 bytes at a time, which is Erlang's default, and once more with `{buffer, 65536}`. UDP: datagrams of 64 bytes.",
     ),
     (
         What::Idle,
