@@ -13,6 +13,9 @@ use trapless_tests::run_quietly;
 
 use super::network::{CLIENTS, TAP, WIRE, ip};
 
+/// Packets that the kernel hands over as one, at most: as Linux begins (GSO_MAX_SEGS).
+const SEGMENTS: u32 = 65535;
+
 /// Loses packets until it is dropped.
 pub struct Loss(());
 
@@ -22,8 +25,9 @@ impl Loss {
     /// # Errors
     /// The kernel has no nftables, or a part that is needed is missing.
     pub fn begin(percent: u32) -> Result<Self> {
+        let loss = Self(());
         // The kernel would hand several packets over as one, to be lost together.
-        ip(&format!("link set dev {CLIENTS} gso_max_segs 1"))?;
+        hand_over(1)?;
         let mut nft = Command::new("nft");
         let mut child = nft.args(["-f", "-"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let child = child.as_mut().map_err(|error| anyhow::anyhow!("cannot run nft: {error}"))?;
@@ -32,7 +36,7 @@ impl Loss {
         }
         let status = child.wait().context("cannot wait for nft")?;
         ensure!(status.success(), "the kernel cannot lose packets (nftables with numgen, on ingress)");
-        Ok(Self(()))
+        Ok(loss)
     }
 
     /// How many were lost so far.
@@ -48,9 +52,14 @@ impl Loss {
 
 impl Drop for Loss {
     fn drop(&mut self) {
-        // What remains would go with the network.
         let _ = run_quietly(Command::new("nft").args(["delete", "table", "netdev", "loss"]));
+        let _ = hand_over(SEGMENTS);
     }
+}
+
+/// Has the clients' end hand over so many packets as one at most.
+fn hand_over(segments: u32) -> Result<()> {
+    ip(&format!("link set dev {CLIENTS} gso_max_segs {segments}"))
 }
 
 fn rules(percent: u32) -> String {
@@ -71,7 +80,7 @@ fn counted(listing: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::network, *};
 
     #[test]
     fn both_directions_lose() {
@@ -80,6 +89,26 @@ mod tests {
             assert!(rules.contains(device), "{rules}");
         }
         assert_eq!(rules.matches("random mod 100 < 5 counter drop").count(), 2);
+    }
+
+    #[test]
+    fn what_comes_afterwards_finds_the_network_as_it_was() {
+        // Where the host allows no network, there is nothing to see; where it cannot lose packets, there is.
+        let seen = network::within(|| {
+            let settings = || {
+                let output = Command::new("ip").args(["-d", "link", "show", CLIENTS]).output()?;
+                let text = String::from_utf8_lossy(&output.stdout).into_owned();
+                text.split_once("gso_max_segs ")
+                    .map(|(_, rest)| rest.split(' ').next().map(str::to_owned))
+                    .context(text)
+            };
+            let before = settings()?;
+            drop(Loss::begin(1));
+            Ok((before, settings()?))
+        });
+        if let Ok((before, after)) = seen {
+            assert_eq!(before, after);
+        }
     }
 
     #[test]
