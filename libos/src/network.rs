@@ -6,15 +6,24 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
+use core::time::Duration;
 use spin::Once;
 use trapless_abi::flags::OpenFlags;
 use trapless_logic::net::device::Counters;
 use trapless_logic::net::{Addresses, Addressing, Card, Load, NetStack, Nic};
+use trapless_logic::platform::Platform;
 use trapless_logic::vfs::At;
 use trapless_platform::irq::{self, Softirq};
-use trapless_platform::percpu;
 use trapless_platform::virtio::interrupt;
 use trapless_platform::x86::X86;
+use trapless_platform::{percpu, thread};
+
+/// How long a peer is waited for that acknowledges nothing more of what is said to it last, ...
+const PATIENCE: Duration = Duration::from_secs(1);
+/// ... and at most.
+const LONGEST: Duration = Duration::from_secs(10);
+/// How often is looked whether all is said.
+const LOOK: Duration = Duration::from_millis(1);
 
 static STACK: Once<Arc<NetStack<X86>>> = Once::new();
 
@@ -81,6 +90,27 @@ fn configured(cards: &[Addresses]) {
     let written = vfs.open(&At::Cwd, b"/etc/resolv.conf", flags, 0o644).and_then(|f| f.write(&mut text.as_bytes()));
     if let Err(e) = written {
         log::warn!("/etc/resolv.conf: {e}");
+    }
+}
+
+/// Ends the program's connections, and waits until their peers know, as far as they answer: nobody would tell them any more.
+pub fn farewell() {
+    let Some(stack) = STACK.get().filter(|_| thread::may_sleep()) else { return };
+    stack.end_connections();
+    let begun = X86::now();
+    let (mut left, mut since) = (usize::MAX, begun);
+    loop {
+        let now = X86::now();
+        match stack.last_words() {
+            0 => return,
+            same if same == left => {}
+            less => (left, since) = (less, now),
+        }
+        if now > since + PATIENCE || now > begun + LONGEST {
+            log::info!("{left} bytes and ends of connections were not acknowledged");
+            return;
+        }
+        X86::park(Some(now + LOOK));
     }
 }
 

@@ -1,15 +1,16 @@
 //! The end of the machine, however it comes.
 
 use crate::console::{self, say};
-use crate::{counters, profile, signals};
+use crate::{counters, network, profile, signals};
 use core::fmt;
 use trapless_abi::flags::Signal;
 use trapless_abi::{Errno, SysResult};
 use trapless_platform::irq::{self, Softirq};
 use trapless_platform::{button, power};
 
-/// Lets everything be seen that there is to see.
+/// Lets everything be seen and heard that there is to see and hear.
 fn farewell() {
+    network::farewell();
     console::drain();
     counters::summarize();
     profile::summarize();

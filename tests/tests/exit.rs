@@ -1,13 +1,15 @@
 //! Every end of Erlang is seen outside, with its status.
 
+use std::{io::Read, net::TcpStream};
+
 use anyhow::{Result, ensure};
 use trapless_tests::{
-    erl,
+    deadline, erl,
     exit::Exit,
     image,
-    machine::{Kind, Machine},
+    machine::{Forward, Kind, Machine},
     symbols,
-    vm::{READY, Vm},
+    vm::{READY, Vm, free_port},
 };
 
 /// Runs a piece of Erlang until the machine ends.
@@ -55,6 +57,28 @@ fn an_nmi_makes_it_tell_what_it_does() -> Result<()> {
 #[test]
 fn init_stop_ends_in_order() -> Result<()> {
     ends_with("init-stop", Kind::Q35, "init:stop(5).", 5).map(drop)
+}
+
+/// More than a connection has under way at first, from a program that ends before any of it is acknowledged.
+#[test]
+fn what_was_sent_before_the_end_arrives() -> Result<()> {
+    const SENT: usize = 60_000;
+    let code = format!(
+        "{{ok, L}} = gen_tcp:listen(7000, [binary, {{active, false}}]), io:format(\"=up~n\"), {{ok, S}} = gen_tcp:accept(L), \
+         ok = gen_tcp:send(S, binary:copy(<<\"x\">>, {SENT})), halt(3, [{{flush, false}}])."
+    );
+    let port = free_port()?;
+    let forwards = vec![Forward { host: port, guest: 7000, udp: false }];
+    let mut vm = Vm::boot("last-words", &Machine { forwards, append: erl(&code), ..Machine::new(image()) })?;
+    vm.wait_for("=up")?;
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(deadline()))?;
+    let mut all = Vec::new();
+    stream.read_to_end(&mut all)?;
+    ensure!(all == [b'x'; SENT], vm.fail(&format!("{} bytes of {SENT} arrived", all.len())));
+    let exit = vm.wait_exit()?;
+    ensure!(exit == Exit::Halted(3), vm.fail(&format!("it ended with {exit:?}")));
+    Ok(())
 }
 
 #[test]

@@ -227,6 +227,11 @@ pub fn with_current<R>(f: impl FnOnce(&Thread) -> R) -> R {
     f(unsafe { current_ptr().as_ref() }.expect("only threads have a current thread"))
 }
 
+/// Whether the caller may be put to sleep: it is a thread, holds no lock, and is no interrupt handler.
+pub fn may_sleep() -> bool {
+    !current_ptr().is_null() && percpu::preemptible() && x86_64::instructions::interrupts::are_enabled()
+}
+
 /// The calling thread, null outside of threads. One instruction: a thread that is moved in between still finds itself.
 pub(crate) fn current_ptr() -> *mut Thread {
     let thread: *mut Thread;

@@ -1,7 +1,7 @@
 //! The network: frames in, frames out, and the stack between them and the sockets.
 //!
 //! smoltcp is the TCP/IP engine. Around it this module adds what a program expects of an operating system: listen backlogs (`admission`:
-//! sockets are made when a SYN comes), connections that outlive close(2) (`conn`) and are found by their ends (`flow`, `table`), memory as
+//! sockets are made when a SYN comes), connections that outlive close(2) (`conn`) and end with the program (`farewell`), and are found by their ends (`flow`, `table`), memory as
 //! far as it is used (`buffers`), losses found soon (`recovery`, `round_trip`, `sack`) and how much may be under way (`congestion`,
 //! `offer`), what smoltcp sends put right (`sending`, `nagle`), packets from their fragments and back (`reassembly`, `fragments`),
 //! addresses from servers and routers (`lease`, `dhcp`, `router`, `duplicates`), several cards (`link`, `way`), what time alone brings
@@ -22,6 +22,7 @@ pub mod device;
 mod dhcp;
 mod duplicates;
 mod events;
+mod farewell;
 mod flow;
 mod fragments;
 mod icmp;

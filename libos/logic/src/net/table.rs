@@ -95,6 +95,11 @@ impl Table {
         self.entries.iter().map(|(_, entry)| &**entry)
     }
 
+    /// All numbers are below this one.
+    pub(super) fn bound(&self) -> ConnId {
+        self.entries.capacity()
+    }
+
     pub(super) fn get(&self, id: ConnId) -> Option<&Entry> {
         self.entries.get(id).map(|entry| &**entry)
     }

@@ -7,6 +7,7 @@ mod cards;
 mod congestion;
 mod duplicates;
 mod epoll;
+mod farewell;
 mod fuzz;
 mod hostile;
 mod ipv6;
