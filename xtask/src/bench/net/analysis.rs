@@ -22,7 +22,7 @@ pub struct Comparison {
 pub enum Verdict {
     /// There are not enough rounds for the confidence that is wanted.
     TooFew,
-    /// The interval is too wide.
+    /// No difference is seen, but the interval is too wide to say that there is none.
     Noise,
     /// No difference is seen.
     Same,
@@ -56,7 +56,8 @@ pub fn verdict(metric: &Metric, comparison: &Comparison) -> Option<Verdict> {
     let ratio = comparison.ratio?;
     Some(match ratio {
         _ if !ratio.is_confident() => Verdict::TooFew,
-        _ if ratio.is_noise() => Verdict::Noise,
+        // However wide, an interval on one side of 1 says which is better.
+        _ if ratio.low <= 1.0 && ratio.high >= 1.0 && ratio.is_noise() => Verdict::Noise,
         _ if ratio.low <= 1.0 && ratio.high >= 1.0 => Verdict::Same,
         _ if (ratio.low > 1.0) == metric.unit.more_is_better() => Verdict::Better,
         _ => Verdict::Worse,
@@ -101,6 +102,18 @@ pub mod tests {
 
     fn metric(name: &str) -> Metric {
         metrics::metrics().into_iter().find(|metric| metric.name == name).unwrap()
+    }
+
+    #[test]
+    fn a_wide_interval_says_what_it_says() {
+        let verdict = |ratios: &[f64]| {
+            let comparison = Comparison { image: None, linux: None, ratio: Estimate::new(ratios) };
+            let metrics = crate::bench::net::metrics::metrics();
+            super::verdict(metrics.iter().find(|metric| metric.name == "churn").unwrap(), &comparison)
+        };
+        assert_eq!(verdict(&[1.5, 2.0, 3.0, 4.0, 5.0, 6.0]), Some(Verdict::Better));
+        assert_eq!(verdict(&[0.1, 0.2, 0.3, 0.4, 0.5, 0.9]), Some(Verdict::Worse));
+        assert_eq!(verdict(&[0.5, 2.0, 3.0, 4.0, 5.0, 6.0]), Some(Verdict::Noise));
     }
 
     #[test]
