@@ -3,13 +3,22 @@
 use std::{
     fs,
     io::Write,
+    os::unix::process::CommandExt,
     path::PathBuf,
     process::{Command, Output, Stdio},
 };
 
 use anyhow::{Context, Result, ensure};
+use nix::sys::{prctl::set_pdeathsig, signal::Signal};
 
 use crate::{deadline, repository};
+
+/// Has a program get SIGTERM when the thread that starts it is gone, even if that is killed (PR_SET_PDEATHSIG(2const)): nobody would end
+/// the program any more.
+pub fn not_alone(command: &mut Command) -> &mut Command {
+    // SAFETY: prctl(2) is all that is called between fork and exec, and takes no memory.
+    unsafe { command.pre_exec(|| Ok(set_pdeathsig(Signal::SIGTERM)?)) }
+}
 
 /// An empty folder below `target/` for what a test hands to the host's programs.
 ///
@@ -71,4 +80,17 @@ pub fn succeed(program: &str, arguments: &[&str]) -> Result<String> {
 /// What a program wrote, to both outputs.
 pub fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{os::unix::process::ExitStatusExt, thread};
+
+    #[test]
+    fn a_program_ends_with_who_started_it() {
+        let start = || not_alone(Command::new("sleep").arg("600")).spawn().unwrap();
+        let mut program = thread::spawn(start).join().unwrap();
+        assert_eq!(program.wait().unwrap().signal(), Some(Signal::SIGTERM as i32));
+    }
 }

@@ -23,6 +23,7 @@ use crate::{
     console::{Console, Line},
     deadline,
     exit::Exit,
+    host,
     machine::{ECHO_PORT, Forward, Machine},
     qmp::Qmp,
     repository, symbols,
@@ -78,8 +79,9 @@ impl Vm {
             command.env("LD_PRELOAD", library);
         }
         let started = Instant::now();
-        let mut child =
-            command.spawn().context("cannot start qemu-system-x86_64 (Debian: apt-get install qemu-system-x86)")?;
+        let mut child = host::not_alone(&mut command)
+            .spawn()
+            .context("cannot start qemu-system-x86_64 (Debian: apt-get install qemu-system-x86)")?;
         let (console, errors) = (Console::default(), Console::default());
         let mut readers = Vec::new();
         if let Some(stdout) = child.stdout.take() {

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use sources::host::Task;
-use trapless_tests::{repository, vm::free_port};
+use trapless_tests::{host, repository, vm::free_port};
 
 use crate::{cli::RunOptions, image, run, setup};
 
@@ -37,7 +37,7 @@ pub fn gdb(options: &RunOptions) -> Result<u8> {
     let mut command = Command::new("qemu-system-x86_64");
     command.args(machine.arguments()).args(["-S", "-gdb", &format!("tcp:{address}"), "-monitor", "none"]);
     command.arg("-serial").arg(format!("file:{}", console.display()));
-    let _qemu = Qemu(command.spawn().context("cannot start qemu-system-x86_64")?);
+    let _qemu = Qemu(host::not_alone(&mut command).spawn().context("cannot start qemu-system-x86_64")?);
     eprintln!("The console goes to {}", console.display());
     let mut gdb = Command::new("gdb");
     gdb.args(["-quiet", "-ex", "set pagination off", "-ex", &format!("target remote {address}")]).arg(image);

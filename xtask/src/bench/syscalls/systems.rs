@@ -16,7 +16,7 @@ use sources::Console as Progress;
 use trapless_logic::erl_args::EMULATOR_FLAGS;
 use trapless_tests::{
     console::Console,
-    deadline,
+    deadline, host,
     machine::{ECHO_PORT, Forward, Kind, Machine},
     repository,
     vm::{Vm, free_port},
@@ -345,7 +345,7 @@ impl Host {
         log.parent().map_or(Ok(()), fs::create_dir_all)?;
         let log = File::create(&log).with_context(|| format!("cannot make {}", log.display()))?;
         let started = Instant::now();
-        let mut process = Process(command.spawn().context("cannot start Erlang on the host")?);
+        let mut process = Process(host::not_alone(&mut command).spawn().context("cannot start Erlang on the host")?);
         let console = Console::default();
         if let Some(stdout) = process.0.stdout.take() {
             console.fill(stdout, started, Arc::new(Mutex::new(log)), "");
