@@ -4,8 +4,8 @@
 //! end means, [`qmp`] speaks to QEMU's monitor, [`load`] is clients of the echo server, [`symbols`] names
 //! addresses, [`tap`] makes networks, [`variant`] builds images that are not the product, [`host`] runs programs of this host, [`dns`] and
 //! [`ntp`] are servers, [`initrd`] makes archives that are laid over an image's files, [`nodes`] is what a cluster of Erlang nodes is made
-//! of. `cargo xtask` starts its
-//! machines with the same [`machine::Machine`], so that a test boots exactly what a user boots.
+//! of, [`peers`] are machines that a machine asks for. `cargo xtask` starts its machines with the same [`machine::Machine`], so that a test
+//! boots exactly what a user boots.
 //!
 //! A deadline here detects a hang; how long something takes never makes a test fail.
 
@@ -18,6 +18,7 @@ pub mod load;
 pub mod machine;
 pub mod nodes;
 pub mod ntp;
+pub mod peers;
 pub mod qmp;
 pub mod symbols;
 pub mod tap;

@@ -180,6 +180,15 @@ fn forward(forward: &Forward) -> String {
     format!(",hostfwd={protocol}:127.0.0.1:{}-:{}", forward.host, forward.guest)
 }
 
+/// A word as the image's command line splits it.
+pub fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "+-_./:=,@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("\"{}\"", word.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
 /// In QEMU's option lists a comma ends a value and two stand for one.
 fn comma_safe(text: &str) -> String {
     text.replace(',', ",,")
@@ -222,6 +231,13 @@ mod tests {
         let words = words(&machine);
         assert!(words.iter().any(|word| word.starts_with("tap,id=net,ifname=tap0,")), "{words:?}");
         assert!(!words.iter().any(|word| word.starts_with("user,")), "{words:?}");
+    }
+
+    #[test]
+    fn words_are_quoted_as_the_image_splits_them() {
+        assert_eq!(quoted("-noshell"), "-noshell");
+        assert_eq!(quoted(r#"io:format("a b")."#), r#""io:format(\"a b\").""#);
+        assert_eq!(quoted(""), "\"\"");
     }
 
     #[test]

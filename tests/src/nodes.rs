@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    net::UdpSocket,
+    net::{Ipv4Addr, UdpSocket},
     path::{Path, PathBuf},
     process::{Command, Output},
 };
@@ -11,7 +11,10 @@ use anyhow::{Context, Result, ensure};
 use erts_recipe::Flavor;
 use sources::Console;
 
-use crate::{erl, host, machine::Machine};
+use crate::{
+    erl, host,
+    machine::{Kind, Machine},
+};
 
 /// A wire that all machines are on which know its number: a multicast group on the loopback of this host.
 pub struct Wire(u16);
@@ -26,17 +29,27 @@ impl Wire {
         Ok(Self(socket.local_addr()?.port()))
     }
 
-    /// A machine on the wire, with the address 10.9.0.NUMBER; `append` follows on its command line. Its card is `card` for the monitor.
+    /// A machine on the wire, with the address 10.9.0.NUMBER; `append` follows on its command line.
     pub fn machine(&self, image: PathBuf, number: u8, append: &str) -> Machine {
-        let netdev = format!("socket,id=net,mcast=239.192.9.1:{},localaddr=127.0.0.1", self.0);
-        let card = format!("virtio-net-pci,id=card,netdev=net,mac=52:54:00:09:00:{number:02x}");
         Machine {
             network: false,
             cpus: 2,
-            append: format!("ip=10.9.0.{number}/24 {append}"),
-            extra: ["-netdev", &netdev, "-device", &card].map(str::to_owned).into(),
+            append: format!("ip={}/24 {append}", Self::address(number)),
+            extra: self.card(Kind::Q35, number).into(),
             ..Machine::new(image)
         }
+    }
+
+    /// The address of that number.
+    pub fn address(number: u8) -> Ipv4Addr {
+        Ipv4Addr::new(10, 9, 0, number)
+    }
+
+    /// What QEMU is told of a card on the wire. It is `card` for the monitor.
+    pub fn card(&self, kind: Kind, number: u8) -> [String; 4] {
+        let netdev = format!("socket,id=wire,mcast=239.192.9.1:{},localaddr=127.0.0.1", self.0);
+        let card = format!("virtio-net-{},id=card,netdev=wire,mac=52:54:00:09:00:{number:02x}", kind.bus());
+        ["-netdev".into(), netdev, "-device".into(), card]
     }
 }
 

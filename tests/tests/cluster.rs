@@ -1,12 +1,21 @@
 //! Machines are Erlang nodes among others: three on one wire, which lose each other and find each other again, and one with this host.
 
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
 use anyhow::{Result, ensure};
 use serde_json::json;
 use trapless_tests::{
+    deadline,
+    exit::Exit,
     host::said,
-    image,
+    image, initrd,
     machine::{Forward, Machine},
     nodes::{Host, Wire, runs},
+    peers::{self, Peers},
+    repository,
     vm::{Vm, free_port},
 };
 
@@ -65,6 +74,49 @@ fn three_nodes_are_a_cluster_that_heals() -> Result<()> {
     vms[0].wait_for("=healed")?;
     ensure!(vms[1].is_running()? && vms[2].is_running()?, vms[1].fail("a node has ended"));
     Ok(())
+}
+
+/// A node on another machine that ends without a word of Erlang's: its machine says that its connections are over, and nobody waits for a
+/// missing tick.
+#[test]
+fn a_node_that_ends_is_missed_at_once() -> Result<()> {
+    let code = r#"
+        Node = 'b@10.9.0.2', Until = fun Until() -> case net_adm:ping(Node) of pong -> ok; pang -> timer:sleep(100), Until() end end,
+        ok = Until(), true = monitor_node(Node, true), ok = erpc:cast(Node, erlang, halt, [3, [{flush, false}]]),
+        receive {nodedown, Node} -> io:format("=missed~n") after 20000 -> io:format("=not missed~n") end."#;
+    let wire = Wire::new()?;
+    let boot = |name: &str, number, code: &str| {
+        let flags = format!("-name {name}@10.9.0.{number} -setcookie wire -start_epmd false -erl_epmd_port 4370");
+        Vm::boot(&format!("cluster-end-{name}"), &wire.machine(image(), number, &runs(code, &flags)))
+    };
+    let mut vms = [boot("b", 2, r#"io:format("=up~n")."#)?, boot("a", 1, code)?];
+    let exit = vms[0].wait_exit()?;
+    ensure!(exit == Exit::Halted(3), vms[0].fail(&format!("it ended with {exit:?}")));
+    vms[1].wait_for("=missed").map(drop)
+}
+
+/// What a node starts beside itself, as tests of OTP do, is a machine of its own, and found by its name.
+#[test]
+fn a_node_starts_another_one() -> Result<()> {
+    let code = r#"{ok, Peer, Node} = peer:start(#{name => beside, args => ["-setcookie", "wire", "-env", "SAID", "a \"b\" c"]}),
+        [Node] = nodes(), "a \"b\" c" = erpc:call(Node, os, getenv, ["SAID"]), noport = erl_epmd:port_please("beside", "localhost"),
+        [_, Host] = string:split(atom_to_list(node()), "@"), pang = net_adm:ping(list_to_atom("nobody@" ++ Host)), ok = peer:stop(Peer), [] = nodes(), io:format("=stopped~n")."#;
+    let code = code.split_whitespace().collect::<Vec<_>>().join(" ");
+    let initrd = initrd::write(&repository().join("target/peers.cpio"), &[peers::LEAVE])?;
+    let machine = Machine { cpus: 2, network: false, extra: initrd, ..Machine::new(image()) };
+    let mut peers = Peers::new("cluster-peers", machine)?;
+    let first = peers.first(["-noshell", "-sname", "first", "-setcookie", "wire", "-eval", &code]);
+    let mut vm = Vm::boot("cluster-peers", &first)?;
+    let begun = Instant::now();
+    loop {
+        let console = vm.console().text();
+        peers.attend(&console)?;
+        if console.contains("=stopped") {
+            return Ok(());
+        }
+        ensure!(vm.is_running()? && begun.elapsed() < deadline(), vm.fail("no node was started beside it"));
+        thread::sleep(Duration::from_millis(50));
+    }
 }
 
 /// A node of this host, Erlang on Linux that takes no connections itself, calls functions there, and has a shell there.

@@ -12,7 +12,8 @@ use anyhow::{Context, Result, ensure};
 use sources::host::Task;
 use trapless_tests::{
     exit::Exit,
-    machine::{Forward, Machine},
+    host,
+    machine::{Forward, Machine, quoted},
 };
 
 use crate::{
@@ -34,7 +35,7 @@ pub fn run(options: &RunOptions) -> Result<u8> {
     }
     let mut command = Command::new("qemu-system-x86_64");
     command.args(machine.arguments()).args(["-serial", "mon:stdio"]).stderr(Stdio::piped());
-    let mut child = command.spawn().context("cannot start qemu-system-x86_64")?;
+    let mut child = host::not_alone(&mut command).spawn().context("cannot start qemu-system-x86_64")?;
     let errors = pass_on_errors(&mut child);
     let status = child.wait().context("cannot wait for QEMU")?;
     let said = errors.map(|thread| thread.join().unwrap_or_default()).unwrap_or_default();
@@ -104,15 +105,6 @@ fn check_port(forward: &Forward) -> Result<()> {
     })
 }
 
-/// A word as the image's command line splits it.
-pub fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "+-_./:=,@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("\"{}\"", word.replace('\\', "\\\\").replace('"', "\\\""))
-}
-
 /// Shows QEMU's standard error, and keeps it: it tells a refusal from a status.
 fn pass_on_errors(child: &mut Child) -> Option<JoinHandle<Vec<u8>>> {
     let mut stderr = child.stderr.take()?;
@@ -139,13 +131,6 @@ fn status_of(exit: Exit) -> Result<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn words_survive_the_command_line() {
-        assert_eq!(quoted("-noshell"), "-noshell");
-        assert_eq!(quoted(r#"io:format("a b")."#), r#""io:format(\"a b\").""#);
-        assert_eq!(quoted(""), "\"\"");
-    }
 
     #[test]
     fn the_window_is_turned_around() {

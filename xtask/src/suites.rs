@@ -27,7 +27,7 @@ use trapless_tests::repository;
 use self::{
     outcome::{Comparison, Outcomes, Verdict},
     results::{Results, Suites},
-    sides::{OnLinux, Side},
+    sides::{InImage, OnLinux, Side},
     wanted::Wanted,
     watch::Patience,
 };
@@ -170,7 +170,7 @@ impl Session<'_> {
         }
         if self.runs(OneSide::Image) {
             let machine = run::machine(&self.options.machine, &side.image);
-            let start = |outcomes: &Outcomes| sides::in_image(&machine, side, application, suite, outcomes);
+            let start = |outcomes: &Outcomes| InImage::start(&machine, side, application, suite, outcomes);
             let mut progress = Progress::new(suite, "in the image", linux.complete.then_some(&linux));
             let image = watch::watch(known.image, patience, start, |outcomes, running| {
                 progress.is(outcomes, running);

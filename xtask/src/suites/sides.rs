@@ -15,14 +15,14 @@ use anyhow::{Context, Result, bail};
 use erts_recipe::Erts;
 use rootfs_recipe::tree::Tree;
 use trapless_tests::{
-    initrd,
+    host, initrd,
     machine::Machine,
+    peers::{self, Peers},
     repository,
     vm::{Vm, free_port},
 };
 
 use super::{outcome::Outcomes, watch::Run};
-use crate::run;
 
 /// Where the suites of an application are below the root.
 pub fn folder(application: &str) -> String {
@@ -65,36 +65,48 @@ fn log(side: &str, suite: &str) -> String {
     format!("{side}-{}-{}", suite.replace('/', "-"), STARTS.fetch_add(1, Ordering::Relaxed))
 }
 
-/// Boots a machine with a suite, without the cases that have an outcome.
-///
-/// # Errors
-/// QEMU cannot be started.
-pub fn in_image(machine: &Machine, side: &Side, application: &str, suite: &str, outcomes: &Outcomes) -> Result<Vm> {
-    let archive = side.disk.with_extension("cpio");
-    let left_out = left_out(outcomes);
-    let beside = side.beside.nodes().filter_map(|(path, _)| Some((path, side.beside.file(path)?)));
-    let files: Vec<_> = beside.chain([(LEFT_OUT, left_out.as_bytes())]).collect();
-    let initrd = initrd::write(&archive, &files)?;
-    let arguments: Vec<_> = (side.arguments)("", application, suite).iter().map(|word| run::quoted(word)).collect();
-    let machine = Machine {
-        append: format!("{} -- {}", machine.append, arguments.join(" ")),
-        extra: machine.extra.iter().cloned().chain(initrd).collect(),
-        ..machine.clone()
-    };
-    Vm::boot(&log("suite", suite), &machine)
+/// A suite in a machine, and the machines with the nodes that it starts beside its own.
+pub struct InImage {
+    vm: Vm,
+    peers: Peers,
 }
 
-impl Run for Vm {
+impl InImage {
+    /// Boots a machine with a suite, without the cases that have an outcome.
+    ///
+    /// # Errors
+    /// QEMU cannot be started.
+    pub fn start(machine: &Machine, side: &Side, application: &str, suite: &str, outcomes: &Outcomes) -> Result<Self> {
+        let archive = side.disk.with_extension("cpio");
+        let left_out = left_out(outcomes);
+        let beside = side.beside.nodes().filter_map(|(path, _)| Some((path, side.beside.file(path)?)));
+        let files: Vec<_> = beside.chain([(LEFT_OUT, left_out.as_bytes()), peers::LEAVE]).collect();
+        let initrd = initrd::write(&archive, &files)?;
+        let extra = machine.extra.iter().cloned().chain(initrd).collect();
+        let log = log("suite", suite);
+        let peers = Peers::new(&log, Machine { extra, ..machine.clone() })?;
+        let arguments = (side.arguments)("", application, suite);
+        let vm = Vm::boot(&log, &peers.first(arguments.iter().map(String::as_str)))?;
+        Ok(Self { vm, peers })
+    }
+}
+
+impl Run for InImage {
     fn text(&mut self) -> Result<String> {
-        Ok(self.console().text())
+        let text = self.vm.console().text();
+        // A case that does not get its node fails; the others are not to wait for that.
+        if let Err(why) = self.peers.attend(&text) {
+            eprintln!("a node was asked for in vain: {why:#}");
+        }
+        Ok(text)
     }
 
     fn is_running(&mut self) -> Result<bool> {
-        Ok(!self.console().is_closed())
+        Ok(!self.vm.console().is_closed())
     }
 
     fn explain(&mut self) {
-        if let Err(why) = self.ask() {
+        if let Err(why) = self.vm.ask() {
             eprintln!("it does not tell where its threads are: {why:#}");
         }
     }
@@ -149,7 +161,7 @@ impl OnLinux {
         command.env("PATH", path).env("BINDIR", &bin).env("ERL_CRASH_DUMP_BYTES", "0").current_dir(disk);
         command.env("HOME", disk);
         command.stdin(Stdio::null()).stderr(file.try_clone()?).stdout(file);
-        let erlang = Program(command.spawn().context("cannot start Erlang on Linux")?);
+        let erlang = Program(host::not_alone(&mut command).spawn().context("cannot start Erlang on Linux")?);
         Ok(Self { erlang, _epmd: epmd, output, disk: disk.clone() })
     }
 }
@@ -160,7 +172,8 @@ fn epmd(program: &Path) -> Result<(Program, u16)> {
     let port = free_port()?;
     let mut command = Command::new(program);
     command.args(["-address", "127.0.0.1", "-port", &port.to_string()]);
-    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let child = host::not_alone(&mut command).spawn();
     let mut epmd = Program(child.context("cannot start epmd on Linux")?);
     while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
         if let Some(status) = epmd.0.try_wait().context("cannot wait for epmd on Linux")? {

@@ -7,6 +7,7 @@
 
 mod args;
 mod date;
+mod erl;
 mod files;
 mod grep;
 mod heart;
@@ -41,7 +42,7 @@ use trapless_abi::{Errno, SysResult};
 /// What kept it from writing its output: nobody reads it any more.
 pub type Program<P> = fn(&mut Process<P>) -> SysResult<Status>;
 
-/// Their names, in order; [`builtin`] knows what they do.
+/// The names of those that every system has, in order; [`builtin`] knows what they do.
 const NAMES: [&str; 27] = [
     "[",
     "cat",
@@ -90,6 +91,7 @@ fn builtin<P: Platform>(name: &[u8]) -> Option<Program<P>> {
         b"df" => files::df,
         b"echo" => words::echo,
         b"env" => words::env,
+        b"erl" => erl::erl,
         b"false" => |_| Ok(1),
         b"getconf" => machine::getconf,
         b"grep" => grep::grep,

@@ -3,6 +3,8 @@
 %% `-start_epmd true` makes this module the node's `-epmd_module` (libos/logic/src/layers.rs). It listens where epmd does, and answers by
 %% epmd's protocol (ERTS user's guide, "Distribution Protocol"). What this node asks of the mappers of other hosts, and how it enters
 %% itself into its own, is left to OTP's client.
+%%
+%% Nodes with the host name of this one may be on other machines: those at the addresses behind `-epmd_hosts` (docs/nodes.md).
 -module(trapless_epmd).
 -export([start_link/0, register_node/2, register_node/3, port_please/2, port_please/3, listen_port_please/2,
          address_please/3, names/0, names/1]).
@@ -10,6 +12,8 @@
 -define(PORT, 4369).
 %% Who connects and asks nothing is left after so many milliseconds.
 -define(PATIENCE, 10000).
+%% How long the mappers of `-epmd_hosts` may take to answer, in milliseconds: at most addresses there may be nobody.
+-define(ANSWER, 2000).
 %% How long nobody is served when there is no room for one more connection, in milliseconds.
 -define(PAUSE, 500).
 %% The protocol version from which on a node takes a creation of 32 bits.
@@ -24,9 +28,43 @@ register_node(Name, Port, Family) -> erl_epmd:register_node(Name, Port, Family).
 port_please(Name, Host) -> erl_epmd:port_please(Name, Host).
 port_please(Name, Host, Timeout) -> erl_epmd:port_please(Name, Host, Timeout).
 listen_port_please(Name, Host) -> erl_epmd:listen_port_please(Name, Host).
-address_please(Name, Host, Family) -> erl_epmd:address_please(Name, Host, Family).
 names() -> erl_epmd:names().
 names(Host) -> erl_epmd:names(Host).
+
+address_please(Name, Host, Family) ->
+    case init:get_argument(epmd_hosts) of
+        {ok, Hosts} when Family =:= inet ->
+            case string:split(atom_to_list(node()), "@") of
+                [_, Host] -> find(Name, lists:append(Hosts));
+                _ -> erl_epmd:address_please(Name, Host, Family)
+            end;
+        _ ->
+            erl_epmd:address_please(Name, Host, Family)
+    end.
+
+%% Asks all of them at once, and takes the first that knows the node.
+find(Name, Hosts) ->
+    Alias = alias(),
+    Ask = fun(Host) ->
+        {ok, Address} = inet:parse_ipv4_address(Host),
+        Alias ! {Alias, Address, erl_epmd:port_please(Name, Address, ?ANSWER)}
+    end,
+    [spawn(fun() -> Ask(Host) end) || Host <- Hosts],
+    Timer = erlang:send_after(?ANSWER, self(), {Alias, timeout}, []),
+    Found = found(Alias, length(Hosts)),
+    unalias(Alias),
+    erlang:cancel_timer(Timer),
+    (fun Flush() -> receive {Alias, _, _} -> Flush(); {Alias, timeout} -> Flush() after 0 -> ok end end)(),
+    Found.
+
+found(_, 0) ->
+    {error, noport};
+found(Alias, Left) ->
+    receive
+        {Alias, Address, {port, Port, Version}} -> {ok, Address, Port, Version};
+        {Alias, _, _} -> found(Alias, Left - 1);
+        {Alias, timeout} -> {error, noport}
+    end.
 
 %% The client comes second: it enters the node as soon as it is asked to.
 init() ->
