@@ -128,7 +128,7 @@ fn two_machines_speak_tls() -> Result<()> {
         if name == "a" {
             machine
                 .extra
-                .extend(["-object".into(), format!("filter-dump,id=dump,netdev=net,file={}", capture.display())]);
+                .extend(["-object".into(), format!("filter-dump,id=dump,netdev=wire,file={}", capture.display())]);
         }
         vms.push(Vm::boot(&format!("cluster-tls-{name}"), &machine)?);
     }
